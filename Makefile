@@ -1,0 +1,57 @@
+# Locktender. `make help` lists what there is.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+JOBS   ?= 2
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check bench campaign format lock clean services
+
+help: ## What can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(VENV)/.installed ## Install into .venv (gives .venv/bin/locktender)
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install -q --require-hashes -r requirements.txt
+	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(BIN)/pip install -q --require-hashes -r requirements-dev.txt
+	@touch $@
+
+demo: $(VENV)/.installed ## The main job as a story, on an embedded PostgreSQL
+	@$(BIN)/locktender demo
+
+services: ## PostgreSQL, pgbouncer and sshd for the tests, by apt where they are missing
+	@tests/install-services.sh
+
+test: $(VENV)/.installed-dev services ## What every change must pass
+	$(BIN)/pytest -n $(JOBS) -q -m "not campaign and not prisma"
+
+campaign: $(VENV)/.installed-dev services ## The long tests; LOCKTENDER_CAMPAIGN scales the counts (1 = in full)
+	$(BIN)/pytest -n $(JOBS) -q -m "campaign or prisma"
+
+check: $(VENV)/.installed-dev ## Types, style, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-dev services ## Measure, and write docs/benchmarks.md
+	$(BIN)/python -m benchmarks
+
+format: $(VENV)/.installed-dev ## Put the code into the project's style
+	$(BIN)/ruff check --fix-only -q . ; $(BIN)/ruff format -q .
+
+lock: ## Pin the requirements anew, with hashes (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.txt requirements.in
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements.txt --group dev -o requirements-dev.txt
+
+clean: ## Remove what was installed and cached
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -1,0 +1,1 @@
+"""Reserved for the front door of this name; built on operations/ alone."""

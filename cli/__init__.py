@@ -1,0 +1,1 @@
+"""Locktender in a terminal, or as the entry point of a container."""

@@ -1,0 +1,249 @@
+"""This machine as a ``Host``."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from operations.errors import CommandFailed, DiskFull, HostError
+from operations.ports import Completed
+
+CHUNK = 1 << 20
+KEPT_OUTPUT = 1 << 20
+"""Characters of a program's output that are kept; a chatty one cannot fill the memory."""
+
+
+class LocalHost:
+    """Commands and files of the machine that this process runs on."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        timeout: float,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Completed:
+        """Run a program in a session of its own, so that a terminal's Ctrl-C reaches only us and we end it."""
+        try:
+            process = subprocess.Popen(
+                argv,
+                env={**os.environ, **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise CommandFailed(f"{argv[0]} cannot be run: {error.strerror}.") from error
+        with _ended(process):
+            return _collect(process, tuple(argv), timeout, on_line)
+
+    def read(self, path: str) -> bytes:
+        """The file's bytes."""
+        with _told(path):
+            return Path(path).read_bytes()
+
+    def write(self, path: str, data: bytes) -> None:
+        """By way of a temporary file beside it, synced before it takes the name."""
+        temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+        with _told(path):
+            try:
+                _write_synced(temporary, data, os.O_CREAT | os.O_EXCL)
+                Path(temporary).rename(path)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
+            _sync_path(Path(path).parent)
+
+    def append(self, path: str, data: bytes) -> None:
+        """Append and sync; the directory too where the file is new."""
+        with _told(path):
+            new = not Path(path).exists()
+            _write_synced(path, data, os.O_CREAT | os.O_APPEND)
+            if new:
+                _sync_path(Path(path).parent)
+
+    def make_directory(self, path: str) -> None:
+        """With its parents, mode 0700."""
+        with _told(path):
+            missing = [p for p in (Path(path), *Path(path).parents) if not p.exists()]
+            for directory in reversed(missing):
+                directory.mkdir(mode=0o700, exist_ok=True)
+                _sync_path(directory.parent)
+
+    def rename(self, old: str, new: str) -> bool:
+        """Never overwrites: an existing target, even an empty directory, leaves both as they are."""
+        with _told(old):
+            if Path(new).exists():
+                return False
+            try:
+                Path(old).rename(new)
+            except OSError as error:
+                if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                    return False
+                raise
+            _sync_path(Path(new).parent)
+            return True
+
+    def remove(self, path: str) -> None:
+        """A file, a link or a tree."""
+        with _told(path):
+            if Path(path).is_dir() and not Path(path).is_symlink():
+                shutil.rmtree(path)
+            else:
+                Path(path).unlink(missing_ok=True)
+
+    def exists(self, path: str) -> bool:
+        """Follows links."""
+        return Path(path).exists()
+
+    def list(self, path: str) -> tuple[str, ...]:
+        """Sorted byte-wise, as Prisma sorts migration folders."""
+        with _told(path):
+            try:
+                with os.scandir(path) as entries:
+                    names = [entry.name + ("/" if entry.is_dir() else "") for entry in entries]
+            except FileNotFoundError:
+                return ()
+            return tuple(sorted(names, key=os.fsencode))
+
+    def sizes(self, path: str) -> Mapping[str, int]:
+        """Regular files only: a link, a device or a pipe in a backup is not ours."""
+        found: dict[str, int] = {}
+        with _told(path):
+            for directory, _, names in os.walk(path, onerror=_raise):
+                for name in names:
+                    file = Path(directory, name)
+                    status = file.lstat()
+                    if not stat.S_ISREG(status.st_mode):
+                        raise HostError(f"{file} is not a regular file.")
+                    found[os.path.relpath(file, path)] = status.st_size
+        return found
+
+    def sha256(self, directory: str, names: Sequence[str]) -> Mapping[str, str]:
+        """One thread per core: hashlib lets go of the interpreter for large blocks."""
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            return dict(zip(names, pool.map(lambda name: _digest(Path(directory, name)), names), strict=True))
+
+    def sync(self, path: str) -> None:
+        """Files first, then the directories that name them."""
+        with _told(path):
+            for directory, _, names in os.walk(path, topdown=False, onerror=_raise):
+                for name in names:
+                    _sync_path(Path(directory, name))
+                _sync_path(Path(directory))
+
+    def link(self, source: str, target: str) -> None:
+        """By way of a temporary name beside the target."""
+        temporary = f"{target}.{uuid.uuid4().hex}.tmp"
+        with _told(target):
+            os.link(source, temporary)
+            Path(temporary).replace(target)
+
+    def free_bytes(self, path: str) -> int:
+        """What an ordinary user may still write there."""
+        with _told(path):
+            existing = next(p for p in (Path(path), *Path(path).parents) if p.exists())
+            return shutil.disk_usage(existing).free
+
+    def age(self, path: str) -> float:
+        """Seconds since the last change of its content."""
+        with _told(path):
+            return max(0.0, time.time() - Path(path).stat().st_mtime)
+
+
+@contextmanager
+def _ended(process: subprocess.Popen[str]) -> Iterator[None]:
+    """However the block ends, the program has ended too."""
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
+
+
+def _collect(
+    process: subprocess.Popen[str],
+    argv: tuple[str, ...],
+    timeout: float,
+    on_line: Callable[[str], None] | None,
+) -> Completed:
+    kept: dict[str, str] = {"stdout": "", "stderr": ""}
+
+    def drain(name: str, tell: Callable[[str], None] | None) -> None:
+        for line in getattr(process, name):
+            kept[name] = (kept[name] + line)[-KEPT_OUTPUT:]
+            if tell:
+                tell(line.rstrip("\n"))
+
+    readers = [
+        threading.Thread(target=drain, args=("stdout", None), daemon=True),
+        threading.Thread(target=drain, args=("stderr", on_line), daemon=True),
+    ]
+    for reader in readers:
+        reader.start()
+    try:
+        process.wait(timeout)
+    except subprocess.TimeoutExpired as error:
+        raise CommandFailed(f"{argv[0]} was still running after {timeout:.0f} s and was ended.") from error
+    for reader in readers:
+        reader.join(5)
+    return Completed(argv, process.returncode, kept["stdout"], kept["stderr"])
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """The operating system's errors as ours."""
+    try:
+        yield
+    except OSError as error:
+        at = error.filename or path
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(f"The disk is full: {at} could not be written.", hint="df -h shows what is full.") from error
+        raise HostError(f"{at}: {error.strerror}.") from error
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _write_synced(path: str, data: bytes, flags: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | flags, 0o600)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_path(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _digest(path: Path) -> str:
+    with _told(str(path)), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

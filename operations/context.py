@@ -1,0 +1,25 @@
+"""What every use case is handed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from operations.ports import Clock, Database, Host, Report, silent
+from operations.settings import Environment
+
+
+@dataclass(frozen=True)
+class Context:
+    """An environment with the means to work on it. Built by the front doors' wiring and by tests."""
+
+    environment: Environment
+    host: Host
+    database: Database
+    clock: Clock
+    report: Report = silent
+    client_directories: tuple[str, ...] = ()
+    """Where the host may hold PostgreSQL's client tools besides the usual places."""
+    command: str = "locktender"
+    """How a command given as a hint begins, with the options that choose this environment."""
+    actor: str = "unknown"
+    """Who asked for it, for the journal and the manifest."""

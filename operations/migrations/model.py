@@ -1,0 +1,113 @@
+"""A migration history as a tool's folder and table tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from operations.ports import Host, Session
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One migration of the folder. ``script`` is ``None`` where its file is missing."""
+
+    name: str
+    script: str | None
+    checksum: str | None
+    """Lower-case hex SHA-256 of the file's bytes."""
+    accepted_checksums: frozenset[str] = frozenset()
+    """``checksum`` and those of the same text with other line endings."""
+    down: str | None = None
+    """The script that undoes it (``down.sql`` beside it), where there is one."""
+
+
+@dataclass(frozen=True)
+class HistoryRow:
+    """One row of the history table."""
+
+    id: str
+    name: str
+    checksum: str
+    started_at: datetime
+    finished_at: datetime | None
+    rolled_back_at: datetime | None
+    logs: str | None
+    applied_steps: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How folder and database stand to each other; names in folder order, ``missing`` in the table's.
+
+    ``applied``: finished and not rolled back. ``pending``: in the folder, without a row that is not rolled back.
+    ``failed``: a row neither finished nor rolled back. ``edited``: applied, but the file is another one now.
+    ``missing``: applied, but no longer in the folder. ``out_of_order``: pending, but an applied one sorts behind it.
+    """
+
+    applied: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    out_of_order: tuple[str, ...] = ()
+    has_table: bool = True
+
+
+class Format(Protocol):
+    """A migration tool's folder and history table. Another tool is one more file beside ``prisma.py``."""
+
+    name: str
+    lock_id: int
+    """Key of the advisory lock that the tool itself takes while it migrates."""
+    history_table: str
+
+    def read(self, host: Host, directory: str) -> tuple[Migration, ...]:
+        """The folder's migrations in the order they apply; raises ``MigrationFilesError``."""
+        ...
+
+    def warnings(self, host: Host, directory: str) -> tuple[str, ...]:
+        """What is odd about the folder, but no reason to refuse it."""
+        ...
+
+    def history(self, session: Session) -> tuple[HistoryRow, ...] | None:
+        """The table's rows, oldest first; ``None`` if there is no table."""
+        ...
+
+    def schema_is_empty(self, session: Session) -> bool:
+        """Whether a history may begin here without a baseline."""
+        ...
+
+    def create_history(self, session: Session) -> None:
+        """Create the table, byte for byte as the tool would."""
+        ...
+
+    def record_started(self, session: Session, row_id: str, migration: Migration) -> None:
+        """Insert the row of a migration that is about to run; it reads as failed until it is finished."""
+        ...
+
+    def record_step(self, session: Session, row_id: str, steps: int) -> None:
+        """Note how many pieces of an unfinished migration are committed."""
+        ...
+
+    def record_finished(self, session: Session, row_id: str) -> None:
+        """Mark the row as a success."""
+        ...
+
+    def record_failed(self, session: Session, row_id: str, logs: str) -> None:
+        """Leave the row as the tool leaves a failure."""
+        ...
+
+    def record_applied(self, session: Session, migration: Migration) -> None:
+        """Record without running (a baseline, or ``resolve --applied``)."""
+        ...
+
+    def mark_rolled_back(self, session: Session, name: str) -> None:
+        """Mark the open failed rows of a migration as rolled back."""
+        ...
+
+    def forget(self, session: Session, row_ids: Sequence[str]) -> None:
+        """Remove rows that a run inserted, when that run is undone."""
+        ...

@@ -1,0 +1,1 @@
+"""What a migration's SQL is made of, and whether it can run in one transaction."""

@@ -1,0 +1,215 @@
+"""What the use cases need from outside, as protocols; ``operations/adapters`` holds the only implementations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A program that ran to its end."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Host(Protocol):
+    """The machine beside the database: where client tools run and backups, journal and lock lie.
+
+    Paths are absolute POSIX paths on that machine. Every method raises ``HostError`` (``DiskFull`` where that is the
+    cause) and nothing of the operating system's own. Everything here can also be done over SSH with a POSIX shell.
+    """
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        timeout: float,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Completed:
+        """Run a program; ``env`` is added to the host's own. ``on_line`` gets each line of stderr as it comes.
+
+        Raises ``CommandFailed`` when the program does not exist or is still running after ``timeout`` seconds (it is
+        killed then); any exit status, however, is returned.
+        """
+        ...
+
+    def read(self, path: str) -> bytes:
+        """A file's bytes."""
+        ...
+
+    def write(self, path: str, data: bytes) -> None:
+        """Create or replace a file: after a crash it holds the old bytes or the new ones. Mode 0600, synced."""
+        ...
+
+    def append(self, path: str, data: bytes) -> None:
+        """Add to a file's end, creating it (mode 0600), and sync it."""
+        ...
+
+    def make_directory(self, path: str) -> None:
+        """Create a directory (mode 0700) and its parents; it may exist."""
+        ...
+
+    def rename(self, old: str, new: str) -> bool:
+        """Rename a directory or file atomically and sync the parent. False if ``new`` is taken; never overwrites."""
+        ...
+
+    def remove(self, path: str) -> None:
+        """Remove a file or a whole directory; it may be absent."""
+        ...
+
+    def exists(self, path: str) -> bool:
+        """Whether there is such a file or directory."""
+        ...
+
+    def list(self, path: str) -> tuple[str, ...]:
+        """Names in a directory, sorted byte-wise; empty if it does not exist. Directories end in ``/``."""
+        ...
+
+    def sizes(self, path: str) -> Mapping[str, int]:
+        """Every file below a directory: path relative to it → bytes. Symbolic links are not followed, and an error."""
+        ...
+
+    def sha256(self, directory: str, names: Sequence[str]) -> Mapping[str, str]:
+        """Lower-case hex SHA-256 of each file, by its path relative to ``directory``; hashed in parallel."""
+        ...
+
+    def sync(self, path: str) -> None:
+        """Flush every file and directory of a tree to the disk."""
+        ...
+
+    def link(self, source: str, target: str) -> None:
+        """Replace ``target`` by a hard link to ``source``, atomically."""
+        ...
+
+    def free_bytes(self, path: str) -> int:
+        """Bytes that may still be written on the file system of ``path`` (or of its nearest existing parent)."""
+        ...
+
+    def age(self, path: str) -> float:
+        """Seconds since a file's or directory's last change, by the host's own clock."""
+        ...
+
+
+@dataclass(frozen=True)
+class Target:
+    """Which database, as it may be shown: never a password."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    schema: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.database} on {self.host}:{self.port}"
+
+
+class Session(Protocol):
+    """One connection. Outside of ``transaction`` every statement commits by itself.
+
+    Raises ``StatementFailed`` for what the server refuses, ``ConnectionLost`` when it goes away.
+    """
+
+    @property
+    def pid(self) -> int:
+        """The server process behind this connection, as the server itself says."""
+        ...
+
+    @property
+    def server_version(self) -> int:
+        """As PostgreSQL counts: 150018 is 15.18."""
+        ...
+
+    def rows(self, query: str, params: Sequence[Any] = ()) -> list[Row]:
+        """Run one statement with ``%s`` parameters and fetch its rows."""
+        ...
+
+    def execute(self, query: str, params: Sequence[Any] = ()) -> int:
+        """Run one statement and return the number of rows it touched (-1 where the server tells none)."""
+        ...
+
+    def script(self, text: str) -> int:
+        """Send a whole script as one message, as it is; returns how many statements ran.
+
+        ``StatementFailed.statement`` and ``.position`` then refer to the script.
+        """
+        ...
+
+    def transaction(self, begin: str = "BEGIN") -> AbstractContextManager[None]:
+        """A transaction opened by ``begin``; committed at the end of the block, rolled back by any exception.
+
+        If the connection is lost during COMMIT itself, ``ConnectionLost`` says ``in_doubt`` in its details.
+        """
+        ...
+
+    def reset(self) -> None:
+        """All settings, role and search path back to what they were when the session began; locks are kept."""
+        ...
+
+    def close(self) -> None:
+        """End the session."""
+        ...
+
+
+class Database(Protocol):
+    """A PostgreSQL database, and through it its server."""
+
+    @property
+    def target(self) -> Target:
+        """What may be shown of where it is."""
+        ...
+
+    def connect(self, database: str | None = None, *, purpose: str = "") -> Session:
+        """A new session, to this database or to another one of the same server.
+
+        ``purpose`` shows in ``pg_stat_activity.application_name``. Raises ``DatabaseUnreachable``,
+        ``AuthenticationFailed``, ``DatabaseMissing``.
+        """
+        ...
+
+    def session(self, database: str | None = None, *, purpose: str = "") -> AbstractContextManager[Session]:
+        """``connect``, closed at the end of the block."""
+        ...
+
+    def client_environment(self, database: str | None = None) -> Mapping[str, str]:
+        """Variables (PGHOST, PGPASSWORD …) with which the client tools on the host reach the same database."""
+        ...
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far something is: ``done`` of ``total`` ``unit`` (total 0: unknown)."""
+
+    label: str
+    done: int = 0
+    total: int = 0
+    unit: str = "bytes"
+
+
+Report = Callable[[Progress], None]
+"""Told what is going on; front doors show it, tests ignore it."""
+
+
+def silent(_: Progress) -> None:
+    """A ``Report`` that shows nothing."""
+
+
+class Clock(Protocol):
+    """Time, given in so that decisions can be tested."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...

@@ -1,0 +1,114 @@
+"""Real servers for the tests: throwaway PostgreSQL 15 (Debian's) and 18 (embedded), one of each per worker."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from operations.adapters.local_host import LocalHost
+from operations.adapters.postgres import PostgresDatabase
+from operations.adapters.throwaway import ThrowawayServer, embedded_binaries
+from operations.database_url import parse_database_url
+from operations.quoting import identifier
+from operations.secret import Secret
+from operations.settings import Environment
+
+DEBIAN_BINARIES = Path("/usr/lib/postgresql/15/bin")
+OWNER_PASSWORD = Secret("owner pass/word@1")
+
+
+def missing(what: str) -> None:
+    """Skip for lack of a part on a user's machine; in CI a lack is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is missing, and CI is set: nothing is skipped there")
+    pytest.skip(f"{what} is missing")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running throwaway server, and databases made on it."""
+
+    process: ThrowawayServer
+    major: int
+
+    def superuser(self, database: str = "postgres") -> PostgresDatabase:
+        return PostgresDatabase(parse_database_url(self.process.url(database)))
+
+    def url(self, database: str, user: str = "app_owner", password: Secret = OWNER_PASSWORD) -> Secret:
+        from urllib.parse import quote
+
+        word = quote(password.reveal(), safe="")
+        return Secret(
+            f"postgresql://{quote(user, safe='')}:{word}@127.0.0.1:{self.process.port}/{quote(database, safe='')}"
+        )
+
+    def create(self, name: str | None = None, owner: str = "app_owner") -> str:
+        """A new empty database that belongs to ``owner``; returns its name."""
+        name = name or f"t_{uuid.uuid4().hex[:12]}"
+        with self.superuser().session() as session:
+            session.execute(f"CREATE DATABASE {identifier(name)} OWNER {identifier(owner)}")
+        return name
+
+    def owned(self, name: str | None = None) -> PostgresDatabase:
+        """A new empty database, connected to as its owner: may create databases, is no superuser."""
+        return PostgresDatabase(parse_database_url(self.url(self.create(name))))
+
+
+def start(binaries: Path, major: int) -> Iterator[Server]:
+    with ThrowawayServer(binaries=binaries) as process:
+        server = Server(process, major)
+        with server.superuser().session() as session:
+            session.execute(f"CREATE ROLE app_owner LOGIN CREATEDB PASSWORD '{OWNER_PASSWORD.reveal()}'")
+        yield server
+
+
+@pytest.fixture(scope="session")
+def server18() -> Iterator[Server]:
+    yield from start(embedded_binaries(), 18)
+
+
+@pytest.fixture(scope="session")
+def server15() -> Iterator[Server]:
+    if not DEBIAN_BINARIES.exists():
+        missing("PostgreSQL 15 from Debian")
+    yield from start(DEBIAN_BINARIES, 15)
+
+
+@pytest.fixture(params=[15, 18], ids=["pg15", "pg18"])
+def server(request: pytest.FixtureRequest) -> Server:
+    """Both servers, one after the other."""
+    server: Server = request.getfixturevalue(f"server{request.param}")
+    return server
+
+
+@pytest.fixture
+def database(server: Server) -> PostgresDatabase:
+    """A new empty database on each server, connected to as its owner (no superuser)."""
+    return server.owned()
+
+
+@pytest.fixture
+def host() -> LocalHost:
+    return LocalHost()
+
+
+@pytest.fixture
+def environment_of(tmp_path: Path) -> Callable[..., Environment]:
+    """Settings for a database, with its migrations and backups under the test's own directory."""
+
+    def make(url: Secret, **changes: object) -> Environment:
+        values: dict[str, object] = {
+            "name": "local",
+            "database_url": url,
+            "migrations": str(tmp_path / "migrations"),
+            "backup_dir": str(tmp_path / "backups"),
+            **changes,
+        }
+        return Environment(**values)  # type: ignore[arg-type]
+
+    return make

@@ -1,0 +1,71 @@
+"""psycopg's errors as ours, on real servers."""
+
+from __future__ import annotations
+
+import pytest
+
+from operations.adapters.postgres import PostgresDatabase
+from operations.database_url import parse_database_url
+from operations.errors import (
+    AuthenticationFailed,
+    ConnectionLost,
+    DatabaseMissing,
+    DatabaseUnreachable,
+    StatementFailed,
+)
+from operations.secret import Secret
+
+from .conftest import Server
+
+
+def test_script_tells_which_statement_failed_and_where(database: PostgresDatabase) -> None:
+    with database.session() as session:
+        with pytest.raises(StatementFailed) as caught:
+            session.script("SELECT 1;\nSELECT 'ä', nope; SELECT 3")
+        assert (caught.value.sqlstate, caught.value.statement, caught.value.position) == ("42703", 1, 22)
+        with pytest.raises(StatementFailed) as caught:
+            session.script("SELECT 1; SELECT 1/0")
+        assert (caught.value.statement, caught.value.position) == (1, None)
+        assert session.rows("SELECT %s::int + 1", (1,)) == [(2,)]
+
+
+def test_connection_errors_are_told_apart(server: Server) -> None:
+    name = server.create()
+    wrong = server.url(name, password=Secret("wrong"))
+    with pytest.raises(AuthenticationFailed) as caught:
+        PostgresDatabase(parse_database_url(wrong)).connect()
+    assert caught.value.prisma_code == "P1000"
+    assert "wrong" not in str(caught.value)
+    with pytest.raises(DatabaseMissing, match="no_such"):
+        PostgresDatabase(parse_database_url(server.url("no_such"))).connect()
+    with pytest.raises(DatabaseUnreachable) as unreachable:
+        PostgresDatabase(parse_database_url(Secret("postgresql://u:secretpw@127.0.0.1:1/x"))).connect()
+    assert unreachable.value.prisma_code == "P1001"
+    assert "secretpw" not in str(unreachable.value)
+
+
+def test_transaction_rolls_back_on_any_exception(database: PostgresDatabase) -> None:
+    with database.session() as session:
+        session.execute("CREATE TABLE t (a int)")
+        with pytest.raises(KeyError), session.transaction():
+            session.execute("INSERT INTO t VALUES (1)")
+            raise KeyError
+        with session.transaction():
+            session.execute("INSERT INTO t VALUES (2)")
+        assert session.rows("SELECT a FROM t") == [(2,)]
+
+
+def test_a_killed_session_is_a_lost_connection(database: PostgresDatabase) -> None:
+    with database.session() as victim, database.session() as killer:
+        killer.execute("SELECT pg_terminate_backend(%s)", (victim.pid,))
+        with pytest.raises(ConnectionLost):
+            victim.rows("SELECT 1")
+
+
+def test_schema_of_the_url_is_the_whole_search_path_and_survives_a_reset(server: Server) -> None:
+    url = Secret(server.url(server.create()).reveal() + "?schema=App%20%221&connection_limit=3&pgbouncer=true")
+    with PostgresDatabase(parse_database_url(url)).session() as session:
+        session.script("SET search_path = public; SET lock_timeout = '3s'")
+        session.reset()
+        assert session.rows("SHOW search_path") == [('"App ""1"',)]
+        assert session.rows("SHOW lock_timeout") == [("0",)]
