@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from operations.ports import Clock, Database, Host, Report, silent
+from operations.ports import Clock, Database, Host, Processes, Report, silent
 from operations.settings import Environment
 
 
@@ -16,6 +16,7 @@ class Context:
     host: Host
     database: Database
     clock: Clock
+    processes: Processes
     report: Report = silent
     client_directories: tuple[str, ...] = ()
     """Where the host may hold PostgreSQL's client tools besides the usual places."""

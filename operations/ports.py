@@ -213,3 +213,15 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None:
         """Wait."""
         ...
+
+
+class Processes(Protocol):
+    """Tells whether the process that left a lock behind is still there."""
+
+    def identity(self) -> str:
+        """This process, told apart from every other one on any machine, also after a reboot."""
+        ...
+
+    def alive(self, identity: str) -> bool | None:
+        """Whether that process still runs; ``None`` where it cannot be told from here (another machine)."""
+        ...

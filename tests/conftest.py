@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from operations.adapters.clock import SystemClock
 from operations.adapters.local_host import LocalHost
 from operations.adapters.postgres import PostgresDatabase
+from operations.adapters.processes import LocalProcesses
 from operations.adapters.throwaway import ThrowawayServer, embedded_binaries
+from operations.context import Context
 from operations.database_url import parse_database_url
 from operations.quoting import identifier
 from operations.secret import Secret
@@ -112,3 +115,27 @@ def environment_of(tmp_path: Path) -> Callable[..., Environment]:
         return Environment(**values)  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture
+def context_of(environment_of: Callable[..., Environment], host: LocalHost) -> Callable[..., Context]:
+    """A context for a database URL; further arguments are settings of the environment."""
+
+    def make(url: Secret, **changes: object) -> Context:
+        return Context(
+            environment=environment_of(url, **changes),
+            host=host,
+            database=PostgresDatabase(parse_database_url(url)),
+            clock=SystemClock(),
+            processes=LocalProcesses(),
+            client_directories=(str(embedded_binaries()),),
+            actor="tester",
+        )
+
+    return make
+
+
+@pytest.fixture
+def context(server: Server, context_of: Callable[..., Context]) -> Context:
+    """A context for a new empty database on each server, as its owner (no superuser)."""
+    return context_of(server.url(server.create()))

@@ -1,0 +1,136 @@
+"""The record of a run's steps, on the host beside the backups: outside the database that a restore would rewind.
+
+One file of JSON lines per run, append-only, synced after each line. A line that a crash cut short has no line end and
+is not read. What a run is about to do stands there before it is done; what happened then is looked up, never assumed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from operations.context import Context
+from operations.layout import state_directory
+from operations.lock import Lock
+
+STARTED = "run_started"
+FINISHED = "run_finished"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line: ``at`` is UTC, ISO 8601; ``facts`` whatever the event tells."""
+
+    event: str
+    at: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run's journal says, oldest entry first."""
+
+    run_id: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def operation(self) -> str:
+        """The verb that was run."""
+        return str(self.first(STARTED).get("operation", "unknown"))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to its own end."""
+        return any(entry.event == FINISHED for entry in self.entries)
+
+    @property
+    def outcome(self) -> str | None:
+        """As its end says, or as a later run settled it; ``None`` for one that is running or died."""
+        return self.last(FINISHED).get("outcome")
+
+    def first(self, event: str) -> Mapping[str, Any]:
+        """Facts of the first such entry; empty if there is none."""
+        return next((entry.facts for entry in self.entries if entry.event == event), {})
+
+    def last(self, event: str) -> Mapping[str, Any]:
+        """Facts of the last such entry; empty if there is none."""
+        return next((entry.facts for entry in reversed(self.entries) if entry.event == event), {})
+
+    def all(self, event: str) -> tuple[Mapping[str, Any], ...]:
+        """Facts of every such entry."""
+        return tuple(entry.facts for entry in self.entries if entry.event == event)
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The journal of one run, open for writing as long as the run holds the lock."""
+
+    context: Context
+    lock: Lock
+    run_id: str
+
+    @classmethod
+    def open(cls, context: Context, lock: Lock, operation: str, **facts: Any) -> Journal:
+        """Begin the record of the lock's run."""
+        context.host.make_directory(_directory(context))
+        journal = cls(context, lock, lock.owner.run_id)
+        journal.record(STARTED, operation=operation, actor=context.actor, token=lock.owner.token, **facts)
+        return journal
+
+    def record(self, event: str, **facts: Any) -> None:
+        """Append and sync one line, if the lock is still ours; raises ``LockLost``, ``HostError``."""
+        self.lock.check()
+        append(self.context, self.run_id, event, **facts)
+
+    def finish(self, outcome: str, **facts: Any) -> None:
+        """The run's own end."""
+        self.record(FINISHED, outcome=outcome, **facts)
+
+
+def append(context: Context, run_id: str, event: str, **facts: Any) -> None:
+    """One line for any run: also the settling of a dead one by the run that holds the lock now."""
+    at = datetime.fromtimestamp(context.clock.now(), UTC).isoformat(timespec="milliseconds")
+    line = json.dumps({"event": event, "at": at, **facts}, ensure_ascii=False, separators=(",", ":"))
+    # A line cut short by a crash is ended first, so that this one does not become part of it.
+    path = _file(context, run_id)
+    before = context.host.read(path) if context.host.exists(path) else b""
+    cut = before and not before.endswith(b"\n")
+    context.host.append(path, (b"\n" if cut else b"") + line.encode() + b"\n")
+
+
+def read(context: Context, run_id: str) -> RunRecord | None:
+    """One run's record; ``None`` if there is none."""
+    path = _file(context, run_id)
+    return RunRecord(run_id, parse(context.host.read(path))) if context.host.exists(path) else None
+
+
+def records(context: Context) -> tuple[RunRecord, ...]:
+    """All runs of the environment, oldest first by the time of their first entry."""
+    names = [name for name in context.host.list(_directory(context)) if name.endswith(".jsonl")]
+    found = [
+        RunRecord(name[: -len(".jsonl")], parse(context.host.read(f"{_directory(context)}/{name}"))) for name in names
+    ]
+    return tuple(sorted((r for r in found if r.entries), key=lambda record: record.entries[0].at))
+
+
+def parse(data: bytes) -> tuple[Entry, ...]:
+    """The complete lines of a journal; a line that is no JSON was cut short by a crash and says nothing."""
+    entries = []
+    for line in data.split(b"\n")[:-1]:
+        try:
+            facts = json.loads(line)
+            entries.append(Entry(facts.pop("event"), facts.pop("at"), facts))
+        except (ValueError, KeyError, AttributeError):
+            continue
+    return tuple(entries)
+
+
+def _directory(context: Context) -> str:
+    return f"{state_directory(context.environment)}/journal"
+
+
+def _file(context: Context, run_id: str) -> str:
+    return f"{_directory(context)}/{run_id}.jsonl"

@@ -1,0 +1,156 @@
+"""One run at a time per environment: a directory on the host, with its owner's name and a fencing token.
+
+The directory is prepared under another name and renamed, which either takes the place or fails: a lock is never seen
+without its owner. An owner that died on this machine is known to be dead; one elsewhere counts as dead when its
+heartbeat stops. Whoever lost its lock that way finds another owner there before its next effect, and stops.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from operations.context import Context
+from operations.errors import HostError, LockHeld, LockLost
+from operations.layout import state_directory
+
+HEARTBEAT = 10.0
+PRESUMED_DEAD = 60.0
+"""Seconds without a heartbeat after which an owner on another machine counts as dead."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who holds the lock. ``process`` as in ``ports.Processes``; ``token`` grows with every owner."""
+
+    run_id: str
+    operation: str
+    actor: str
+    process: str
+    since: str
+    token: int
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A lock that this run holds."""
+
+    context: Context
+    owner: Owner
+
+    def check(self) -> None:
+        """Raise ``LockLost`` unless the lock is still ours; called before every effect."""
+        current = current_owner(self.context)
+        if current != self.owner:
+            raise LockLost(
+                f"The lock of environment {self.context.environment.name!r} was taken over"
+                + (f" by run {current.run_id} ({current.operation})." if current else "."),
+                hint=f"{self.context.command} status shows what stands.",
+            )
+
+
+@contextmanager
+def held(context: Context, operation: str, run_id: str) -> Iterator[Lock]:
+    """Hold the environment's lock for the block.
+
+    Raises ``LockHeld`` (as Prisma's P1002) naming the owner if a live run has it.
+    """
+    lock = _acquire(context, operation, run_id)
+    stop = threading.Event()
+    heart = threading.Thread(target=_beat, args=(context, stop), name="lock heartbeat", daemon=True)
+    heart.start()
+    try:
+        yield lock
+    finally:
+        stop.set()
+        heart.join()
+        if current_owner(context) == lock.owner:
+            context.host.remove(_path(context))
+
+
+def current_owner(context: Context) -> Owner | None:
+    """Who holds the lock now, dead or alive."""
+    try:
+        return Owner(**json.loads(context.host.read(f"{_path(context)}/owner.json")))
+    except HostError:
+        return None
+
+
+def is_alive(context: Context, owner: Owner) -> bool:
+    """Whether the lock's owner still runs, as far as can be told."""
+    known = context.processes.alive(owner.process)
+    if known is not None:
+        return known
+    try:
+        return context.host.age(f"{_path(context)}/heartbeat") < PRESUMED_DEAD
+    except HostError:
+        return False
+
+
+def _path(context: Context) -> str:
+    return f"{state_directory(context.environment)}/lock"
+
+
+def _acquire(context: Context, operation: str, run_id: str) -> Lock:
+    host, base = context.host, state_directory(context.environment)
+    host.make_directory(base)
+    _remove_dead(context)
+    owner = Owner(
+        run_id=run_id,
+        operation=operation,
+        actor=context.actor,
+        process=context.processes.identity(),
+        since=datetime.fromtimestamp(context.clock.now(), UTC).isoformat(timespec="seconds"),
+        token=_next_token(context),
+    )
+    prepared = f"{base}/lock.{run_id}"
+    host.remove(prepared)
+    host.make_directory(prepared)
+    host.write(f"{prepared}/owner.json", json.dumps(asdict(owner)).encode())
+    host.write(f"{prepared}/heartbeat", b"")
+    if not host.rename(prepared, _path(context)):
+        host.remove(prepared)
+        raise _held_by(context, current_owner(context))
+    host.write(f"{base}/fence", str(owner.token).encode())
+    return Lock(context, owner)
+
+
+def _remove_dead(context: Context) -> None:
+    owner = current_owner(context)
+    if owner is None or is_alive(context, owner):
+        return
+    aside = f"{_path(context)}.dead.{owner.token}"
+    if not context.host.rename(_path(context), aside):
+        return
+    moved = Owner(**json.loads(context.host.read(f"{aside}/owner.json")))
+    if moved != owner and context.host.rename(aside, _path(context)):
+        return  # another run had taken over in between: what was moved is its lock, put back
+    context.host.remove(aside)
+
+
+def _next_token(context: Context) -> int:
+    try:
+        return int(context.host.read(f"{state_directory(context.environment)}/fence")) + 1
+    except (HostError, ValueError):
+        return 1
+
+
+def _held_by(context: Context, owner: Owner | None) -> LockHeld:
+    who = f"{owner.operation} of {owner.actor}, run {owner.run_id}, since {owner.since}" if owner else "another run"
+    return LockHeld(
+        f"Someone else is at work on environment {context.environment.name!r}: {who}.",
+        hint=f"Wait for it to end and try again; {context.command} status shows what stands.",
+        prisma_code="P1002",
+    )
+
+
+def _beat(context: Context, stop: threading.Event) -> None:
+    while not stop.wait(HEARTBEAT):
+        try:
+            context.host.write(f"{_path(context)}/heartbeat", b"")
+        except HostError:  # a missed beat is no reason to fail: the owner checks the lock before every effect
+            continue

@@ -1,0 +1,62 @@
+"""The journal: what is written is read, what a crash cut short is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from operations import journal, lock
+from operations.context import Context
+from operations.errors import LockLost
+from operations.layout import state_directory
+from operations.secret import Secret
+
+
+@pytest.fixture
+def context(context_of: Callable[..., Context]) -> Context:
+    return context_of(Secret("postgresql://nobody@127.0.0.1:1/none"))
+
+
+def test_a_run_is_read_back(context: Context) -> None:
+    with lock.held(context, "deploy", "run-1") as held:
+        written = journal.Journal.open(context, held, "deploy", target="app")
+        written.record("step_started", name="apply")
+        written.record("step_started", name="check")
+        assert not journal.records(context)[0].finished
+        written.finish("deployed")
+    (run,) = journal.records(context)
+    assert (run.run_id, run.operation, run.outcome) == ("run-1", "deploy", "deployed")
+    assert [facts["name"] for facts in run.all("step_started")] == ["apply", "check"]
+    assert run.first("run_started")["target"] == "app"
+
+
+def test_every_prefix_of_the_file_reads_as_a_prefix_of_the_run(context: Context) -> None:
+    with lock.held(context, "deploy", "run-1") as held:
+        written = journal.Journal.open(context, held, "deploy", note="ü\n")
+        written.finish("deployed")
+    data = context.host.read(f"{state_directory(context.environment)}/journal/run-1.jsonl")
+    whole = journal.parse(data)
+    assert len(whole) == 2
+    for cut in range(len(data)):
+        entries = journal.parse(data[:cut])
+        assert entries == whole[: len(entries)]
+        assert len(entries) == data[:cut].count(b"\n")
+
+
+def test_a_line_cut_short_does_not_swallow_the_next(context: Context) -> None:
+    with lock.held(context, "deploy", "run-1") as held:
+        journal.Journal.open(context, held, "deploy")
+    context.host.append(f"{state_directory(context.environment)}/journal/run-1.jsonl", b'{"event":"step_st')
+    journal.append(context, "run-1", "run_finished", outcome="rolled_back")
+    (run,) = journal.records(context)
+    assert run.outcome == "rolled_back"
+
+
+def test_who_lost_the_lock_writes_nothing_more(context: Context) -> None:
+    with lock.held(context, "deploy", "run-1") as held:
+        written = journal.Journal.open(context, held, "deploy")
+    with pytest.raises(LockLost):
+        written.record("step_started", name="apply")
+    (run,) = journal.records(context)
+    assert len(run.entries) == 1

@@ -1,0 +1,107 @@
+"""The environment's lock: one owner, dead ones found, lost ones noticed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from operations import lock
+from operations.adapters.processes import LocalProcesses
+from operations.context import Context
+from operations.errors import LockHeld, LockLost
+from operations.layout import state_directory
+from operations.secret import Secret
+
+
+@pytest.fixture
+def context(context_of: Callable[..., Context]) -> Context:
+    """No database is asked here."""
+    return context_of(Secret("postgresql://nobody@127.0.0.1:1/none"))
+
+
+class Elsewhere(LocalProcesses):
+    """A process of another machine."""
+
+    def identity(self) -> str:
+        return "elsewhere|1|1"
+
+
+def test_second_owner_is_refused_and_told_who_holds_it(context: Context) -> None:
+    with lock.held(context, "deploy", "run-1"):
+        with (
+            pytest.raises(LockHeld, match="deploy of tester, run run-1") as caught,
+            lock.held(context, "backup", "run-2"),
+        ):
+            pytest.fail("two owners")
+        assert caught.value.prisma_code == "P1002"
+    with lock.held(context, "backup", "run-2") as second:
+        assert second.owner.token == 2
+
+
+def test_of_many_at_once_exactly_one_gets_it(context: Context) -> None:
+    won: list[int] = []
+    release = threading.Event()
+    tried = threading.Barrier(12)
+
+    def compete(number: int) -> None:
+        tried.wait()
+        try:
+            with lock.held(context, "deploy", f"run-{number}"):
+                won.append(number)
+                release.wait(10)
+        except LockHeld:
+            losers.append(number)
+            if len(losers) == 11:
+                release.set()
+
+    losers: list[int] = []
+    threads = [threading.Thread(target=compete, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    assert len(losers) == 11
+
+
+def test_a_dead_owner_of_this_machine_is_replaced_at_once(context: Context) -> None:
+    script = "from operations.adapters.processes import LocalProcesses; print(LocalProcesses().identity())"
+    dead = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
+
+    class Dead(LocalProcesses):
+        def identity(self) -> str:
+            return dead
+
+    with lock.held(replace(context, processes=Dead()), "deploy", "run-1") as lost:
+        with lock.held(context, "deploy", "run-2") as winner:
+            assert winner.owner.token == 2
+            with pytest.raises(LockLost, match="run-2"):
+                lost.check()
+            winner.check()
+        with pytest.raises(LockLost):
+            lost.check()
+
+
+def test_an_owner_elsewhere_is_dead_only_without_heartbeat(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    with lock.held(replace(context, processes=Elsewhere()), "deploy", "run-1"):
+        with pytest.raises(LockHeld), lock.held(context, "deploy", "run-2"):
+            pytest.fail("its heart beats")
+        monkeypatch.setattr(lock, "PRESUMED_DEAD", 0.0)
+        with lock.held(context, "deploy", "run-3") as winner:
+            winner.check()
+
+
+def test_losing_the_lock_does_not_remove_the_new_owners(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "PRESUMED_DEAD", 0.0)
+    first = lock.held(replace(context, processes=Elsewhere()), "deploy", "run-1")
+    first.__enter__()
+    with lock.held(context, "deploy", "run-2") as winner:
+        first.__exit__(None, None, None)
+        winner.check()
+    assert lock.current_owner(context) is None
+    assert context.host.list(state_directory(context.environment)) == ("fence",)
