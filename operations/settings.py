@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 from operations.secret import Secret
 
 Strategy = Literal["maintenance", "online"]
 Transactions = Literal["whole", "file"]
+Seconds = Annotated[float, "duration"]
+"""Written with its unit in the file: ``"2s"``, ``"30m"``, ``"26h"``, ``"14d"``."""
+Bytes = Annotated[int, "size"]
+"""Written with its unit in the file: ``"500MB"``, ``"10GiB"``."""
+FilePath = Annotated[str, "path"]
+"""Relative ones are resolved against the configuration file's directory."""
+Positive = Annotated[int, "positive"]
+"""At least 1; a plain ``int`` is at least 0."""
+APPROVABLE = ("deploy", "apply", "rollback", "restore", "resolve", "backup", "freeze", "unfreeze")
+"""Operations that a policy may be written for."""
 
 
 @dataclass(frozen=True)
@@ -16,18 +27,26 @@ class Backups:
     """How backups are made and which are kept. Sizes in bytes, times in seconds."""
 
     keep_last: int = 7
+    """The newest so many, whatever their age; a backup stays if any of the rules wants it."""
     keep_hourly: int = 0
+    """The newest of each of the last so many hours that have one."""
     keep_daily: int = 14
+    """The same for days."""
     keep_weekly: int = 8
+    """The same for weeks."""
     keep_monthly: int = 12
+    """The same for months."""
     keep_yearly: int = 0
-    keep_within: float = 0.0
-    max_age: float = 26 * 3600.0
+    """The same for years."""
+    keep_within: Seconds = 0.0
+    """All that are younger than this."""
+    max_age: Seconds = 26 * 3600.0
     """Older than this, the newest backup is a finding of ``check``."""
     test_restore: Literal["before_deploy", "never"] = "before_deploy"
-    test_restore_limit: int = 10 * 1024**3
+    """Whether a deploy's own backup is proved by a restore into a throwaway database first."""
+    test_restore_limit: Bytes = 10 * 1024**3
     """Databases above this size are not test-restored before a deploy."""
-    hash_limit: int = 10 * 1024**3
+    hash_limit: Bytes = 10 * 1024**3
     """Databases above this size get row counts, but no row hashes."""
     jobs: int = 0
     """Parallel dump and restore processes; 0 is one per core, at most 4."""
@@ -36,28 +55,117 @@ class Backups:
 
 
 @dataclass(frozen=True)
+class Server:
+    """The machine beside the database, reached over SSH; absent, it is this one."""
+
+    host: str
+    """Name or address."""
+    user: str
+    """Account to log in as."""
+    private_key: Secret
+    """OpenSSH private key."""
+    known_hosts: Secret
+    """Lines as in known_hosts; any other host key is refused."""
+    port: Positive = 22
+    """Where sshd listens."""
+
+
+@dataclass(frozen=True)
+class App:
+    """The application in Docker Compose whose database this is."""
+
+    directory: str
+    """Project directory on the server."""
+    services: tuple[str, ...]
+    """Services that are stopped, built and started around a deploy."""
+    compose_file: str = "compose.yaml"
+    """Relative to the directory."""
+    database_service: str | None = None
+    """Service that runs PostgreSQL, where it is one of the project's own."""
+    health_url: str | None = None
+    """Must answer with 2xx before a deploy counts as done; as seen from the server."""
+
+
+@dataclass(frozen=True)
+class Approval:
+    """Who may ask for an operation and who may allow it; Slack ids."""
+
+    approvers: tuple[str, ...]
+    """Who may allow it."""
+    requesters: tuple[str, ...] = ()
+    """Empty: any full member of the workspace."""
+    required: Positive = 1
+    """How many must agree."""
+    expires: Seconds = 1800.0
+    """An unanswered request is void after this."""
+
+
+@dataclass(frozen=True)
+class Alerts:
+    """Where news of an environment goes."""
+
+    webhooks: tuple[Secret, ...] = ()
+    """Addresses that are sent a JSON message."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """One human with all accounts, so that nobody counts twice."""
+
+    name: str
+    slack: tuple[str, ...] = ()
+    """One id or a list."""
+    github: tuple[str, ...] = ()
+    """One login or a list."""
+
+
+@dataclass(frozen=True)
 class Environment:
     """One named place to deploy to. Times in seconds."""
 
     name: str
     database_url: Secret
-    migrations: str
-    backup_dir: str
+    """As Prisma writes it, as seen from the server; ``?schema=`` included."""
+    migrations: FilePath
+    """The migrations folder."""
+    backup_dir: FilePath
+    """Holds backups, and beside them journal and lock."""
     strategy: Strategy = "maintenance"
-    lock_timeout: float = 2.0
-    attempts: int = 3
+    """``maintenance``: the application is stopped while migrations run; ``online``: it goes on running."""
+    lock_timeout: Seconds = 2.0
+    """How long a migration waits for a table's lock, per attempt, before it lets the application through."""
+    attempts: Positive = 3
+    """Tries at what may pass by itself: locks, deadlocks, serialization failures."""
     transactions: Transactions | None = None
     """``whole`` deploy or each ``file`` in a transaction; ``None``: whole for ``maintenance``, file for ``online``."""
     maintenance_database: str = "postgres"
     """Where to connect while the database itself is being renamed."""
-    client_bin: str | None = None
+    client_bin: FilePath | None = None
     """Directory of pg_dump and pg_restore, where the usual ones are not to be used."""
-    advisory_lock_timeout: float = 10.0
+    advisory_lock_timeout: Seconds = 10.0
+    """How long to wait for another migration tool's lock on the database."""
     allow_edited: bool = False
     """Deploy although files of applied migrations were edited."""
     backups: Backups = field(default_factory=Backups)
+    """How backups are made and kept."""
+    server: Server | None = None
+    """Absent: this machine."""
+    app: App | None = None
+    """Absent: the database alone is deployed."""
+    approvals: Mapping[str, Approval] = field(default_factory=dict)
+    """Policies by the name of the operation, one of ``APPROVABLE``."""
+    alerts: Alerts = field(default_factory=Alerts)
+    """Where news goes."""
 
     @property
     def transaction_mode(self) -> Transactions:
         """``transactions``, or what the strategy implies."""
         return self.transactions or ("file" if self.strategy == "online" else "whole")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A whole configuration file."""
+
+    environments: tuple[Environment, ...]
+    people: tuple[Person, ...] = ()
