@@ -125,6 +125,11 @@ class Session(Protocol):
         ...
 
     @property
+    def claimed_pid(self) -> int:
+        """The server process named when the connection was made; a pooler in between invents one."""
+        ...
+
+    @property
     def server_version(self) -> int:
         """As PostgreSQL counts: 150018 is 15.18."""
         ...

@@ -1,0 +1,44 @@
+"""Poolers in between: a real pgbouncer in each of its modes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from operations.context import Context
+from operations.errors import ExitCode, PoolerInBetween
+from operations.pooler import refuse_pooler
+from operations.secret import Secret
+
+from .conftest import Server
+from .pooler import Mode, pgbouncer, through
+
+ContextOf = Callable[[Secret], Context]
+
+
+@pytest.mark.parametrize("mode", ["transaction", "statement"])
+@pytest.mark.parametrize("pool_size", ["1", "20"])
+def test_shared_sessions_are_refused(server: Server, context_of: ContextOf, mode: Mode, pool_size: str) -> None:
+    with (
+        pgbouncer(server, mode, default_pool_size=pool_size) as port,
+        pytest.raises(PoolerInBetween, match="transaction mode") as caught,
+    ):
+        refuse_pooler(context_of(through(server.url(server.create()), port)))
+    assert caught.value.exit_code is ExitCode.REFUSED
+    assert caught.value.hint
+    assert "directUrl" in caught.value.hint
+
+
+def test_sessions_of_ones_own_pass(server: Server, context_of: ContextOf) -> None:
+    with pgbouncer(server, "session") as port:
+        refuse_pooler(context_of(through(server.url(server.create()), port)))
+
+
+def test_no_pooler_passes(server: Server, context_of: ContextOf) -> None:
+    refuse_pooler(context_of(server.url(server.create())))
+
+
+def test_a_url_meant_for_a_pooler_is_refused_unconnected(context_of: ContextOf) -> None:
+    with pytest.raises(PoolerInBetween, match="pgbouncer=true"):
+        refuse_pooler(context_of(Secret("postgresql://u:p@127.0.0.1:1/x?pgbouncer=true")))
