@@ -1,0 +1,117 @@
+"""The whole real program as a child process, as a user or a workflow starts it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from operations.secret import Secret
+
+ROOT = Path(__file__).resolve().parents[1]
+URL_VARIABLE = "LOCKTENDER_TEST_URL"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A finished run: its exit status and what it said."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """The JSON object at the end of stdout."""
+        assert self.stdout.strip(), f"no JSON on stdout; stderr: {self.stderr}"
+        answer: dict[str, Any] = json.loads(self.stdout.strip().splitlines()[-1])
+        return answer
+
+    @property
+    def result(self) -> dict[str, Any]:
+        result = self.answer["result"]
+        assert isinstance(result, dict), self.answer
+        return result
+
+    @property
+    def error(self) -> dict[str, Any]:
+        error = self.answer["error"]
+        assert isinstance(error, dict), self.answer
+        return error
+
+    @property
+    def said(self) -> str:
+        return f"exit {self.exit_code}\n{self.stdout}\n{self.stderr}"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A directory with a ``locktender.toml`` for one database, and the program run in it."""
+
+    directory: Path
+    url: Secret
+    migrations: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Further lines of the environment's section, values as TOML writes them."""
+    backups: Mapping[str, str] = field(default_factory=dict)
+    backup_dir: Path | None = None
+
+    @property
+    def backup_path(self) -> Path:
+        return self.backup_dir or self.directory / "backups"
+
+    @property
+    def state_path(self) -> Path:
+        return self.backup_path / ".locktender" / "local"
+
+    @property
+    def configuration(self) -> Path:
+        path = self.directory / "locktender.toml"
+        lines = [
+            "[environments.local]",
+            f'database_url = "env:{URL_VARIABLE}"',
+            f"migrations = {json.dumps(str(self.migrations))}",
+            f"backup_dir = {json.dumps(str(self.backup_path))}",
+            *(f"{key} = {value}" for key, value in self.settings.items()),
+            "[environments.local.backups]",
+            *(f"{key} = {value}" for key, value in self.backups.items()),
+        ]
+        text = "\n".join(lines) + "\n"
+        if not path.exists() or path.read_text() != text:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return path
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Begin a run; stdout and stderr are pipes."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "cli", "--config", str(self.configuration), "--json", "--yes", *arguments],
+            cwd=ROOT,
+            env={**os.environ, URL_VARIABLE: self.url.reveal(), "NO_COLOR": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, timeout: float = 240) -> Ran:
+        """Run to the end."""
+        return finish(self.start(*arguments), timeout)
+
+
+def finish(process: subprocess.Popen[str], timeout: float = 240) -> Ran:
+    """Wait for a run's end and take what it said."""
+    began = time.monotonic()
+    try:
+        stdout, stderr = process.communicate(timeout=timeout)
+    finally:
+        process.kill()
+        process.wait()
+    return Ran(process.returncode, stdout, stderr, time.monotonic() - began)

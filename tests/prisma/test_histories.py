@@ -1,0 +1,73 @@
+"""Three real histories, applied by us and by the real Prisma: what stands afterwards is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ..corpus import HISTORIES, corpus
+from .command_line import Prisma
+from .compare import Subject, half
+
+SubjectOf = Callable[..., Subject]
+pytestmark = [pytest.mark.prisma, pytest.mark.corpus]
+
+
+def ours(subject: Subject) -> None:
+    ran = subject.project.run("deploy")
+    assert ran.exit_code == 0, ran.said
+    assert ran.result["outcome"] == "deployed"
+
+
+def theirs(prisma: Prisma, subject: Subject) -> None:
+    ran = prisma.deploy(subject.database, subject.migrations)
+    assert ran.exit_code == 0, ran.output
+
+
+def says_up_to_date(prisma: Prisma, subject: Subject) -> None:
+    ran = prisma.status(subject.database, subject.migrations)
+    assert ran.exit_code == 0, ran.output
+    assert "up to date" in ran.output
+    status = subject.project.run("status")
+    assert status.exit_code == 0, status.said
+    assert status.result["pending"] == status.result["failed"] == status.result["edited"] == []
+
+
+def same(one: Subject, other: Subject) -> None:
+    assert one.schema() == other.schema()
+    rows = one.history()
+    assert rows == other.history()
+    assert all(finished and in_order and uuid4 for *_, finished, in_order, uuid4 in rows)
+    assert one.distinct_starts() == len(rows)
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_a_whole_history_ends_the_same(subject_of: SubjectOf, prisma: Prisma, name: str) -> None:
+    by_us, by_prisma = subject_of(corpus(name)), subject_of(corpus(name))
+    ours(by_us)
+    theirs(prisma, by_prisma)
+    same(by_us, by_prisma)
+    says_up_to_date(prisma, by_us)
+    says_up_to_date(prisma, by_prisma)
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+@pytest.mark.parametrize("online", [False, True], ids=["maintenance", "online"])
+def test_half_by_one_tool_and_half_by_the_other(
+    subject_of: SubjectOf, prisma: Prisma, tmp_path: Path, name: str, online: bool
+) -> None:
+    """Online, every file is in a transaction of its own."""
+    folder = corpus(name)
+    first = half(folder, tmp_path / "first")
+    strategy = '"online"' if online else '"maintenance"'
+    begun_here, begun_there = (subject_of(first).with_settings(strategy=strategy) for _ in range(2))
+    ours(begun_here)
+    theirs(prisma, begun_there)
+    same(begun_here, begun_there)
+    theirs(prisma, begun_here.over(folder))
+    ours(begun_there.over(folder))
+    same(begun_here, begun_there)
+    says_up_to_date(prisma, begun_here.over(folder))
+    says_up_to_date(prisma, begun_there.over(folder))
