@@ -18,6 +18,8 @@ FilePath = Annotated[str, "path"]
 """Relative ones are resolved against the configuration file's directory."""
 Positive = Annotated[int, "positive"]
 """At least 1; a plain ``int`` is at least 0."""
+OneOrMany = Annotated[tuple[str, ...], "one or many"]
+"""A text or a list of texts."""
 APPROVABLE = ("deploy", "apply", "rollback", "restore", "resolve", "backup", "freeze", "unfreeze")
 """Operations that a policy may be written for."""
 
@@ -113,9 +115,9 @@ class Person:
     """One human with all accounts, so that nobody counts twice."""
 
     name: str
-    slack: tuple[str, ...] = ()
+    slack: OneOrMany = ()
     """One id or a list."""
-    github: tuple[str, ...] = ()
+    github: OneOrMany = ()
     """One login or a list."""
 
 

@@ -1,0 +1,140 @@
+"""``locktender.toml``, read into the frozen settings; every problem of it is told at once, with its line."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from operations.database_url import parse_database_url
+from operations.errors import ConfigurationError
+from operations.settings import Environment, Settings
+from operations.toml_lines import key_lines, line_of
+
+HINT = "locktender.example.toml shows every key with its meaning."
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with the file: ``key`` is its dotted path, ``line`` 1-based (``None``: nowhere in the file)."""
+
+    line: int | None
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return ": ".join(filter(None, (f"line {self.line}" if self.line else "", self.key, self.message)))
+
+
+def load_environment(path: Path, name: str | None, environ: Mapping[str, str]) -> Environment:
+    """One environment of the file; ``None`` is the only one there is.
+
+    The others' shape is checked as well, but their secrets need not exist here. Raises ``ConfigurationError``.
+    """
+    text, data = _parsed(path)
+    chosen = _chosen(path, data, name)
+    every = _section(data, "environments")
+    rest = {key: value for key, value in every.items() if key != chosen}
+    found, problems = _validated({**data, "environments": {chosen: every[chosen]}}, path, environ)
+    problems += _validated({"environments": rest}, path, None)[1]
+    _refuse(path, text, problems)
+    environment: Environment = found["environments"][chosen]
+    return environment
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Settings:
+    """The whole file with all its secrets. Raises ``ConfigurationError``."""
+    text, data = _parsed(path)
+    found, problems = _validated(data, path, environ)
+    if not _section(data, "environments"):
+        problems.append((("environments",), "there is no [environments.NAME] section"))
+    _refuse(path, text, problems)
+    return Settings(tuple(found["environments"].values()), tuple(found.get("people", {}).values()))
+
+
+def _parsed(path: Path) -> tuple[str, dict[str, Any]]:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} is not UTF-8 text.", hint="Save it as UTF-8.") from None
+    except OSError as error:
+        raise ConfigurationError(
+            f"The configuration file {path} cannot be read: {error.strerror}.",
+            hint="Name it with --config, or leave it out and give --database-url, --migrations and --backup-dir.",
+        ) from None
+    try:
+        return text, tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path} is not valid TOML: {error}.", hint=HINT) from None
+
+
+def _section(data: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = data.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _chosen(path: Path, data: Mapping[str, Any], name: str | None) -> str:
+    names = list(_section(data, "environments"))
+    if not names:
+        raise ConfigurationError(f"{path} has no [environments.NAME] section.", hint=HINT)
+    if name is None and len(names) > 1:
+        raise ConfigurationError(
+            f"{path} has {len(names)} environments: {', '.join(names)}.",
+            hint=f"Say which one: --env {names[0]}, or LOCKTENDER_ENV.",
+        )
+    if name is not None and name not in names:
+        raise ConfigurationError(f"{path} has no environment {name!r}.", hint=f"It has: {', '.join(names)}.")
+    return name or names[0]
+
+
+Found = list[tuple[tuple[str, ...], str]]
+
+
+def _validated(data: Mapping[str, Any], path: Path, environ: Mapping[str, str] | None) -> tuple[dict[str, Any], Found]:
+    from pydantic_core import ValidationError
+
+    from operations.settings_schema import Surroundings, problems_of, validate
+
+    try:
+        found = validate(data, Surroundings(path.absolute().parent, environ))
+    except ValidationError as error:
+        return {}, problems_of(error)
+    return found, _unusable_urls(found["environments"]) if environ is not None else []
+
+
+def _unusable_urls(environments: Mapping[str, Environment]) -> Found:
+    problems: Found = []
+    for name, environment in environments.items():
+        try:
+            parse_database_url(environment.database_url)
+        except ConfigurationError as error:
+            problems.append((("environments", name, "database_url"), error.message))
+    return problems
+
+
+def _refuse(path: Path, text: str, found: Found) -> None:
+    if not found:
+        return
+    lines = key_lines(text)
+    problems = sorted(
+        (Problem(line_of(lines, key), ".".join(key), _with_suggestion(key, message)) for key, message in found),
+        key=lambda problem: problem.line or 0,
+    )
+    count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
+    raise ConfigurationError(
+        "\n".join([f"{path} has {count}:", *(f"  {problem}" for problem in problems)]),
+        hint=HINT,
+        details={"problems": [asdict(problem) for problem in problems]},
+    )
+
+
+def _with_suggestion(key: tuple[str, ...], message: str) -> str:
+    from operations.settings_schema import known_keys
+
+    if message != "unknown key":
+        return message
+    close = difflib.get_close_matches(key[-1], known_keys(key[:-1]), n=1)
+    return f"{message} (is {close[0]} meant?)" if close else message

@@ -1,0 +1,246 @@
+"""The dataclasses of ``settings`` as a schema that finds every problem of a file in one pass.
+
+pydantic's core is used without its front: building models would cost every command 45 ms. Imported only where there is
+a file.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from pydantic_core import PydanticCustomError, SchemaValidator, ValidationError, core_schema
+from pydantic_core.core_schema import CoreSchema, ValidationInfo
+
+from operations.secret import Secret
+from operations.settings import APPROVABLE, Approval, Backups, Environment, Person
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+"""What an environment may be called: it becomes a directory's name."""
+DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kKMGT]?i?B)")
+BYTES = {unit: 10**power for unit, power in {"B": 0, "kB": 3, "KB": 3, "MB": 6, "GB": 9, "TB": 12}.items()} | {
+    unit: 1024**power for unit, power in {"KiB": 1, "MiB": 2, "GiB": 3, "TiB": 4}.items()
+}
+NAMED = (Environment, Person)
+"""Sections whose own name is their ``name``."""
+INVALID = "invalid"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a value may refer to. Without ``environ`` only the shape is looked at: secrets are left empty."""
+
+    directory: Path
+    environ: Mapping[str, str] | None
+
+
+def validate(data: Mapping[str, Any], surroundings: Surroundings) -> dict[str, Any]:
+    """``{"environments": {name: Environment}, "people": {name: Person}}``; raises pydantic's ``ValidationError``."""
+    root = core_schema.typed_dict_schema(
+        {
+            "environments": core_schema.typed_dict_field(_named_schema(Environment)),
+            "people": core_schema.typed_dict_field(_named_schema(Person), required=False),
+        },
+        extra_behavior="forbid",
+    )
+    result: dict[str, Any] = SchemaValidator(root).validate_python(data, strict=True, context=surroundings)
+    return result
+
+
+def problems_of(error: ValidationError) -> list[tuple[tuple[str, ...], str]]:
+    """Each problem as the path of what is wrong, and what is wrong with it; no value is repeated."""
+    found = []
+    for one in error.errors(include_url=False, include_input=False):
+        message = _worded(one["type"], one.get("ctx", {}), one["msg"])
+        of_name = one["loc"][-1:] == ("[key]",)
+        path = tuple(str(part) for part in one["loc"][: -1 if of_name else None])
+        found.append((path, f"its name {message}" if of_name else message))
+    return found
+
+
+def seconds(text: object) -> float:
+    """``"1h30m"`` → 5400.0."""
+    if isinstance(text, str) and text and not DURATION.sub("", text):
+        return sum(float(number) * SECONDS[unit] for number, unit in DURATION.findall(text))
+    raise _invalid('must be a duration with its unit, such as "2s", "30m", "26h" or "14d"')
+
+
+def size(text: object) -> int:
+    """``"10GB"`` → 10**10."""
+    match = SIZE.fullmatch(text) if isinstance(text, str) else None
+    if match and match[2] in BYTES:
+        return int(float(match[1]) * BYTES[match[2]])
+    raise _invalid('must be a size with its unit, such as "500MB" or "10GiB"')
+
+
+def section_fields(section: type) -> tuple[tuple[Field[Any], Any], ...]:
+    """The keys that a section may hold: each field with its type as annotated."""
+    hints = get_type_hints(section, include_extras=True)
+    return tuple((f, hints[f.name]) for f in fields(section) if not (section in NAMED and f.name == "name"))
+
+
+def known_keys(path: tuple[str, ...]) -> list[str]:
+    """The keys that may stand in the section at ``path``, for suggestions; empty where there is no such section."""
+    section: Any = {"environments": Environment, "people": Person}.get(path[0]) if path else None
+    if section is None:
+        return [] if path else ["environments", "people"]
+    for step in path[2:]:
+        hint = {field.name: hint for field, hint in section_fields(section)}.get(step) if section else None
+        section = next((found for found in (hint, *get_args(hint)) if is_dataclass(found)), None)
+    return [field.name for field, _ in section_fields(section)] if section else []
+
+
+def _named_schema(section: type) -> CoreSchema:
+    named = core_schema.dict_schema(
+        core_schema.str_schema(),
+        core_schema.no_info_after_validator_function(lambda values: partial(section, **values), _keys_schema(section)),
+    )
+    return core_schema.no_info_after_validator_function(_with_names, named)
+
+
+def _with_names(found: dict[str, Callable[..., Any]]) -> dict[str, Any]:
+    for name in found:
+        if not NAME.fullmatch(name):
+            raise _invalid("{name} cannot be a name: letters, digits, - and _ only", name=repr(name))
+    return {name: build(name=name) for name, build in found.items()}
+
+
+def _section_schema(section: type) -> CoreSchema:
+    def build(values: dict[str, Any]) -> Any:
+        made = section(**values)
+        for check in (_keeps_something, _can_be_approved):
+            check(made)
+        return made
+
+    return core_schema.no_info_after_validator_function(build, _keys_schema(section))
+
+
+def _keys_schema(section: type) -> CoreSchema:
+    return core_schema.typed_dict_schema(
+        {
+            field.name: core_schema.typed_dict_field(
+                _schema(hint), required=field.default is MISSING and field.default_factory is MISSING
+            )
+            for field, hint in section_fields(section)
+        },
+        extra_behavior="forbid",
+    )
+
+
+def _schema(hint: Any) -> CoreSchema:
+    if is_dataclass(hint):
+        return _section_schema(hint) if isinstance(hint, type) else core_schema.none_schema()
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return MARKED[arguments[1]]
+    if origin in (Union, types.UnionType):
+        return _schema(next(argument for argument in arguments if argument is not type(None)))
+    if origin is Literal:
+        return core_schema.literal_schema(list(arguments))
+    if origin is tuple:
+        return _list_schema(_schema(arguments[0]))
+    if origin is Mapping:
+        return core_schema.dict_schema(core_schema.literal_schema(list(APPROVABLE)), _schema(arguments[1]))
+    return PLAIN[hint]
+
+
+def _list_schema(item: CoreSchema) -> CoreSchema:
+    return core_schema.no_info_after_validator_function(tuple, core_schema.list_schema(item))
+
+
+def _secret(value: object, info: ValidationInfo) -> Secret:
+    if not isinstance(value, str) or not value:
+        raise _invalid('must be text, "env:NAME" or "file:PATH"')
+    surroundings: Surroundings = info.context  # type: ignore[assignment]
+    kind, _, rest = value.partition(":")
+    if surroundings.environ is None:
+        return Secret("")
+    if kind == "env":
+        return Secret(_of_environment(rest, surroundings.environ))
+    if kind == "file":
+        return Secret(_of_file(surroundings.directory / rest))
+    return Secret(value)
+
+
+def _of_environment(name: str, environ: Mapping[str, str]) -> str:
+    if not environ.get(name):
+        raise _invalid("the environment variable {name} is not set" + (" (it is empty)" * (name in environ)), name=name)
+    return environ[name]
+
+
+def _of_file(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise _invalid("the file {path} is not UTF-8 text", path=str(path)) from None
+    except OSError as error:
+        raise _invalid("the file {path} cannot be read: {why}", path=str(path), why=error.strerror or "?") from None
+    if not text:
+        raise _invalid("the file {path} is empty", path=str(path))
+    return text
+
+
+def _path(value: object, info: ValidationInfo) -> str:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise _invalid("must be a path in quotes")
+    surroundings: Surroundings = info.context  # type: ignore[assignment]
+    return str(surroundings.directory / value)
+
+
+def _one_or_many(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _keeps_something(made: object) -> None:
+    if isinstance(made, Backups) and not any(
+        getattr(made, f.name) for f, _ in section_fields(Backups) if f.name.startswith("keep_")
+    ):
+        raise _invalid("keeps no backup at all: set keep_last or another keep_…")
+
+
+def _can_be_approved(made: object) -> None:
+    if isinstance(made, Approval) and made.required > len(set(made.approvers)):
+        raise _invalid(f"requires {made.required} approvals, but names {len(set(made.approvers))} approvers")
+
+
+def _invalid(message: str, **context: str) -> PydanticCustomError:
+    return PydanticCustomError(INVALID, message, context or None)
+
+
+def _worded(kind: str, context: Mapping[str, Any], message: str) -> str:
+    if kind == "literal_error":
+        return f"must be {context['expected']}".replace("'", '"')
+    return {
+        "extra_forbidden": "unknown key",
+        "missing": "is missing",
+        "string_type": "must be text in quotes",
+        "string_too_short": "must not be empty",
+        "int_type": "must be a whole number",
+        "bool_type": "must be true or false",
+        "list_type": 'must be a list, such as ["a", "b"]',
+        "dict_type": "must be a section",
+        "greater_than_equal": f"must be at least {context.get('ge')}",
+    }.get(kind, message)
+
+
+TEXT = core_schema.str_schema(min_length=1)
+PLAIN: Mapping[Any, CoreSchema] = {
+    str: TEXT,
+    int: core_schema.int_schema(ge=0),
+    bool: core_schema.bool_schema(),
+    Secret: core_schema.with_info_plain_validator_function(_secret),
+}
+MARKED: Mapping[str, CoreSchema] = {
+    "duration": core_schema.no_info_plain_validator_function(seconds),
+    "size": core_schema.no_info_plain_validator_function(size),
+    "path": core_schema.with_info_plain_validator_function(_path),
+    "positive": core_schema.int_schema(ge=1),
+    "one or many": core_schema.no_info_before_validator_function(_one_or_many, _list_schema(TEXT)),
+}

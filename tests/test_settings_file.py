@@ -1,0 +1,315 @@
+"""The configuration file: what it becomes, and how every mistake in it is told."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from operations import settings as model
+from operations.errors import ConfigurationError, ExitCode
+from operations.settings import Approval, Backups, Environment
+from operations.settings_file import load, load_environment
+from operations.settings_schema import seconds, section_fields, size
+from operations.toml_lines import key_lines, line_of
+
+EXAMPLE = Path(__file__).parent.parent / "locktender.example.toml"
+ENVIRON = {
+    "DATABASE_URL": "postgresql://u:pw@db/app",
+    "SSH_PRIVATE_KEY": "key",
+    "SSH_KNOWN_HOSTS": "hosts",
+    "ALERT_WEBHOOK": "https://example.com/hook",
+}
+MINIMAL = """
+[environments.production]
+database_url = "env:DATABASE_URL"
+migrations = "prisma/migrations"
+backup_dir = "/srv/backups"
+"""
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "locktender.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def problems(path: Path, environ: Mapping[str, str] = ENVIRON) -> list[tuple[int | None, str, str]]:
+    with pytest.raises(ConfigurationError) as caught:
+        load_environment(path, None, environ)
+    assert caught.value.exit_code == ExitCode.USAGE
+    found = caught.value.details["problems"]
+    for problem in found:
+        assert problem["message"] in caught.value.message
+    return [(problem["line"], problem["key"], problem["message"]) for problem in found]
+
+
+def test_a_minimal_file_gives_the_defaults_and_resolves_paths_against_its_directory(tmp_path: Path) -> None:
+    environment = load_environment(written(tmp_path, MINIMAL), None, ENVIRON)
+    assert environment.database_url.reveal() == ENVIRON["DATABASE_URL"]
+    assert environment.migrations == str(tmp_path / "prisma/migrations")
+    assert environment.backup_dir == "/srv/backups"
+    expected = Environment("production", environment.database_url, environment.migrations, "/srv/backups")
+    assert environment == expected
+
+
+def example_values(tmp_path: Path) -> Environment:
+    key = tmp_path / "signing.key"
+    key.write_text("signs\n")
+    text = EXAMPLE.read_text().replace("file:/etc/locktender/signing.key", "file:signing.key")
+    settings = load(written(tmp_path, text), ENVIRON)
+    assert [person.name for person in settings.people] == ["ada"]
+    assert settings.people[0].slack == ("U0AAAA", "U0DDDD")
+    assert settings.people[0].github == ("ada",)
+    return settings.environments[0]
+
+
+def test_the_example_is_valid_and_what_it_calls_defaults_are_the_defaults(tmp_path: Path) -> None:
+    environment = example_values(tmp_path)
+    assert environment.backups.signing_key
+    assert environment.backups.signing_key.reveal() == "signs"
+    assert environment.server
+    assert environment.server.private_key.reveal() == "key"
+    assert environment.approvals == {
+        "restore": Approval(approvers=("U0BBBB", "U0CCCC"), requesters=("U0AAAA",), required=1, expires=1800.0)
+    }
+    own = {"name", "database_url", "migrations", "backup_dir", "client_bin", "transactions", "backups"}
+    own |= {"server", "app", "approvals", "alerts"}
+    for field in fields(Environment):
+        assert field.name in own or getattr(environment, field.name) == field.default, field.name
+    for field in fields(Backups):
+        assert field.name == "signing_key" or getattr(environment.backups, field.name) == field.default, field.name
+
+
+def test_the_example_holds_every_key_of_the_model_and_only_those() -> None:
+    def keys_of(section: type, data: Mapping[str, Any]) -> Iterator[str]:
+        for field, hint in section_fields(section):
+            assert field.name in data, f"{section.__name__}.{field.name} is not in the example"
+            yield field.name
+            inner = [found for found in (hint, *get_args(hint)) if is_dataclass(found) and isinstance(found, type)]
+            for kind in inner:
+                below = data[field.name]
+                below = next(iter(below.values())) if kind is Approval else below
+                assert set(keys_of(kind, below)) == set(below)
+
+    data = tomllib.loads(EXAMPLE.read_text())
+    environment = data["environments"]["production"]
+    assert set(keys_of(Environment, environment)) == set(environment)
+    assert set(keys_of(model.Person, data["people"]["ada"])) == set(data["people"]["ada"])
+
+
+def test_all_problems_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        """[environments.production]
+database_url = "env:NOT_THERE"
+migrations   = 7
+strateg     = "maintenance"
+strategy = "fast"
+lock_timeout = 2
+attempts = 0
+allow_edited = "yes"
+[environments.production.server]
+host = "app.example.com"
+port = "22"
+private_key = "file:nope"
+known_hosts = "env:EMPTY"
+[environments.production.backups]
+keep_last = 0
+keep_daily = 0
+keep_weekly = 0
+keep_monthly = 0
+[environments.production.approvals.restor]
+approvers = ["a"]
+[environments.production.approvals.restore]
+approvers = ["a", "a"]
+required = 2
+[people.ada]
+slack = [3]
+[environments.staging]
+database_url = "env:MISSING_BUT_NOT_CHOSEN"
+[pople]
+""",
+    )
+    with pytest.raises(ConfigurationError, match="2 environments: production, staging"):
+        load_environment(path, None, ENVIRON)
+    with pytest.raises(ConfigurationError) as caught:
+        load_environment(path, "production", {"EMPTY": ""})
+    found = {
+        (p["line"], p["key"].removeprefix("environments.")): p["message"] for p in caught.value.details["problems"]
+    }
+    assert {key: message.split(":")[0] for key, message in found.items()} == {
+        (1, "production.backup_dir"): "is missing",
+        (2, "production.database_url"): "the environment variable NOT_THERE is not set",
+        (3, "production.migrations"): "must be a path in quotes",
+        (4, "production.strateg"): "unknown key (is strategy meant?)",
+        (5, "production.strategy"): 'must be "maintenance" or "online"',
+        (6, "production.lock_timeout"): 'must be a duration with its unit, such as "2s", "30m", "26h" or "14d"',
+        (7, "production.attempts"): "must be at least 1",
+        (8, "production.allow_edited"): "must be true or false",
+        (9, "production.server.user"): "is missing",
+        (11, "production.server.port"): "must be a whole number",
+        (12, "production.server.private_key"): f"the file {tmp_path / 'nope'} cannot be read",
+        (13, "production.server.known_hosts"): "the environment variable EMPTY is not set (it is empty)",
+        (14, "production.backups"): "keeps no backup at all",
+        (19, "production.approvals.restor"): found[(19, "production.approvals.restor")],
+        (21, "production.approvals.restore"): "requires 2 approvals, but names 1 approvers",
+        (25, "people.ada.slack.0"): "must be text in quotes",
+        (26, "staging.migrations"): "is missing",
+        (26, "staging.backup_dir"): "is missing",
+        (28, "pople"): "unknown key (is people meant?)",
+    }
+    assert found[(19, "production.approvals.restor")].startswith('its name must be "deploy"')
+
+
+def test_only_the_chosen_environment_needs_its_secrets(tmp_path: Path) -> None:
+    other = MINIMAL.replace("production", "staging").replace("DATABASE_URL", "STAGING_URL")
+    path = written(tmp_path, MINIMAL + other)
+    assert load_environment(path, "production", ENVIRON).name == "production"
+    with pytest.raises(ConfigurationError, match=r"line 8: environments\.staging\.database_url: the environment var"):
+        load(path, ENVIRON)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "has no .environments.NAME. section"),
+        ("[environments]", "has no .environments.NAME. section"),
+        ("a = \n", "is not valid TOML: .*line 1"),
+        ("[environments]\nproduction = 1", "line 2: environments.production: must be a section"),
+        (MINIMAL.replace("production", '"a/b"'), "environments: 'a/b' cannot be a name"),
+        (MINIMAL + 'name = "other"', "line 6: environments.production.name: unknown key"),
+        (MINIMAL.replace("env:DATABASE_URL", "mysql://u:hunter2@h/d"), "line 3: .*must begin with postgresql://"),
+        (MINIMAL.replace("env:DATABASE_URL", "file:."), "cannot be read: Is a directory"),
+    ],
+)
+def test_a_file_that_cannot_be_used_says_why(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told) as caught:
+        load_environment(written(tmp_path, text), None, ENVIRON)
+    assert "hunter2" not in f"{caught.value.message} {caught.value.hint} {caught.value.details}"
+
+
+def test_files_that_are_missing_or_not_text_say_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be read: No such file"):
+        load_environment(tmp_path / "absent.toml", None, {})
+    path = written(tmp_path, MINIMAL)
+    path.write_bytes(b"\xff")
+    with pytest.raises(ConfigurationError, match="not UTF-8"):
+        load_environment(path, None, {})
+    path.write_bytes(b"\xef\xbb\xbf" + MINIMAL.encode())
+    assert load_environment(path, None, ENVIRON).name == "production"
+    (tmp_path / "secret").write_bytes(b"\xff")
+    path.write_text(MINIMAL.replace("env:DATABASE_URL", "file:secret"))
+    assert problems(path) == [
+        (3, "environments.production.database_url", f"the file {tmp_path / 'secret'} is not UTF-8 text")
+    ]
+
+
+def test_no_value_of_a_secret_ever_shows(tmp_path: Path) -> None:
+    text = MINIMAL.replace('"env:DATABASE_URL"', '["hunter2"]') + "[environments.production.backups]\nsigning_key = 1\n"
+    with pytest.raises(ConfigurationError) as caught:
+        load_environment(written(tmp_path, text), None, {})
+    assert "hunter2" not in f"{caught.value.message}{caught.value.details}"
+    assert "hunter2" not in repr(
+        load_environment(written(tmp_path, MINIMAL), None, {"DATABASE_URL": "postgresql://u:hunter2@h/d"})
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("500ms", 0.5),
+        ("2s", 2.0),
+        ("30m", 1800.0),
+        ("1h30m", 5400.0),
+        ("14d", 1209600.0),
+        ("1w", 604800.0),
+        ("0s", 0.0),
+    ],
+)
+def test_durations(text: str, value: float) -> None:
+    assert seconds(text) == value
+
+
+@pytest.mark.parametrize(("text", "value"), [("10GB", 10**10), ("1.5 GiB", 3 * 2**29), ("0B", 0), ("3kB", 3000)])
+def test_sizes(text: str, value: int) -> None:
+    assert size(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "2", "s", "-1s", "2 parsecs", "1s2", 3, None, "10iB"])
+def test_values_without_a_known_unit_are_refused(text: object) -> None:
+    for parse in (seconds, size):
+        with pytest.raises(ValueError, match="with its unit"):
+            parse(text)
+
+
+TRICKY = r'''# [not.a.section]
+top = 1 # x = 2
+"quoted.key" . inner = """
+[nor.this]
+x = "1"
+"""
+list = [ # [
+  "]", ['#', """
+  """],
+  { q = "}" },
+]
+
+[s . "t\u00e9"]  # y
+k = '\'
+[[many]]
+z = {p = 1, r.s = 2}
+[[many]]
+e = ""
+f = """a\"""b"""" # "
+last = 2020-01-01T00:00:00Z'''
+
+
+def test_lines_are_found_through_strings_comments_and_lists() -> None:
+    tomllib.loads(TRICKY)
+    expected = {
+        ("top",): 2, ("quoted.key",): 3, ("quoted.key", "inner"): 3, ("list",): 7, ("s", "té"): 13,
+        ("s", "té", "k"): 14, ("many",): 15, ("many", "z"): 16,
+        ("many", "e"): 18, ("many", "f"): 19, ("many", "last"): 20,
+    }  # fmt: skip
+    assert key_lines(TRICKY) == expected
+    assert key_lines(TRICKY.replace("\n", "\r\n")) == expected
+    assert line_of(expected, ("many", "z", "p")) == 16
+    assert line_of(expected, ("nowhere",)) is None
+
+
+VALUES = st.recursive(
+    st.integers() | st.booleans() | st.text(alphabet="ab#[]{}='\"\\\n.,é"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b", "c"]), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + "".join(f"\\u{ord(c):04x}" if c in '"\\\n' else c for c in value) + '"'
+    if isinstance(value, list):
+        return "[\n" + ", # ]\n".join(map(toml, value)) + "\n]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f'"{key}" = {toml(item)}' for key, item in value.items()) + "}"
+    return str(value)
+
+
+@given(st.lists(VALUES, max_size=6))
+def test_every_key_is_found_whatever_the_values_before_it_hold(values: list[object]) -> None:
+    text, expected = "", {}
+    for number, value in enumerate(values):
+        key = f"k{number}"
+        expected[("s", key)] = text.count("\n") + 2
+        text += f"{key} = {toml(value) if not isinstance(value, dict) else toml([value])} # '\n"
+    text = "[s]\n" + text
+    tomllib.loads(text)
+    assert key_lines(text) == {("s",): 1, **expected}
