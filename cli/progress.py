@@ -1,0 +1,123 @@
+"""Progress on stderr: a bar with rate and time left on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from operations.ports import Progress
+
+if TYPE_CHECKING:
+    import rich.progress
+
+LINE_INTERVAL = 5.0
+"""Seconds between two lines about the same thing in a log."""
+
+
+class Reporter:
+    """A ``Report``: may be called from any thread; shows nothing until there is something."""
+
+    def __init__(self, *, quiet: bool, color: bool | None) -> None:
+        self._quiet = quiet
+        self._color = color
+        self._terminal = sys.stderr.isatty()
+        self._lock = threading.Lock()
+        self._bars: rich.progress.Progress | None = None
+        self._task: rich.progress.TaskID | None = None
+        self._label = ""
+        self._began = self._told = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        """Show how far it is."""
+        if self._quiet:
+            return
+        with self._lock:
+            if self._terminal:
+                self._show(progress)
+            else:
+                self._tell(progress, time.monotonic())
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        with self._lock:
+            if self._bars:
+                self._bars.stop()
+                self._bars = None
+
+    def _show(self, progress: Progress) -> None:
+        if self._bars is None:
+            self._bars = _bars(self._color)
+            self._bars.start()
+        if self._task is None or progress.label != self._label:
+            if self._task is not None:
+                self._bars.remove_task(self._task)
+            self._task = self._bars.add_task(progress.label, total=None)
+            self._label = progress.label
+        self._bars.update(
+            self._task, completed=progress.done, total=progress.total or None, unit=progress.unit, refresh=True
+        )
+
+    def _tell(self, progress: Progress, now: float) -> None:
+        if progress.label != self._label:
+            self._label, self._began = progress.label, now
+        elif now - self._told < LINE_INTERVAL:
+            return
+        self._told = now
+        sys.stderr.write(line(progress, now - self._began) + "\n")
+        sys.stderr.flush()
+
+
+def line(progress: Progress, elapsed: float) -> str:
+    """One line for a log: ``dump: 40 % of 1.1 GB, 12.0 MB/s, 0:55 left``."""
+    parts = []
+    if progress.total:
+        parts.append(f"{100 * progress.done // progress.total} % of {amount(progress.total, progress.unit)}")
+    elif progress.done:
+        parts.append(amount(progress.done, progress.unit))
+    if progress.done and elapsed >= 1:
+        rate = progress.done / elapsed
+        parts.append(f"{amount(rate, progress.unit)}/s")
+        if progress.total > progress.done:
+            left = int((progress.total - progress.done) / rate)
+            parts.append(f"{left // 60}:{left % 60:02} left")
+    return progress.label + (": " if parts else "") + ", ".join(parts)
+
+
+def amount(number: float, unit: str) -> str:
+    """``1.1 GB`` for bytes, ``12,000 rows`` for everything else."""
+    if unit != "bytes":
+        return f"{number:,.0f} {unit}"
+    for name in ("B", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.0f} {name}" if name == "B" else f"{number:.1f} {name}"
+        number /= 1000
+    return f"{number:.1f} TB"
+
+
+def _bars(color: bool | None) -> rich.progress.Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Amount(ProgressColumn):
+        """Done, total and rate in the task's own unit."""
+
+        def render(self, task: Task) -> Text:
+            unit = str(task.fields.get("unit", "bytes"))
+            if not task.total:
+                return Text(amount(task.completed, unit) if task.completed else "")
+            rate = f"  {amount(task.speed, unit)}/s" if task.speed else ""
+            return Text(f"{amount(task.completed, unit)} of {amount(task.total, unit)}{rate}")
+
+    console = Console(stderr=True, no_color=True if color is False else None, markup=False, highlight=False)
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        Amount(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )

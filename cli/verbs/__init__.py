@@ -1,0 +1,18 @@
+"""One verb a file. This table is all that ``locktender --help`` needs."""
+
+from __future__ import annotations
+
+VERBS = {
+    "status": "Which migrations are applied, pending, failed, edited; changes nothing.",
+    "check": "How healthy the database, its history and its backups are; changes nothing.",
+    "deploy": "Back up, apply what is pending, check; back to the old state if anything fails.",
+    "apply": "The pending migrations only.",
+    "rollback": "Back to the state before the last deploy, or before a named run.",
+    "resolve": "Settle a failed migration by hand, or record one as applied.",
+    "backup": "Create, list, show, verify and prune backups.",
+    "restore": "Bring a backup back beside the live database, then swap it in; or undo that.",
+    "demo": "The main job as a story, on an embedded PostgreSQL; needs nothing beforehand.",
+    "completion": "The script that makes a shell complete verbs and options.",
+}
+LATER = ("validate", "rehearse", "monitor", "report", "start", "audit", "init")
+"""Verbs that are meant to come; nobody shall wonder whether they misspelt one."""

@@ -1,0 +1,47 @@
+"""Which sections of a configuration this version can act on. None is ever silently ignored."""
+
+from __future__ import annotations
+
+from operations.errors import ConfigurationError
+from operations.settings import Environment
+
+TOUCHES_APP = frozenset({"deploy"})
+"""Operations that have to stop and start the application where one is configured."""
+
+
+def refuse_unsupported(environment: Environment, operation: str) -> None:
+    """Raise ``ConfigurationError`` if ``operation`` would have to ignore a section of this environment."""
+    section = _unsupported(environment, operation)
+    if section:
+        raise ConfigurationError(
+            f"[environments.{environment.name}.{section}] is not supported yet: {operation} would have to ignore it.",
+            hint=f"Remove the section, or wait for a version that can: {_instead(section)}",
+        )
+
+
+def not_acted_on(environment: Environment) -> tuple[str, ...]:
+    """Sections that are there without effect yet, for ``check`` to say so."""
+    present = {
+        "app": environment.app is not None,
+        "approvals": bool(environment.approvals),
+        "alerts": bool(environment.alerts.webhooks),
+    }
+    return tuple(name for name, is_present in present.items() if is_present)
+
+
+def _unsupported(environment: Environment, operation: str) -> str | None:
+    if environment.server is not None:
+        return "server"
+    if environment.app is not None and operation in TOUCHES_APP:
+        return "app"
+    if operation in environment.approvals:
+        return f"approvals.{operation}"
+    return None
+
+
+def _instead(section: str) -> str:
+    if section == "server":
+        return "until then, run locktender on the server itself."
+    if section == "app":
+        return "until then, stop the app yourself and use apply, or deploy with strategy online."
+    return "until then, nobody can approve."
