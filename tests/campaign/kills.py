@@ -1,0 +1,133 @@
+"""One trial: begin, kill, look, let the next run settle, look again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..locktender_process import Ran, finish
+from .ground import expect
+from .scenarios import References, Stage
+
+OLD, NEW, BETWEEN = "old state", "new state", "in between until settled"
+Await = Callable[[Stage, Callable[[], bool]], None]
+"""Returns when it is time to strike; its second argument tells whether the run has ended by itself."""
+
+
+def after_seconds(seconds: float) -> Await:
+    """Strike so long after the start."""
+
+    def wait(stage: Stage, ended: Callable[[], bool]) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not ended():
+            time.sleep(0.001)
+
+    return wait
+
+
+def after_line(number: int) -> Await:
+    """Strike as soon as the run's journal has so many lines."""
+
+    def wait(stage: Stage, ended: Callable[[], bool]) -> None:
+        before = stage.journal_lines()
+        while stage.journal_lines() < before + number and not ended():
+            time.sleep(0.0005)
+
+    return wait
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A scenario with its references, to be interrupted again and again."""
+
+    stage: Stage
+    references: References
+
+    def kill_client(self, when: Await, settle_by: str) -> str:
+        """SIGKILL the whole client process; returns what stood before the next run."""
+        self.stage.reset()
+        process = self.stage.start()
+        when(self.stage, lambda: process.poll() is not None)
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+        finish(process)
+        return self.judge(settle_by)
+
+    def judge(self, settle_by: str) -> str:
+        """Everything that must hold after an interruption; raises ``AssertionError`` for what does not."""
+        stage = self.stage
+        assert stage.ground.answers(), "the live name does not answer"
+        stage.ground.await_quiet()
+        stood = self.state()
+        assert stood != BETWEEN or stage.scenario.between, f"neither old nor new: {stage.project.run('status').said}"
+        self._status_agrees(stood)
+        self._backups_are_whole()
+        self._settles(settle_by, stood)
+        return stood
+
+    def state(self) -> str:
+        seen = self.stage.observe()
+        return {self.references.old: OLD, self.references.new: NEW}.get(seen, BETWEEN)
+
+    def _status_agrees(self, stood: str) -> None:
+        ran = self.stage.project.run("status")
+        if stood == BETWEEN:
+            expect(ran, 1)
+            return
+        expect(ran, 0, 1)
+        result: dict[str, Any] = ran.result
+        assert result["failed"] == [], ran.said
+        with self.stage.ground.live.session() as session:
+            rows = session.rows("SELECT migration_name FROM _prisma_migrations WHERE finished_at IS NOT NULL")
+        folder = {path.name for path in self.stage.project.migrations.iterdir() if path.is_dir()}
+        applied = {row[0] for row in rows}
+        assert set(result["applied"]) == applied, ran.said
+        assert set(result["pending"]) == folder - applied, ran.said
+        assert (ran.exit_code == 1) is bool(folder - applied), ran.said
+
+    def _backups_are_whole(self) -> None:
+        """Whatever bears the name of a backup is one."""
+        standing = self.stage.backups()
+        listed = expect(self.stage.project.run("backup", "list"), 0).result["backups"]
+        assert sorted(backup["id"] for backup in listed) == standing
+        for name in standing[-1:]:
+            assert expect(self.stage.project.run("backup", "verify", name), 0).result["intact"]
+
+    def _settles(self, settle_by: str, stood: str) -> None:
+        """The next run leaves one of the two states, and nothing lying about."""
+        stage = self.stage
+        ran = settled(stage, settle_by)
+        stage.ground.await_quiet()
+        assert stage.ground.scratch() == [], ran.said
+        assert not stage.lock_held()
+        assert stage.partials() == [], ran.said
+        after = self.state()
+        assert after != BETWEEN, ran.said
+        if settle_by == "deploy" and stage.scenario.code == 0:
+            assert after == NEW, ran.said
+        elif stood != BETWEEN and settle_by == "backup":
+            assert after == stood, ran.said
+        expect(stage.project.run("status"), 0, 1)
+
+
+def settled(stage: Stage, by: str) -> Ran:
+    """A run that finds the dead one's traces: the same deploy again, or a backup."""
+    if by == "deploy":
+        return expect(stage.project.run("deploy"), stage.scenario.code)
+    return expect(stage.project.run("backup", "create"), 0)
+
+
+def ended_as_promised(trial: Trial, ran: Ran) -> None:
+    """The exit status says what stands: 0 new, 3 and 5 old, 4 that a person is needed and what to type."""
+    stood = trial.state()
+    if ran.exit_code == 0:
+        assert stood == NEW, ran.said
+    elif ran.exit_code in (3, 5):
+        assert stood == OLD, ran.said
+    else:
+        assert ran.exit_code == 4, ran.said
+        assert ran.error["hint"], ran.said

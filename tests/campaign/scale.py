@@ -1,0 +1,20 @@
+"""How much of the campaign is run: LOCKTENDER_CAMPAIGN=1.0 is all of it, 0.1 a tenth (at least one of each)."""
+
+from __future__ import annotations
+
+import os
+
+
+def scale() -> float:
+    return float(os.environ.get("LOCKTENDER_CAMPAIGN", "1.0"))
+
+
+def count(full: int) -> int:
+    """How many of ``full`` trials to run."""
+    return max(1, round(full * scale()))
+
+
+def spread(full: int) -> list[int]:
+    """Which of ``full`` cases to run: all, or a sample over the whole range, its two ends included."""
+    wanted = min(full, max(2, count(full)))
+    return sorted({round(index * (full - 1) / (wanted - 1)) for index in range(wanted)}) if full > 1 else [0]
