@@ -89,12 +89,20 @@ class Project:
             path.write_text(text)
         return path
 
+    def argv(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "cli", "--config", str(self.configuration), "--json", "--yes", *arguments]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the child's environment has besides ours."""
+        return {URL_VARIABLE: self.url.reveal(), "NO_COLOR": "1"}
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Begin a run; stdout and stderr are pipes."""
         return subprocess.Popen(
-            [sys.executable, "-m", "cli", "--config", str(self.configuration), "--json", "--yes", *arguments],
+            self.argv(*arguments),
             cwd=ROOT,
-            env={**os.environ, URL_VARIABLE: self.url.reveal(), "NO_COLOR": "1"},
+            env={**os.environ, **self.variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -12,13 +12,15 @@ from pathlib import Path
 
 from operations.adapters.postgres import PostgresDatabase
 
-from ..conftest import missing
-
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parents[1] / ".cache" / "prisma"
 FILES = ("package.json", "package-lock.json", ".npmrc", "prisma.config.mjs", "schema.prisma")
 INSTALL_TIMEOUT = 600
 RUN_TIMEOUT = 120
+
+
+class PrismaMissing(Exception):
+    """There is no Node or npm here, or the registry does not answer."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,10 @@ class Prisma:
 
 
 def install() -> Prisma:
-    """Prisma from the cache, installed there if its lock file is new. Skips where there is no npm."""
+    """Prisma from the cache, installed there if its lock file is new. Raises ``PrismaMissing``."""
     for program in ("node", "npm"):
         if shutil.which(program) is None:
-            missing(f"{program}, for the real Prisma,")
+            raise PrismaMissing(f"{program}, for the real Prisma,")
     digest = hashlib.sha256(b"\0".join((HERE / name).read_bytes() for name in FILES)).hexdigest()[:16]
     target = CACHE / digest
     if not target.exists():
@@ -107,7 +109,7 @@ def _install(target: Path) -> None:
             check=False,
         )
         if completed.returncode:
-            missing(f"The npm registry (npm ci said: {completed.stdout[-2000:]})")
+            raise PrismaMissing(f"The npm registry (npm ci said: {completed.stdout[-2000:]})")
         if not target.exists():
             building.rename(target)
     except OSError:

@@ -10,9 +10,9 @@ import pytest
 from operations.adapters.postgres import PostgresDatabase
 from operations.secret import Secret
 
-from ..conftest import Server
+from ..conftest import Server, missing
 from ..locktender_process import Project
-from .command_line import Prisma, install
+from .command_line import Prisma, PrismaMissing, install
 from .compare import Subject
 
 ProjectOf = Callable[..., Project]
@@ -21,7 +21,11 @@ ProjectOf = Callable[..., Project]
 @pytest.fixture(scope="session")
 def prisma() -> Prisma:
     """The real Prisma command line."""
-    return install()
+    try:
+        return install()
+    except PrismaMissing as lack:
+        missing(str(lack))
+        raise
 
 
 @pytest.fixture

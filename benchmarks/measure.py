@@ -1,0 +1,70 @@
+"""Whole processes, timed from outside: wall seconds and the largest resident size."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class BenchmarkFailed(Exception):
+    """A measured program failed, so there is nothing to compare."""
+
+
+@dataclass(frozen=True)
+class Timed:
+    """One process that ended well. ``rss`` is bytes, of the largest of it and the children that it waited for."""
+
+    seconds: float
+    rss: int
+    stdout: str
+
+
+def timed(argv: Sequence[str], env: Mapping[str, str], cwd: Path, codes: Iterable[int] = (0,)) -> Timed:
+    """Run a program to its end; raises ``BenchmarkFailed`` for an exit status that is not in ``codes``."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            argv, env={**os.environ, **env}, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        err.seek(0)
+        stdout, stderr = out.read().decode(errors="replace"), err.read().decode(errors="replace")
+    if process.returncode not in codes:
+        raise BenchmarkFailed(f"{' '.join(argv)[:300]}: exit {process.returncode}\n{stdout[-2000:]}\n{stderr[-2000:]}")
+    return Timed(seconds, usage.ru_maxrss * 1024, stdout)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Several runs of one thing."""
+
+    seconds: tuple[float, ...]
+    rss: int = 0
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    def __str__(self) -> str:
+        spread = f" ({min(self.seconds):.2f}–{max(self.seconds):.2f})" if len(self.seconds) > 1 else ""
+        return f"{self.median:.2f} s{spread}"
+
+
+def side_by_side(runs: int, ways: Mapping[str, Callable[[], Timed]]) -> dict[str, Sample]:
+    """Run every way in turn, ``runs`` times, so that a busy moment of the machine meets all of them."""
+    times: dict[str, list[Timed]] = {name: [] for name in ways}
+    for _ in range(runs):
+        for name, way in ways.items():
+            times[name].append(way())
+    return {
+        name: Sample(tuple(one.seconds for one in made), max(one.rss for one in made)) for name, made in times.items()
+    }
