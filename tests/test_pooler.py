@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from operations.pooler import refuse_pooler
 from operations.secret import Secret
 
 from .conftest import Server
+from .locktender_process import Project
 from .pooler import Mode, pgbouncer, through
 
 ContextOf = Callable[[Secret], Context]
@@ -42,3 +44,31 @@ def test_no_pooler_passes(server: Server, context_of: ContextOf) -> None:
 def test_a_url_meant_for_a_pooler_is_refused_unconnected(context_of: ContextOf) -> None:
     with pytest.raises(PoolerInBetween, match="pgbouncer=true"):
         refuse_pooler(context_of(Secret("postgresql://u:p@127.0.0.1:1/x?pgbouncer=true")))
+
+
+MUTATING = (("deploy",), ("apply",), ("backup", "create"), ("restore", "latest"), ("rollback",))
+
+
+@pytest.mark.parametrize("verb", MUTATING, ids=" ".join)
+def test_every_verb_that_works_on_the_database_refuses(server15: Server, tmp_path: Path, verb: tuple[str, ...]) -> None:
+    (tmp_path / "migrations" / "1_init").mkdir(parents=True)
+    (tmp_path / "migrations" / "1_init" / "migration.sql").write_text("CREATE TABLE a (id int);")
+    url = server15.url(server15.create())
+    direct = Project(tmp_path, url, tmp_path / "migrations")
+    assert direct.run("apply").exit_code == 0
+    assert direct.run("backup", "create").exit_code == 0
+    with pgbouncer(server15, "transaction") as port:
+        pooled = Project(tmp_path, through(url, port), tmp_path / "migrations")
+        ran = pooled.run(*verb)
+        assert ran.exit_code == 5, ran.said
+        assert ran.error["code"] == "pooler"
+
+
+def test_a_deploy_through_session_mode_works(server15: Server, tmp_path: Path) -> None:
+    (tmp_path / "migrations" / "1_init").mkdir(parents=True)
+    (tmp_path / "migrations" / "1_init" / "migration.sql").write_text("CREATE TABLE a (id int);")
+    with pgbouncer(server15, "session") as port:
+        project = Project(tmp_path, through(server15.url(server15.create()), port), tmp_path / "migrations")
+        for verb in (("deploy",), ("backup", "create"), ("status",)):
+            ran = project.run(*verb)
+            assert ran.exit_code == 0, ran.said
