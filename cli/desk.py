@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -45,7 +44,7 @@ class Desk:
         self._reporter = Reporter(quiet=self.options.quiet, color=self.color)
         return wiring.context(chosen, self.options, self._reporter)
 
-    def confirm(self, context: Context, what: Callable[[], str], word: str | None = None) -> None:
+    def confirm(self, context: Context, what: str, word: str | None = None) -> None:
         """Ask whether something live may be replaced or removed; ``word`` must be typed where one is given.
 
         Raises ``UsageError`` where nobody can be asked and ``--yes`` is not given, ``Refused`` on any other answer.
@@ -54,10 +53,10 @@ class Desk:
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise UsageError(
-                f"{what()} That needs a yes, and there is no terminal to ask on.",
+                f"{what} That needs a yes, and there is no terminal to ask on.",
                 hint="Add --yes to say so beforehand.",
             )
-        click.echo(what(), err=True)
+        click.echo(what, err=True)
         if word is None:
             agreed = click.confirm("Go on?", err=True)
         else:

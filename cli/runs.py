@@ -1,0 +1,90 @@
+"""How a deploy, an apply or a rollback is shown, whether it went well or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from cli.output import Answer
+from operations.errors import ExitCode, LocktenderError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from operations.migrating import DeployResult
+
+HEADLINES = {
+    "planned": "Planned; nothing was changed.",
+    "deployed": "Deployed.",
+    "nothing_to_do": "Nothing to do: every migration of the folder is applied.",
+    "rolled_back": "Rolled back.",
+    "needs_attention": "Stopped.",
+}
+METHODS = {
+    "transaction": "the transaction undid everything",
+    "down": "undone by its own way down, and proved equal to before",
+    "swap": "the backup from before was restored beside it and swapped in",
+}
+
+
+def answered(run: Callable[[], DeployResult]) -> Answer:
+    """Run it; a failure that has a result shows both."""
+    try:
+        result = run()
+    except LocktenderError as error:
+        failed: DeployResult | None = error.details.pop("result", None)
+        return Answer(failed, lambda: view(failed) if failed else (), error.exit_code, error)
+    return Answer(result, lambda: view(result), ExitCode.DONE)
+
+
+def view(result: DeployResult) -> Iterator[RenderableType | str]:
+    """What came of it, its steps, what to know besides."""
+    headline = HEADLINES[result.outcome]
+    yield f"{headline} Run {result.run_id}." if result.steps else headline
+    if result.rollback:
+        yield f"  way back: {METHODS[result.rollback.method]}" + (
+            "" if result.rollback.lossless else " (with data loss)"
+        )
+        if result.rollback.kept_database:
+            yield f"  kept beside it: database {result.rollback.kept_database}"
+    if result.backup_id:
+        yield f"  backup: {result.backup_id}"
+    if result.outcome == "planned" and result.plan:
+        yield from _plan(result)
+    for name in result.applied:
+        yield f"  applied: {name}"
+    if result.steps:
+        yield _steps(result)
+    yield from (f"  blocks: {blocker}" for blocker in result.blockers)
+    yield from (f"  note: {note}" for note in result.notes)
+
+
+def _plan(result: DeployResult) -> Iterator[RenderableType | str]:
+    from rich.table import Table
+    from rich.text import Text
+
+    assert result.plan  # noqa: S101 - asked by the caller
+    whole = "one transaction: all of it happens, or nothing" if result.plan.atomic else "several transactions"
+    yield f"  {len(result.plan.migrations)} migrations in {whole}; plan {result.plan.digest[:12]}"
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("  migration", "atomic", "because", "way back"):
+        table.add_column(column, overflow="fold")
+    for one in result.plan.migrations:
+        atomic = Text("yes", style="green") if one.atomic else Text("no", style="yellow")
+        table.add_row(Text(f"  {one.name}"), atomic, Text(one.reason), Text(one.way_back))
+    yield table
+    yield from (f"  {number}. {step.name}: {step.what}" for number, step in enumerate(result.plan.steps, 1))
+
+
+def _steps(result: DeployResult) -> RenderableType:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("  step", "status"):
+        table.add_column(column)
+    table.add_column("seconds", justify="right")
+    for step in result.steps:
+        style = {"done": "green", "failed": "red"}.get(str(step.status), "")
+        table.add_row(Text(f"  {step.name}"), Text(str(step.status), style=style), Text(f"{step.seconds:.2f}"))
+    return table

@@ -1,0 +1,35 @@
+"""``locktender apply``."""
+
+from __future__ import annotations
+
+import click
+
+from cli.desk import Desk
+from cli.options import verb
+from cli.output import Answer
+from cli.runs import answered
+
+EXAMPLE = """
+locktender apply
+locktender apply --to 20240514150000_order_status_refunded
+locktender apply --baseline 20240108093000_init
+"""
+
+
+@verb("apply", EXAMPLE)
+@click.option("--to", metavar="NAME", help="Stop after this migration.")
+@click.option(
+    "--baseline",
+    metavar="NAME",
+    help="First record all up to and with this one as applied: for a database that already is what they make of it.",
+)
+@click.option("--dry-run", is_flag=True, help="Show the plan; change nothing.")
+def command(desk: Desk, to: str | None, baseline: str | None, dry_run: bool) -> Answer:
+    """Apply pending migrations and nothing else: lock, backup, apply.
+
+    Exit 0: applied, or nothing to do; 3: failed, and the old state stands; 4: a person is needed.
+    """
+    from operations.apply import apply
+
+    context = desk.context("apply")
+    return answered(lambda: apply(context, to=to, baseline=baseline, dry_run=dry_run))

@@ -1,0 +1,145 @@
+"""``locktender backup …``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.desk import Desk
+from cli.options import VerbGroup, verb
+from cli.output import Answer
+from cli.progress import amount
+from operations.errors import ExitCode
+
+if TYPE_CHECKING:
+    from operations.backup import BackupInfo, BackupResult, PruneResult, VerifyResult
+    from rich.console import RenderableType
+
+    from operations.backups.manifest import Manifest
+
+
+@click.group("backup", cls=VerbGroup)
+def command() -> None:
+    """Create, list, show, verify and prune backups.
+
+    A backup is one directory that plain pg_restore can read without Locktender.
+    """
+
+
+@verb("create", "locktender backup create\nlocktender backup create --test-restore")
+@click.option("--test-restore", is_flag=True, help="Prove it by a restore into a throwaway database.")
+def create(desk: Desk, test_restore: bool) -> Answer:
+    """Take a backup from one consistent snapshot, and check it."""
+    from operations import backup
+
+    context = desk.context("backup")
+    made = backup.create(context, "manual", verify="L2" if test_restore else "L1")
+    return Answer(made, lambda: _created(made))
+
+
+@verb("list", "locktender backup list\nlocktender backup list --json | jq -r '.result.backups[0].id'")
+def list_(desk: Desk) -> Answer:
+    """List all backups, the newest first."""
+    from operations import backup
+
+    backups = backup.list_backups(desk.context("backup list"))
+    return Answer({"backups": backups}, lambda: _listed(backups))
+
+
+@verb("show", "locktender backup show latest")
+@click.argument("backup_id", metavar="ID|latest")
+def show(desk: Desk, backup_id: str) -> Answer:
+    """Show a backup's manifest: what it holds, from where, how it was checked."""
+    from operations import backup
+
+    manifest = backup.show(desk.context("backup show"), backup_id)
+    return Answer(manifest, lambda: _shown(manifest))
+
+
+@verb("verify", "locktender backup verify latest\nlocktender backup verify latest --test-restore")
+@click.argument("backup_id", metavar="ID|latest")
+@click.option("--test-restore", is_flag=True, help="Restore it into a throwaway database and compare rows and schema.")
+def verify(desk: Desk, backup_id: str, test_restore: bool) -> Answer:
+    """Read a backup to its end and compare it with its manifest. Exit 1: it is not intact."""
+    from operations import backup
+
+    found = backup.verify(desk.context("backup verify"), backup_id, test_restore=test_restore)
+    return Answer(found, lambda: _verified(found), ExitCode.DONE if found.intact else ExitCode.NO)
+
+
+@verb("prune", "locktender backup prune --dry-run\nlocktender backup prune --yes")
+@click.option("--dry-run", is_flag=True, help="Say what would be kept and why; remove nothing.")
+def prune(desk: Desk, dry_run: bool) -> Answer:
+    """Remove the backups that no keep_… rule wants any more.
+
+    The newest verified one always stays, and so does any that a run still needs.
+    """
+    from operations import backup
+
+    context = desk.context("backup prune")
+    if not dry_run:
+        desk.confirm(context, f"This removes old backups from {context.environment.backup_dir}.")
+    pruned = backup.prune(context, dry_run=dry_run)
+    return Answer(pruned, lambda: _pruned(pruned, dry_run))
+
+
+for each in (create, list_, show, verify, prune):
+    command.add_command(each)
+
+
+def _created(made: BackupResult) -> Iterator[str]:
+    yield f"Backup {made.id}: {made.tables} tables, {made.rows:,} rows, {amount(made.bytes, 'bytes')}."
+    yield f"  {made.path}"
+    if not made.verified:
+        yield f"  next: locktender backup verify {made.id} --test-restore"
+
+
+def _listed(backups: Sequence[BackupInfo]) -> Iterator[RenderableType | str]:
+    from rich.table import Table
+
+    if not backups:
+        yield "No backups yet."
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("id", "taken (UTC)", "level", "reason"):
+        table.add_column(column, overflow="fold")
+    for column in ("size", "rows"):
+        table.add_column(column, justify="right")
+    for one in backups:
+        taken = datetime.fromtimestamp(one.created, UTC)
+        table.add_row(
+            one.id, f"{taken:%Y-%m-%d %H:%M:%S}", one.level, one.reason, amount(one.bytes, "bytes"), f"{one.rows:,}"
+        )
+    yield table
+
+
+def _shown(manifest: Manifest) -> Iterator[str]:
+    from cli.output import as_json
+
+    for key, value in as_json(manifest).items():
+        if isinstance(value, (list, dict)):
+            yield f"{key}: {len(value)}"
+            yield from (f"  {item}" for item in _items(value))
+        else:
+            yield f"{key}: {value}"
+
+
+def _items(value: Sequence[object] | dict[str, object]) -> Iterator[str]:
+    pairs = value.items() if isinstance(value, dict) else ((None, item) for item in value)
+    for name, item in pairs:
+        text = ", ".join(f"{key} {part}" for key, part in item.items()) if isinstance(item, dict) else str(item)
+        yield f"{name}: {text}" if name is not None else text
+
+
+def _verified(found: VerifyResult) -> Iterator[str]:
+    yield f"Backup {found.id} is intact ({found.level})." if found.intact else f"Backup {found.id} is NOT intact."
+    yield from (f"  {problem}" for problem in found.problems)
+
+
+def _pruned(pruned: PruneResult, dry_run: bool) -> Iterator[str]:
+    for decision in pruned.decisions:
+        fate = "keep" if decision.keep else ("would remove" if dry_run else "removed")
+        yield f"{fate}  {decision.id}  {', '.join(decision.reasons)}"

@@ -1,0 +1,60 @@
+"""``locktender status``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.desk import Desk
+from cli.options import verb
+from cli.output import Answer
+from operations.errors import ExitCode
+
+if TYPE_CHECKING:
+    from operations.status import StatusResult
+
+    from operations.context import Context
+
+EXAMPLE = """
+locktender status
+locktender status --json | jq .result.pending
+"""
+SECTIONS = (
+    ("failed", "red", "started, and neither finished nor rolled back: nothing is deployed until it is resolved"),
+    ("edited", "red", "applied, but the file is another one now"),
+    ("missing", "yellow", "applied, but no longer in the folder"),
+    ("out_of_order", "yellow", "pending, though later ones are applied already"),
+    ("pending", "yellow", "in the folder, and not applied"),
+)
+
+
+@verb("status", EXAMPLE)
+def command(desk: Desk) -> Answer:
+    """Show which migrations are applied, pending, failed, edited, missing or out of order.
+
+    Changes nothing and takes no lock. Exit 0: nothing is pending and nothing is wrong; 1: something is.
+    """
+    from operations.status import status
+
+    context = desk.context("status")
+    found = status(context)
+    good = not any(getattr(found, name) for name, _, _ in SECTIONS)
+    return Answer(found, lambda: view(context, found), ExitCode.DONE if good else ExitCode.NO)
+
+
+def view(context: Context, found: StatusResult) -> Iterator[str]:
+    """One line of numbers, then every migration that wants attention; no table, so that nothing slow is loaded."""
+    yield f"{context.database.target} ({context.environment.name}, {found.format})"
+    counts = [f"{len(found.applied)} applied"]
+    counts += [
+        f"{len(getattr(found, name))} {name.replace('_', ' ')}" for name, _, _ in SECTIONS if getattr(found, name)
+    ]
+    up_to_date = len(counts) == 1
+    yield ", ".join(counts) + (click.style(" - up to date", fg="green") if up_to_date else "")
+    for name, colour, meaning in SECTIONS:
+        if getattr(found, name):
+            yield ""
+            yield click.style(name.replace("_", " "), fg=colour, bold=True) + f": {meaning}"
+            yield from (f"  {migration}" for migration in getattr(found, name))

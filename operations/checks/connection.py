@@ -1,0 +1,48 @@
+"""Is the database there, is the way to it private, and is it one that can be written to?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from operations.checks.model import Check, Probe
+
+SLOW = 0.25
+"""Seconds for an answer to nothing: a deploy asks hundreds of times."""
+
+
+def look(probe: Probe) -> Iterator[Check]:
+    """Latency, encryption, and whether this is a standby."""
+    target, clock = probe.context.database.target, probe.context.clock
+    with probe.reading() as session:
+        began = clock.now()
+        (standby,) = session.rows("SELECT pg_is_in_recovery()")[0]
+        latency = clock.now() - began
+        encrypted = session.rows("SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl")
+    way = encrypted[0][0] if encrypted else "not encrypted"
+    detail = f"{target} answers in {latency * 1000:.0f} ms, {way}"
+    if standby:
+        yield Check(
+            "connection",
+            "fail",
+            f"{target} is a standby",
+            "Nothing can be written to a standby.",
+            "Use the primary's address in the database URL.",
+        )
+    elif not encrypted and not _is_local(target.host):
+        yield Check(
+            "connection",
+            "warn",
+            detail,
+            "Passwords' proofs and all data cross the network readable.",
+            "Add ?sslmode=verify-full (or at least require) to the database URL.",
+        )
+    elif latency > SLOW:
+        yield Check(
+            "connection", "warn", detail, "Each statement waits that long.", "Run Locktender nearer to the database."
+        )
+    else:
+        yield Check("connection", "ok", detail)
+
+
+def _is_local(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith(("/", "127."))

@@ -1,0 +1,72 @@
+"""What a check has to work with, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from operations.context import Context
+from operations.ports import Session
+
+Status = Literal["ok", "warn", "fail"]
+SHOWN = 5
+"""So many names are listed; of more, the number."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding: ``detail`` what is so, ``why`` it matters, ``fix`` what to type; the last two are empty when ok."""
+
+    name: str
+    status: Status
+    detail: str
+    why: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A session to look around with."""
+
+    context: Context
+    session: Session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A read-only transaction in which no statement lasts longer than 5 s or waits for a lock.
+
+        The limits end with the transaction: behind a pooler the server session goes to somebody else next.
+        """
+        with self.session.transaction("BEGIN READ ONLY"):
+            self.session.execute("SET LOCAL statement_timeout = '5s'")
+            self.session.execute("SET LOCAL lock_timeout = '1s'")
+            yield self.session
+
+
+Look = Callable[[Probe], Iterable[Check]]
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first few names and how many more there are."""
+    every = list(names)
+    more = f" and {len(every) - SHOWN} more" if len(every) > SHOWN else ""
+    return ", ".join(every[:SHOWN]) + more
+
+
+def bytes_text(number: float) -> str:
+    """``1.5 GB``: sizes as people read them, in powers of ten."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} TB"
+
+
+def age_text(seconds: float) -> str:
+    """``3 h``: how long ago, in the largest unit that still says something."""
+    for unit, length in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
