@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from ..conftest import DEBIAN_BINARIES, OWNER_PASSWORD, Server, missing
 from ..locktender_process import Ran
 
 LIVE = "shop"
-TEMPLATE = "shop_template"
+TEMPLATES = "template_of_"
 DURABLE = {**FAST, "synchronous_commit": "on", "max_connections": "100"}
 """What is committed must be there after a crash of the server, or the campaign would blame others for it."""
 OURS = "application_name LIKE 'locktender%' AND application_name <> 'locktender client' AND pid <> pg_backend_pid()"
@@ -39,9 +40,10 @@ def campaign_server(major: int) -> Iterator[Server]:
 
 @dataclass(frozen=True)
 class Ground:
-    """The live database of a server, its template, and what else lies on the server."""
+    """The live database of a server, the template that it is made from, and what else lies on the server."""
 
     server: Server
+    template: str | None = None
 
     @property
     def url(self) -> Secret:
@@ -51,26 +53,29 @@ class Ground:
     def live(self) -> PostgresDatabase:
         return PostgresDatabase(parse_database_url(self.url))
 
-    def keep_as_template(self) -> None:
-        """Remember the live database as it is: ``reset`` returns to it."""
+    def kept_as_template(self) -> Ground:
+        """Remember the live database as it is: ``reset`` of the result returns to it."""
+        name = f"{TEMPLATES}{uuid.uuid4().hex[:8]}"
         with self.server.superuser().session() as session:
-            session.execute(f"DROP DATABASE IF EXISTS {identifier(TEMPLATE)} WITH (FORCE)")
-            self._cut_off(session)
-            session.execute(f"CREATE DATABASE {identifier(TEMPLATE)} TEMPLATE {LIVE} OWNER app_owner")
+            session.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
+                (LIVE,),
+            )
+            session.execute(f"CREATE DATABASE {name} TEMPLATE {LIVE} OWNER app_owner")
+        return Ground(self.server, name)
 
     def reset(self) -> None:
-        """Drop every database but the template and make the live one anew from it."""
+        """Drop every database but the templates, and make the live one anew, empty or from its template."""
         with self.server.superuser().session() as session:
             for name in self.databases():
-                if name != TEMPLATE:
-                    session.execute(f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)")
-            source = f"TEMPLATE {TEMPLATE}" if TEMPLATE in self.databases() else ""
-            session.execute(f"CREATE DATABASE {LIVE} OWNER app_owner {source}")
+                session.execute(f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)")
+            session.execute(f"CREATE DATABASE {LIVE} OWNER app_owner TEMPLATE {self.template or 'template1'}")
 
     def databases(self) -> list[str]:
+        """All but the server's own and the templates."""
         with self.server.superuser().session() as session:
             found = session.rows("SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'")
-        return [row[0] for row in found]
+        return [row[0] for row in found if not row[0].startswith(TEMPLATES)]
 
     def scratch(self) -> list[str]:
         return [name for name in self.databases() if name.startswith("lt_scratch_")]
@@ -92,12 +97,6 @@ class Ground:
                     "SELECT pid, application_name, state, query FROM pg_stat_activity WHERE datname IS NOT NULL"
                 )
                 time.sleep(0.02)
-
-    def _cut_off(self, session: object) -> None:
-        session.execute(  # type: ignore[attr-defined]
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
-            (LIVE,),
-        )
 
 
 def expect(ran: Ran, *codes: int) -> Ran:

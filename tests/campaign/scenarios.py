@@ -7,13 +7,14 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..conftest import Server
 from ..locktender_process import Project, Ran, finish
 from . import shop
 from .ground import Ground, expect
+from .scale import count
 from .states import observe
 
 MEASURED = 3
@@ -53,17 +54,14 @@ class Stage:
         ground = Ground(server)
         project = Project(directory / "project", ground.url, migrations, settings=scenario.settings)
         stage = cls(scenario, ground, project, directory / "pristine")
-        with server.superuser().session() as session:
-            session.execute("DROP DATABASE IF EXISTS shop_template WITH (FORCE)")
         ground.reset()
         expect(project.run("deploy"), 0)
         shop.write(migrations, scenario.pending)
         if scenario.before:
             scenario.before(stage)
         ground.await_quiet()
-        ground.keep_as_template()
         shutil.copytree(project.backup_path, stage.pristine)
-        return stage
+        return replace(stage, ground=ground.kept_as_template())
 
     def reset(self) -> None:
         self.ground.reset()
@@ -106,7 +104,7 @@ class References:
     @classmethod
     def measure(cls, stage: Stage) -> References:
         seconds = []
-        for _ in range(MEASURED):
+        for _ in range(count(MEASURED)):
             stage.reset()
             old, lines = stage.observe(), stage.journal_lines()
             began = time.monotonic()

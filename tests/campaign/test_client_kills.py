@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 
 import pytest
 
 from ..conftest import Server
-from .kills import Trial, after_line, after_seconds
+from .conftest import TrialOf
+from .kills import after_line, after_seconds
 from .results import Finding, save
 from .scale import count, spread
-from .scenarios import SCENARIOS, References, Scenario, Stage
+from .scenarios import SCENARIOS, Scenario
 
 MOMENTS = 12
 """Per scenario and server: with 11 scenarios on two servers 264 kills, besides those at the journal's lines."""
@@ -19,29 +19,28 @@ pytestmark = [pytest.mark.campaign, pytest.mark.timeout(3600)]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_a_killed_client_leaves_the_old_or_the_new_state(durable: Server, tmp_path: Path, scenario: Scenario) -> None:
-    stage = Stage.build(scenario, durable, tmp_path)
-    references = References.measure(stage)
-    trial = Trial(stage, references)
+def test_a_killed_client_leaves_the_old_or_the_new_state(
+    durable: Server, trial_of: TrialOf, scenario: Scenario
+) -> None:
+    trial = trial_of(scenario, durable)
+    seconds = trial.references.seconds
     chance = random.Random(f"{scenario.name} {durable.major}")
     found = Finding("client killed", scenario.name, f"PostgreSQL {durable.major}")
-    found.figures["seconds undisturbed"] = round(references.seconds, 2)
+    found.figures["seconds undisturbed"] = round(seconds, 2)
     moments = count(MOMENTS)
     for number in range(moments):
         share = (number + chance.random()) / moments
         settle_by = "deploy" if scenario.verb == ("deploy",) and number % 2 else "backup"
-        found.add(trial.kill_client(after_seconds(share * references.seconds), settle_by))
+        found.add(trial.kill_client(after_seconds(share * seconds), settle_by))
     save(found)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_a_client_killed_at_a_journal_line_leaves_the_old_or_the_new_state(
-    durable18: Server, tmp_path: Path, scenario: Scenario
+    durable18: Server, trial_of: TrialOf, scenario: Scenario
 ) -> None:
-    stage = Stage.build(scenario, durable18, tmp_path)
-    references = References.measure(stage)
-    trial = Trial(stage, references)
+    trial = trial_of(scenario, durable18)
     found = Finding("client killed at a journal line", scenario.name, f"PostgreSQL {durable18.major}")
-    for line in spread(references.lines):
+    for line in spread(trial.references.lines):
         found.add(trial.kill_client(after_line(line + 1), "backup"))
     save(found)

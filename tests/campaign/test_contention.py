@@ -10,26 +10,24 @@ import pytest
 from ..conftest import Server
 from ..locktender_process import Project, finish
 from . import shop
+from .conftest import TrialOf
 from .ground import expect
-from .kills import NEW, OLD, Trial
+from .kills import NEW, OLD
 from .results import Finding, save
 from .scale import count
-from .scenarios import BY_NAME, References, Stage
+from .scenarios import BY_NAME
 
 ROUNDS = 5
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(1800)]
 
 
-def staged(server: Server, tmp_path: Path, name: str) -> Trial:
-    stage = Stage.build(BY_NAME[name], server, tmp_path)
-    return Trial(stage, References.measure(stage))
-
-
 @pytest.mark.parametrize("shared", [True, False], ids=["one host", "two hosts"])
 @pytest.mark.parametrize("name", ["deploy in one transaction", "deploy with CONCURRENTLY"])
-def test_of_two_deploys_at_once_one_applies(durable: Server, tmp_path: Path, shared: bool, name: str) -> None:
+def test_of_two_deploys_at_once_one_applies(
+    durable: Server, trial_of: TrialOf, tmp_path: Path, shared: bool, name: str
+) -> None:
     """On one host its lock decides; from two hosts, with a journal each, only the database's advisory lock can."""
-    trial = staged(durable, tmp_path, name)
+    trial = trial_of(BY_NAME[name], durable)
     first = trial.stage.project
     second = first
     if not shared:
@@ -52,9 +50,9 @@ def test_of_two_deploys_at_once_one_applies(durable: Server, tmp_path: Path, sha
 
 
 @pytest.mark.parametrize("name", ["restore", "rollback", "undo of a restore"])
-def test_sessions_with_open_transactions_do_not_stop_a_swap(durable: Server, tmp_path: Path, name: str) -> None:
+def test_sessions_with_open_transactions_do_not_stop_a_swap(durable: Server, trial_of: TrialOf, name: str) -> None:
     """They only read: nothing of theirs is lost when they are cut off."""
-    trial = staged(durable, tmp_path, name)
+    trial = trial_of(BY_NAME[name], durable)
     trial.stage.reset()
     url = trial.stage.ground.url.reveal()
     with psycopg.connect(url) as reader, psycopg.connect(url) as idle:
@@ -67,9 +65,9 @@ def test_sessions_with_open_transactions_do_not_stop_a_swap(durable: Server, tmp
     assert trial.state() == NEW
 
 
-def test_a_table_locked_by_someone_ends_a_backup_in_time(durable: Server, tmp_path: Path) -> None:
+def test_a_table_locked_by_someone_ends_a_backup_in_time(durable: Server, trial_of: TrialOf) -> None:
     """pg_dump would wait for ever; and meanwhile the deploy that wants the backup holds its own lock."""
-    trial = staged(durable, tmp_path, "deploy in one transaction")
+    trial = trial_of(BY_NAME["deploy in one transaction"], durable)
     trial.stage.reset()
     with psycopg.connect(trial.stage.ground.url.reveal()) as holder:
         holder.execute('LOCK TABLE "Order" IN ACCESS EXCLUSIVE MODE')

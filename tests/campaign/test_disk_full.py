@@ -59,12 +59,8 @@ def fill(disk: Path) -> Path:
 
 
 @pytest.fixture
-def bulky(durable: Server, tmp_path: Path) -> Project:
+def bulky(ground: Ground, tmp_path: Path) -> Project:
     """A shop with 40 MB that compress badly; its backups go to a disk of the test's own."""
-    with durable.superuser().session() as session:
-        session.execute("DROP DATABASE IF EXISTS shop_template WITH (FORCE)")
-    ground = Ground(durable)
-    ground.reset()
     migrations = shop.write(tmp_path / "migrations", shop.BASE, {"20240103000000_bulk": BULK})
     expect(Project(tmp_path / "first", ground.url, migrations).run("deploy"), 0)
     return Project(tmp_path, ground.url, migrations, backup_dir=tmp_path / "disk" / "backups")

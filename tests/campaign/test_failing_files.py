@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from ..conftest import Server
 from ..corpus import corpus
 from ..locktender_process import Project
 from . import shop
@@ -25,13 +24,6 @@ WAYS = {
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(3600)]
 
 
-@pytest.fixture
-def ground(durable: Server) -> Ground:
-    with durable.superuser().session() as session:
-        session.execute("DROP DATABASE IF EXISTS shop_template WITH (FORCE)")
-    return Ground(durable)
-
-
 def fails_and_leaves_nothing(project: Project, before: str) -> None:
     ran = project.run("deploy")
     assert ran.exit_code == 3, ran.said
@@ -43,7 +35,6 @@ def fails_and_leaves_nothing(project: Project, before: str) -> None:
 @pytest.mark.parametrize("strategy", ["maintenance", "online"])
 def test_a_small_history(ground: Ground, tmp_path: Path, way: str, strategy: str) -> None:
     """Over a database with data, the broken file before, between and behind the good ones."""
-    ground.reset()
     folder = shop.write(tmp_path / "migrations", shop.BASE)
     project = Project(tmp_path, ground.url, folder, {"strategy": f'"{strategy}"'})
     expect(project.run("deploy"), 0)

@@ -10,7 +10,6 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ..conftest import Server
 from ..locktender_process import Project, finish
 from . import shop
 from .ground import Ground, expect
@@ -26,15 +25,6 @@ WANTS = {"20240201000000_wants": 'ALTER TABLE "Order" ADD COLUMN wanted TEXT;'}
 INDEX = {"20240201000000_index": 'CREATE INDEX CONCURRENTLY "Order_cents_idx" ON "Order" (cents);'}
 BEFORE = {"20240131000000_before": "CREATE TABLE before_it (id int);"}
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(600)]
-
-
-@pytest.fixture
-def ground(durable: Server) -> Ground:
-    with durable.superuser().session() as session:
-        session.execute("DROP DATABASE IF EXISTS shop_template WITH (FORCE)")
-    ground = Ground(durable)
-    ground.reset()
-    return ground
 
 
 def project(ground: Ground, tmp_path: Path, **settings: str) -> Project:

@@ -7,7 +7,6 @@ import random
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -15,11 +14,12 @@ from operations.errors import LocktenderError
 
 from ..conftest import Server
 from ..locktender_process import finish
+from .conftest import TrialOf
 from .ground import OURS
-from .kills import Trial, after_seconds, ended_as_promised
+from .kills import after_seconds, ended_as_promised
 from .results import Finding, save
 from .scale import count
-from .scenarios import SCENARIOS, References, Scenario, Stage
+from .scenarios import SCENARIOS, Scenario
 
 MOMENTS = 2
 """Per scenario, server and manner: 88 in all."""
@@ -54,10 +54,10 @@ def dead_backend(server: Server) -> None:
 @pytest.mark.parametrize("strike", [power_loss, dead_backend], ids=lambda strike: strike.__name__)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_a_killed_server_leaves_the_old_or_the_new_state(
-    durable: Server, tmp_path: Path, scenario: Scenario, strike: Callable[[Server], None]
+    durable: Server, trial_of: TrialOf, scenario: Scenario, strike: Callable[[Server], None]
 ) -> None:
-    stage = Stage.build(scenario, durable, tmp_path)
-    trial = Trial(stage, References.measure(stage))
+    trial = trial_of(scenario, durable)
+    stage = trial.stage
     chance = random.Random(f"{scenario.name} {durable.major} {strike.__name__}")
     found = Finding(f"server killed ({strike.__name__})", scenario.name, f"PostgreSQL {durable.major}")
     moments = count(MOMENTS)

@@ -9,7 +9,6 @@ import pytest
 
 from operations.secret import Secret
 
-from ..conftest import Server
 from ..locktender_process import Project
 from . import shop
 from .ground import Ground, expect
@@ -31,15 +30,6 @@ UNFORESEEN = {
     "20240203600000_commits": 'BEGIN; DELETE FROM "Order" WHERE cents = 3; COMMIT; SELECT 1;',
 }
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(1800)]
-
-
-@pytest.fixture
-def ground(durable: Server) -> Ground:
-    with durable.superuser().session() as session:
-        session.execute("DROP DATABASE IF EXISTS shop_template WITH (FORCE)")
-    ground = Ground(durable)
-    ground.reset()
-    return ground
 
 
 def project(ground: Ground, tmp_path: Path, **settings: str) -> Project:
