@@ -1,0 +1,95 @@
+"""Reads a ``Catalog`` from a session, by the queries beside this module: one file per kind of object.
+
+Each query yields schema, relation (both only to be left out by), identity, definition as JSON text, the privileges
+and the default privileges. The first line of a file says what it reads; a second one ``-- since 15`` or
+``-- until 14`` for which servers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import resources
+
+from operations.catalog.model import Catalog
+from operations.catalog.normal import definition
+from operations.errors import StatementFailed
+from operations.ports import Session
+
+VERSIONS = re.compile(r"^-- (since|until) (\d+)$", re.MULTILINE)
+PROBE = "locktender.in_transaction"
+SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+LIMITS = "SET LOCAL search_path = ''; SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '120s'"
+ATTEMPTS = 10
+VANISHED = ("XX000", "42P01", "42704", "42883", "3F000")
+"""What PostgreSQL's own functions say of an object that someone dropped while they described it."""
+
+
+@cache
+def queries(major: int) -> tuple[tuple[str, str], ...]:
+    """Kind and text of all queries for servers of that major version."""
+    folder = resources.files("operations.catalog") / "queries"
+    found = []
+    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if file.name.endswith(".sql"):
+            text = file.read_text(encoding="utf-8")
+            limits = {word: int(version) for word, version in VERSIONS.findall(text)}
+            if limits.get("since", 0) <= major <= limits.get("until", major):
+                found.append((file.name.removesuffix(".sql"), text))
+    return tuple(found)
+
+
+def read(session: Session, exclude: frozenset[tuple[str, str]] = frozenset()) -> Catalog:
+    """The catalog as the session sees it: all of it from one snapshot, or within the transaction that is open.
+
+    ``exclude`` names (schema, relation) pairs that are left out with all that belongs to them. Any role can read it;
+    what it cannot see is told in ``unreadable``. Raises ``StatementFailed`` (after 10 s, if a view's table is locked).
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with _consistent(session) as inside:
+                return _read(session, exclude)
+        except StatementFailed as error:
+            if inside or attempt == ATTEMPTS or error.sqlstate not in VANISHED:
+                raise
+    raise AssertionError
+
+
+def _read(session: Session, exclude: frozenset[tuple[str, str]]) -> Catalog:
+    objects: dict[str, str] = {}
+    for _, text in queries(session.server_version // 10000):
+        for schema, relation, identity, properties, granted, default in session.rows(text):
+            if (schema, relation) not in exclude:
+                objects[identity] = definition(properties, granted, default)
+    return Catalog(objects, tuple(_unreadable(session)))
+
+
+def _unreadable(session: Session) -> Iterator[str]:
+    hidden = session.rows(
+        "SELECT usename, srvname FROM pg_catalog.pg_user_mappings WHERE umoptions IS NULL AND NOT EXISTS"
+        " (SELECT FROM pg_catalog.pg_roles WHERE rolname = current_user AND rolsuper) ORDER BY 1, 2"
+    )
+    for user, server in hidden:
+        yield f"options of the user mapping for {user} on {server}"
+
+
+@contextmanager
+def _consistent(session: Session) -> Iterator[bool]:
+    """A snapshot of our own, or a savepoint within the transaction that is open already (then yields true).
+
+    Either way settings and the locks that describing a view takes are gone afterwards.
+    """
+    session.rows(f"SELECT set_config('{PROBE}', 'yes', true)")
+    if session.rows(f"SELECT current_setting('{PROBE}', true) = 'yes'") == [(True,)]:
+        session.execute("SAVEPOINT locktender_catalog")
+        try:
+            session.script(LIMITS)
+            yield True
+        finally:
+            session.script("ROLLBACK TO SAVEPOINT locktender_catalog; RELEASE SAVEPOINT locktender_catalog")
+    else:
+        with session.transaction(SNAPSHOT):
+            session.script(LIMITS)
+            yield False
