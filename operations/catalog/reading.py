@@ -19,7 +19,6 @@ from operations.errors import StatementFailed
 from operations.ports import Session
 
 VERSIONS = re.compile(r"^-- (since|until) (\d+)$", re.MULTILINE)
-PROBE = "locktender.in_transaction"
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 LIMITS = "SET LOCAL search_path = ''; SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '120s'"
 ATTEMPTS = 10
@@ -81,8 +80,7 @@ def _consistent(session: Session) -> Iterator[bool]:
 
     Either way settings and the locks that describing a view takes are gone afterwards.
     """
-    session.rows(f"SELECT set_config('{PROBE}', 'yes', true)")
-    if session.rows(f"SELECT current_setting('{PROBE}', true) = 'yes'") == [(True,)]:
+    if session.in_transaction:
         session.execute("SAVEPOINT locktender_catalog")
         try:
             session.script(LIMITS)
