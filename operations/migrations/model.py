@@ -64,6 +64,10 @@ class Format(Protocol):
     """Key of the advisory lock that the tool itself takes while it migrates."""
     history_table: str
 
+    def claims(self, names: Sequence[str]) -> bool:
+        """Whether a folder with these entries (directories end in ``/``) can be this tool's."""
+        ...
+
     def read(self, host: Host, directory: str) -> tuple[Migration, ...]:
         """The folder's migrations in the order they apply; raises ``MigrationFilesError``."""
         ...

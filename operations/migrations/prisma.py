@@ -1,0 +1,216 @@
+"""Prisma Migrate up to version 7: its folder, and its table ``_prisma_migrations`` byte for byte.
+
+Source: prisma/prisma-engines, ``schema-engine`` (migration persistence, PostgreSQL flavour).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from uuid import uuid4
+from weakref import WeakKeyDictionary
+
+from operations.errors import HistoryConflict, PrivilegeMissing, StatementFailed
+from operations.migrations import prisma_folder
+from operations.migrations.model import HistoryRow, Migration
+from operations.ports import Host, Session
+from operations.quoting import identifier
+
+TABLE = "_prisma_migrations"
+CREATE_TABLE = """CREATE TABLE {table} (
+    id                      VARCHAR(36) PRIMARY KEY NOT NULL,
+    checksum                VARCHAR(64) NOT NULL,
+    finished_at             TIMESTAMPTZ,
+    migration_name          VARCHAR(255) NOT NULL,
+    logs                    TEXT,
+    rolled_back_at          TIMESTAMPTZ,
+    started_at              TIMESTAMPTZ NOT NULL DEFAULT now(),
+    applied_steps_count     INTEGER NOT NULL DEFAULT 0
+)"""
+TABLES_OF_POSTGIS = (
+    "spatial_ref_sys", "geometry_columns", "geography_columns", "raster_columns", "raster_overviews"
+)  # fmt: skip
+"""Prisma calls a schema empty that holds no tables but these; here, none but those of any extension."""
+
+_SCHEMA_OF_TABLE = """
+    SELECT n.nspname
+    FROM unnest(coalesce(%s::text[], current_schemas(false)::text[])) WITH ORDINALITY AS path (name, place)
+    JOIN pg_namespace n ON n.nspname = path.name
+    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = %s
+    ORDER BY path.place LIMIT 1
+"""
+_FORBIDDEN = "SELECT FROM pg_namespace WHERE nspname = %s AND NOT has_schema_privilege(oid, 'USAGE')"
+_HOLDS_TABLES = """
+    SELECT EXISTS (
+        SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = %s AND c.relkind IN ('r', 'p') AND c.relname <> %s AND lower(c.relname) <> ALL (%s)
+          AND NOT EXISTS (SELECT FROM pg_depend d
+                          WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    )
+"""
+# Prisma orders by started_at alone: it must grow although a clock may stand still or be set back.
+_NOW_AND_LATER = "greatest(clock_timestamp(), (SELECT max(started_at) + interval '1 microsecond' FROM {table}))"
+_NOT_BEFORE_START = "greatest(clock_timestamp(), started_at)"
+_PATH_ENTRY = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^",\s]+))\s*(?:,|$)')
+
+
+class Prisma:
+    """The ``Format`` of Prisma up to 7.
+
+    The schema that holds the table (the first of the search path that does, or the first there is) is looked up once
+    per session: a script that sets another search path does not lead elsewhere.
+    """
+
+    name = "prisma"
+    lock_id = 72707369
+    history_table = TABLE
+
+    def __init__(self) -> None:
+        self._schemas: WeakKeyDictionary[Session, str] = WeakKeyDictionary()
+
+    def claims(self, names: Sequence[str]) -> bool:
+        """Any folder of directories, and one that holds nothing yet."""
+        return not names or prisma_folder.LOCK in names or any(name.endswith("/") for name in names)
+
+    def read(self, host: Host, directory: str) -> tuple[Migration, ...]:
+        """Every sub-directory, sorted by the bytes of its name."""
+        return prisma_folder.read_folder(host, directory)
+
+    def warnings(self, host: Host, directory: str) -> tuple[str, ...]:
+        """Unusual names, names of the same second, loose SQL files."""
+        return prisma_folder.oddities(host.list(directory))
+
+    def history(self, session: Session) -> tuple[HistoryRow, ...] | None:
+        """As Prisma reads them; raises ``PrivilegeMissing``, ``HistoryConflict`` (a foreign table of that name)."""
+        schema = self._find(session)
+        if schema is None:
+            self._first_schema(session)
+            return None
+        with _explained():
+            rows = session.rows(
+                "SELECT id, migration_name, checksum, started_at, finished_at, rolled_back_at, logs,"
+                f" applied_steps_count FROM {identifier(schema, TABLE)} ORDER BY started_at ASC"
+            )
+        return tuple(HistoryRow(*row) for row in rows)
+
+    def schema_is_empty(self, session: Session) -> bool:
+        """Whether the first schema of the search path holds no table but those of extensions."""
+        schema = self._schemas.get(session) or self._first_schema(session)
+        ((holds_tables,),) = session.rows(_HOLDS_TABLES, (schema, TABLE, list(TABLES_OF_POSTGIS)))
+        return not holds_tables
+
+    def create_history(self, session: Session) -> None:
+        """Create the table, and before it the schema where the URL names one that does not exist."""
+        schema = self._first_schema(session)
+        with _explained():
+            if not session.rows("SELECT FROM pg_namespace WHERE nspname = %s", (schema,)):
+                session.execute(f"CREATE SCHEMA {identifier(schema)}")
+            session.execute(CREATE_TABLE.format(table=identifier(schema, TABLE)))
+        self._schemas[session] = schema
+
+    def record_started(self, session: Session, row_id: str, migration: Migration) -> None:
+        """A row that is neither finished nor rolled back."""
+        self._write(
+            session,
+            "INSERT INTO {table} (id, checksum, migration_name, started_at) VALUES (%s, %s, %s, "
+            + _NOW_AND_LATER
+            + ")",
+            (row_id, migration.checksum, migration.name),
+        )
+
+    def record_step(self, session: Session, row_id: str, steps: int) -> None:
+        """In ``applied_steps_count``; Prisma's own rows hold 0 or 1 there."""
+        self._write(session, "UPDATE {table} SET applied_steps_count = %s WHERE id = %s", (steps, row_id))
+
+    def record_finished(self, session: Session, row_id: str) -> None:
+        """Finished now, in one step."""
+        self._write(
+            session,
+            f"UPDATE {{table}} SET finished_at = {_NOT_BEFORE_START}, applied_steps_count = 1, logs = NULL"
+            " WHERE id = %s",
+            (row_id,),
+        )
+
+    def record_failed(self, session: Session, row_id: str, logs: str) -> None:
+        """What went wrong, in ``logs``."""
+        self._write(session, "UPDATE {table} SET logs = %s WHERE id = %s", (logs.replace("\0", ""), row_id))
+
+    def record_applied(self, session: Session, migration: Migration) -> None:
+        """Finished the moment it began, without logs and steps: how a baseline reads."""
+        self._write(
+            session,
+            "INSERT INTO {table} (id, checksum, migration_name, logs, started_at, finished_at)"
+            f" SELECT %s, %s, %s, '', moment, moment FROM (SELECT {_NOW_AND_LATER}) AS m (moment)",
+            (str(uuid4()), migration.checksum, migration.name),
+        )
+
+    def mark_rolled_back(self, session: Session, name: str) -> None:
+        """Every row of the migration that is neither finished nor rolled back."""
+        self._write(
+            session,
+            f"UPDATE {{table}} SET rolled_back_at = {_NOT_BEFORE_START}"
+            " WHERE migration_name = %s AND finished_at IS NULL AND rolled_back_at IS NULL",
+            (name,),
+        )
+
+    def forget(self, session: Session, row_ids: Sequence[str]) -> None:
+        """Delete the rows."""
+        self._write(session, "DELETE FROM {table} WHERE id = ANY (%s)", (list(row_ids),))
+
+    def _write(self, session: Session, statement: str, params: Sequence[object]) -> None:
+        schema = self._schemas.get(session) or self._find(session) or self._first_schema(session)
+        table = identifier(schema, TABLE).replace("%", "%%")
+        with _explained():
+            session.execute(statement.format(table=table), params)
+
+    def _find(self, session: Session) -> str | None:
+        known = self._schemas.get(session)
+        found = session.rows(_SCHEMA_OF_TABLE, ([known] if known else None, TABLE))
+        if not found:
+            return None
+        schema = str(found[0][0])
+        self._schemas[session] = schema
+        return schema
+
+    def _first_schema(self, session: Session) -> str:
+        """Where the table belongs: the schema may not exist yet; raises ``PrivilegeMissing`` if it may not be used."""
+        ((current, path),) = session.rows("SELECT current_schema(), current_setting('search_path')")
+        if current is not None:
+            return str(current)
+        schema = first_of_path(path)
+        if session.rows(_FORBIDDEN, (schema,)):
+            raise PrivilegeMissing(
+                f"The role may not use schema {schema!r}.",
+                hint=f"GRANT USAGE ON SCHEMA {identifier(schema)} TO the role of the database URL.",
+            )
+        return schema
+
+
+def first_of_path(search_path: str) -> str:
+    """The first schema that a ``search_path`` setting names, but for "$user"; ``public`` if it names none."""
+    for match in _PATH_ENTRY.finditer(search_path):
+        quoted, plain = match.groups()
+        name = quoted.replace('""', '"') if quoted is not None else plain
+        if name and name != "$user":
+            return str(name)
+    return "public"
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """The refusals that a history table can meet, by what they mean."""
+    try:
+        yield
+    except StatementFailed as error:
+        if error.sqlstate in ("42501", "25006"):
+            raise PrivilegeMissing(
+                f"The role lacks rights on the migration history ({TABLE}): {error.message}.",
+                hint="Use the role that owns the database, or GRANT it what is missing.",
+            ) from error
+        if error.sqlstate in ("42703", "42809"):
+            raise HistoryConflict(
+                f"There is a {TABLE}, but not as Prisma makes it: {error.message}.",
+                hint="Was it made by another tool? Rename it, or point the URL's ?schema= elsewhere.",
+            ) from error
+        raise

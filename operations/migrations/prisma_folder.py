@@ -1,0 +1,158 @@
+"""Prisma's migrations folder: one directory per migration, in the byte order of their names."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import sha256
+
+from operations.errors import HostError, MigrationFilesError, listed
+from operations.migrations.model import Migration
+from operations.ports import Host
+
+SCRIPT = "migration.sql"
+DOWN = "down.sql"
+LOCK = "migration_lock.toml"
+PROVIDERS = ("postgresql", "postgres")
+_PROVIDER = re.compile(r"""^\s*provider\s*=\s*["']([^"']*)["']""", re.MULTILINE)  # a line is all Prisma looks for, too
+PRISMA_8 = frozenset({"ops.json", "migration.json"})
+
+_USUAL_NAME = re.compile(r"(\d{14})_\w+", re.ASCII)
+
+
+def read_folder(host: Host, directory: str) -> tuple[Migration, ...]:
+    """Every migration of the folder, or ``MigrationFilesError`` with all that is wrong with it."""
+    names = _list(host, directory)
+    refuse_other_provider(host, directory, names)
+    found: list[Migration] = []
+    problems: list[str] = []
+    for name in directories(names):
+        try:
+            found.append(_read_migration(host, directory, name))
+        except _Unreadable as error:
+            problems.append(str(error))
+    if problems:
+        raise MigrationFilesError(
+            listed(problems), hint="Put the files back as they were committed; Prisma writes them in UTF-8."
+        )
+    return tuple(found)
+
+
+def directories(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of the migrations among a folder's entries; plain files are none."""
+    found = (name.removesuffix("/") for name in names if name.endswith("/"))
+    return tuple(sorted(found, key=in_bytes))
+
+
+def in_bytes(name: str) -> bytes:
+    """What names are ordered by, whatever the locale says."""
+    return name.encode(errors="surrogateescape")
+
+
+def accepted_checksums(data: bytes) -> frozenset[str]:
+    """Checksums of a file under which it counts as unedited: as it is, with LF and with CRLF (git may convert them)."""
+    unix = data.replace(b"\r\n", b"\n")
+    return frozenset(sha256(text).hexdigest() for text in {data, unix, unix.replace(b"\n", b"\r\n")})
+
+
+def refuse_other_provider(host: Host, directory: str, names: Sequence[str]) -> None:
+    """Raise ``MigrationFilesError`` (P3019) where ``migration_lock.toml`` speaks of another database system."""
+    if LOCK not in names:
+        return
+    try:
+        match = _PROVIDER.search(host.read(f"{directory}/{LOCK}").decode(errors="replace"))
+    except HostError as error:
+        raise MigrationFilesError(error.message) from error
+    if match and match[1] not in PROVIDERS:
+        raise MigrationFilesError(
+            f"The migrations in {directory} were written for {match[1]!r} ({LOCK}), not for PostgreSQL.",
+            hint="Point `migrations` at the folder of the PostgreSQL schema.",
+            prisma_code="P3019",
+        )
+
+
+def oddities(names: Sequence[str]) -> tuple[str, ...]:
+    """What is unusual about a folder's entries, though Prisma accepts it."""
+    migrations = directories(names)
+    found = []
+    unusual = [name for name in migrations if not _usual(name)]
+    if unusual:
+        found.append(f"Not named as Prisma names migrations (14 digits of date and time, _, a name): {_few(unusual)}.")
+    stamps = Counter(name[:14] for name in migrations if _usual(name))
+    twice = [name for name in migrations if stamps[name[:14]] > 1]
+    if twice:
+        found.append(f"Of the same second, so that only the rest of the name orders them: {_few(twice)}.")
+    loose = [name for name in names if name.endswith(".sql")]
+    if loose:
+        found.append(f"Not in a directory of their own, so they are never applied: {_few(loose)}.")
+    return tuple(found)
+
+
+class _Unreadable(Exception):
+    """Why one migration cannot be read."""
+
+
+def _list(host: Host, path: str) -> tuple[str, ...]:
+    try:
+        return host.list(path)
+    except HostError as error:
+        raise MigrationFilesError(f"The migrations folder cannot be read: {error.message}") from error
+
+
+def _read_migration(host: Host, directory: str, name: str) -> Migration:
+    path = f"{directory}/{name}"
+    try:
+        names = host.list(path)
+        if SCRIPT not in names:
+            _refuse_prisma_8(host, path, names)
+            if f"{SCRIPT}/" in names:
+                raise _Unreadable(f"{path}/{SCRIPT} is a directory.")
+            return Migration(name=name, script=None, checksum=None)
+        data = host.read(f"{path}/{SCRIPT}")
+        down = host.read(f"{path}/{DOWN}") if DOWN in names else None
+    except HostError as error:
+        raise _Unreadable(error.message) from error
+    return Migration(
+        name=name,
+        script=_text(data, f"{path}/{SCRIPT}"),
+        checksum=sha256(data).hexdigest(),
+        accepted_checksums=accepted_checksums(data),
+        down=None if down is None else _text(down, f"{path}/{DOWN}").removeprefix("\ufeff"),
+    )
+
+
+def _text(data: bytes, path: str) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        why = "it looks like UTF-16" if utf16 else f"byte {error.start} (0x{data[error.start]:02x}) is not"
+        raise _Unreadable(f"{path} is not UTF-8: {why}.") from error
+
+
+def _refuse_prisma_8(host: Host, path: str, names: Sequence[str]) -> None:
+    """Its migrations lie in ``migrations/app/NAME`` (in early versions ``migrations/NAME``), and hold no SQL."""
+    below = [f"{path}/{name.removesuffix('/')}" for name in names if name.endswith("/")]
+    if not PRISMA_8.isdisjoint(names) or any(not PRISMA_8.isdisjoint(host.list(inner)) for inner in below):
+        raise MigrationFilesError(
+            f"{path} was written by Prisma 8: it holds ops.json and migration.json instead of {SCRIPT}.",
+            hint="Locktender works with the migrations of Prisma up to 7. Deploy these with Prisma's own db migrate.",
+        )
+
+
+def _usual(name: str) -> bool:
+    match = _USUAL_NAME.fullmatch(name)
+    if not match:
+        return False
+    try:
+        datetime.fromisoformat(f"{match[1][:8]}T{match[1][8:]}")
+    except ValueError:
+        return False
+    return True
+
+
+def _few(names: Sequence[str], most: int = 5) -> str:
+    shown = ", ".join(repr(name) if " " in name else name for name in names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

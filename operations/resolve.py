@@ -1,0 +1,104 @@
+"""Say of one migration what is true of it, where the history does not know: Prisma's ``migrate resolve``."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from operations.advisory import lock_database
+from operations.context import Context
+from operations.errors import HistoryConflict, NotFound
+from operations.journal import Journal
+from operations.layout import new_id
+from operations.lock import held
+from operations.migrations import formats
+from operations.migrations.model import Format, HistoryRow, Migration
+from operations.pooler import refuse_pooler
+from operations.ports import Session
+from operations.settling import settle, unfinished
+
+
+@dataclass(frozen=True)
+class ResolveResult:
+    """``changed`` is false where the history said so already."""
+
+    name: str
+    applied: bool
+    changed: bool
+    run_id: str
+
+
+def resolve(context: Context, name: str, applied: bool) -> ResolveResult:
+    """Record migration ``name`` as applied without running it, or its failed attempts as rolled back.
+
+    Raises ``NotFound`` (P3011, P3017) and ``HistoryConflict`` (P3008, P3012) as Prisma does, ``LockHeld`` (P1002).
+    """
+    run_id = new_id(context.clock.now(), secrets.token_hex(3))
+    with held(context, "resolve", run_id) as lock:
+        refuse_pooler(context)
+        if unfinished(context, run_id):
+            settle(context, lock)
+        tool = formats.detect(context.host, context.environment.migrations)
+        folder = {migration.name: migration for migration in tool.read(context.host, context.environment.migrations)}
+        with context.database.session(purpose=f"run {run_id}") as session:
+            lock_database(context, session, tool.lock_id)
+            rows = tool.history(session)
+            own = [row for row in rows or () if row.name == name]
+            if applied:
+                refuse_applied(name, folder, own, context.command)
+            else:
+                refuse_rolled_back(name, own, context.command)
+            changed = applied or any(_is_open(row) for row in own)
+            if changed:
+                journal = Journal.open(context, lock, "resolve", migration=name, applied=applied)
+                _record(tool, session, folder.get(name) if applied else None, name, has_table=rows is not None)
+                journal.finish("resolved")
+    return ResolveResult(name, applied, changed, run_id)
+
+
+def refuse_applied(name: str, folder: dict[str, Migration], rows: Sequence[HistoryRow], command: str) -> None:
+    """Raise where ``name`` cannot be recorded as applied. Pure; ``rows`` are the migration's own."""
+    if name not in folder or folder[name].script is None:
+        raise NotFound(
+            f"There is no migration {name!r} with a script in the folder.",
+            hint=f"Give the whole name of its directory: {command} status lists them.",
+            prisma_code="P3017",
+        )
+    if any(row.finished_at is not None and row.rolled_back_at is None for row in rows):
+        raise HistoryConflict(
+            f"Migration {name!r} is recorded as applied already.",
+            hint=f"{command} status shows what else there is.",
+            prisma_code="P3008",
+        )
+
+
+def refuse_rolled_back(name: str, rows: Sequence[HistoryRow], command: str) -> None:
+    """Raise where ``name`` cannot be marked as rolled back. Pure; ``rows`` are the migration's own."""
+    if not rows:
+        raise NotFound(
+            f"Migration {name!r} cannot be marked as rolled back: it was never applied to this database.",
+            hint=f"Give the whole name: {command} status lists them.",
+            prisma_code="P3011",
+        )
+    if all(row.finished_at is not None for row in rows):
+        raise HistoryConflict(
+            f"Migration {name!r} cannot be marked as rolled back: it has not failed.",
+            hint=f"To undo the last deploy, use {command} rollback.",
+            prisma_code="P3012",
+        )
+
+
+def _is_open(row: HistoryRow) -> bool:
+    return row.finished_at is None and row.rolled_back_at is None
+
+
+def _record(tool: Format, session: Session, migration: Migration | None, name: str, *, has_table: bool) -> None:
+    """All of it or nothing: an applied migration's failed attempts are marked as rolled back with it."""
+    with session.transaction():
+        if has_table:
+            tool.mark_rolled_back(session, name)
+        else:
+            tool.create_history(session)
+        if migration is not None:
+            tool.record_applied(session, migration)
