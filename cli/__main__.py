@@ -51,7 +51,7 @@ class Call:
     def __init__(self, words: Sequence[str]) -> None:
         self.words = list(words)
         self.verb = ""
-        self.desk = Desk(Options(json="--json" in self.words))
+        self.desk = Desk(Options(json="--json" in self.words, no_color="--no-color" in self.words))
 
     def begin(self, context: click.Context) -> Desk:
         """Called when all words of a verb are understood."""

@@ -29,7 +29,7 @@ class Desk:
     @property
     def color(self) -> bool | None:
         """False: never; None: where a terminal can."""
-        return False if self.options.no_color else None
+        return False if self.options.no_color or os.environ.get("NO_COLOR") else None
 
     def context(self, operation: str) -> Context:
         """The environment and the means to run ``operation`` on it; raises ``ConfigurationError`` and the like."""

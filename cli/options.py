@@ -80,7 +80,7 @@ GLOBAL_OPTIONS: tuple[click.Option, ...] = (
     _option("--yes", is_flag=True, help="Do not ask before something live is replaced or removed."),
     _option("-q", "--quiet", is_flag=True, help="No progress."),
     _option("-v", "--verbose", is_flag=True, help="Tracebacks of internal errors."),
-    _option("--no-color", is_flag=True, envvar="NO_COLOR", help="No colours (also: NO_COLOR)."),
+    _option("--no-color", is_flag=True, help="No colours (also: NO_COLOR=1)."),
 )
 
 
@@ -130,6 +130,15 @@ class Verbs(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """In the order in which one meets them."""
         return list(VERBS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """A misspelt verb is told which one may have been meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand:
+            raise click.exceptions.NoSuchCommand(args[0], possibilities=VERBS, ctx=ctx) from None
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The verb, imported now."""

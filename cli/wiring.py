@@ -19,7 +19,7 @@ from operations.adapters.processes import LocalProcesses
 from operations.context import Context
 from operations.database_url import parse_database_url
 from operations.errors import UsageError
-from operations.ports import Report
+from operations.ports import Database, Report
 from operations.secret import Secret
 from operations.settings import Environment
 
@@ -104,6 +104,11 @@ def secrets_of(chosen: Environment) -> Iterator[Secret]:
     if password and password.reveal() not in f"{target} {target.user} {target.schema} postgresql":
         yield password
         yield Secret(quote(password.reveal(), safe=""))
+
+
+def database(url: Secret) -> Database:
+    """A database by its URL alone, for the demonstration."""
+    return PostgresDatabase(parse_database_url(url))
 
 
 def throwaway_server() -> ThrowawayServer:

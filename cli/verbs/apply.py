@@ -29,7 +29,8 @@ def command(desk: Desk, to: str | None, baseline: str | None, dry_run: bool) -> 
 
     Exit 0: applied, or nothing to do; 3: failed, and the old state stands; 4: a person is needed.
     """
+    context = desk.context("apply")
+
     from operations.apply import apply
 
-    context = desk.context("apply")
     return answered(lambda: apply(context, to=to, baseline=baseline, dry_run=dry_run))

@@ -33,9 +33,10 @@ def command() -> None:
 @click.option("--test-restore", is_flag=True, help="Prove it by a restore into a throwaway database.")
 def create(desk: Desk, test_restore: bool) -> Answer:
     """Take a backup from one consistent snapshot, and check it."""
+    context = desk.context("backup")
+
     from operations import backup
 
-    context = desk.context("backup")
     made = backup.create(context, "manual", verify="L2" if test_restore else "L1")
     return Answer(made, lambda: _created(made))
 
@@ -43,9 +44,11 @@ def create(desk: Desk, test_restore: bool) -> Answer:
 @verb("list", "locktender backup list\nlocktender backup list --json | jq -r '.result.backups[0].id'")
 def list_(desk: Desk) -> Answer:
     """List all backups, the newest first."""
+    context = desk.context("backup list")
+
     from operations import backup
 
-    backups = backup.list_backups(desk.context("backup list"))
+    backups = backup.list_backups(context)
     return Answer({"backups": backups}, lambda: _listed(backups))
 
 
@@ -53,9 +56,11 @@ def list_(desk: Desk) -> Answer:
 @click.argument("backup_id", metavar="ID|latest")
 def show(desk: Desk, backup_id: str) -> Answer:
     """Show a backup's manifest: what it holds, from where, how it was checked."""
+    context = desk.context("backup show")
+
     from operations import backup
 
-    manifest = backup.show(desk.context("backup show"), backup_id)
+    manifest = backup.show(context, backup_id)
     return Answer(manifest, lambda: _shown(manifest))
 
 
@@ -64,9 +69,11 @@ def show(desk: Desk, backup_id: str) -> Answer:
 @click.option("--test-restore", is_flag=True, help="Restore it into a throwaway database and compare rows and schema.")
 def verify(desk: Desk, backup_id: str, test_restore: bool) -> Answer:
     """Read a backup to its end and compare it with its manifest. Exit 1: it is not intact."""
+    context = desk.context("backup verify")
+
     from operations import backup
 
-    found = backup.verify(desk.context("backup verify"), backup_id, test_restore=test_restore)
+    found = backup.verify(context, backup_id, test_restore=test_restore)
     return Answer(found, lambda: _verified(found), ExitCode.DONE if found.intact else ExitCode.NO)
 
 
@@ -77,9 +84,10 @@ def prune(desk: Desk, dry_run: bool) -> Answer:
 
     The newest verified one always stays, and so does any that a run still needs.
     """
+    context = desk.context("backup prune")
+
     from operations import backup
 
-    context = desk.context("backup prune")
     if not dry_run:
         desk.confirm(context, f"This removes old backups from {context.environment.backup_dir}.")
     pruned = backup.prune(context, dry_run=dry_run)

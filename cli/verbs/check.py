@@ -29,9 +29,11 @@ def command(desk: Desk) -> Answer:
     Connection, rights, versions, history, schema, tables, sequences, locks, disk, backups, what dead runs left. Changes
     nothing. Exit 0: healthy (warnings are allowed); 1: something failed.
     """
+    context = desk.context("check")
+
     from operations.health import check
 
-    found = check(desk.context("check"))
+    found = check(context)
     return Answer(found, lambda: view(found), ExitCode.DONE if found.healthy else ExitCode.NO)
 
 

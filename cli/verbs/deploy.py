@@ -29,9 +29,11 @@ def command(desk: Desk, strategy: Literal["maintenance", "online"] | None, dry_r
     """Bring the database to what the migrations folder says, with a way back at every step.
 
     A verified backup comes first. What PostgreSQL can run in one transaction runs in one; whatever fails is undone
-    where that loses nothing. Exit 0: deployed, or nothing to do; 3: failed, and the old state stands; 4: a person is needed.
+    where that loses nothing. Exit 0: deployed, or nothing to do; 3: failed, and the old state stands; 4: a person is
+    needed.
     """
+    context = desk.context("deploy")
+
     from operations.deploy import deploy
 
-    context = desk.context("deploy")
     return answered(lambda: deploy(context, strategy=strategy, dry_run=dry_run))

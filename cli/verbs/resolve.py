@@ -26,9 +26,10 @@ def command(desk: Desk, name: str, applied: bool | None) -> Answer:
     """
     if applied is None:
         raise click.UsageError("Say which is true: --applied or --rolled-back.")
+    context = desk.context("resolve")
+
     from operations.resolve import resolve
 
-    context = desk.context("resolve")
     said = "applied" if applied else "rolled back"
     desk.confirm(context, f"This records {name} as {said} in {context.database.target}.")
     resolve(context, name, applied=applied)

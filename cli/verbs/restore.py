@@ -33,11 +33,12 @@ def command(desk: Desk, backup_id: str | None, into: str | None, undo: bool, dry
     The live database is backed up before, serves until the swap (a fraction of a second), and is kept under another
     name for --undo.
     """
-    from operations import restore
-
     if undo == (backup_id is not None) or (undo and into):
         raise click.UsageError("Name a backup (or latest) to restore, or say --undo.")
     context = desk.context("restore")
+
+    from operations import restore
+
     target = context.database.target
     if backup_id is None:
         desk.confirm(context, f"This puts back the database that {target} replaced.", word=target.database)

@@ -30,9 +30,10 @@ def command(desk: Desk, run_id: str | None, accept_data_loss: bool, dry_run: boo
     If anybody else has written since, that would be lost: it stops (exit 4) and says what was written. Where the backup
     is swapped in, the database as it was stays beside it.
     """
+    context = desk.context("rollback")
+
     from operations.rollback import rollback
 
-    context = desk.context("rollback")
     if not dry_run:
         before = f"run {run_id}" if run_id else "the last deploy"
         desk.confirm(context, f"This takes {context.database.target} back to before {before}.")

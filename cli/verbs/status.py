@@ -36,9 +36,10 @@ def command(desk: Desk) -> Answer:
 
     Changes nothing and takes no lock. Exit 0: nothing is pending and nothing is wrong; 1: something is.
     """
+    context = desk.context("status")
+
     from operations.status import status
 
-    context = desk.context("status")
     found = status(context)
     good = not any(getattr(found, name) for name, _, _ in SECTIONS)
     return Answer(found, lambda: view(context, found), ExitCode.DONE if good else ExitCode.NO)

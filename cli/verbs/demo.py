@@ -1,0 +1,69 @@
+"""``locktender demo``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cli.desk import Desk
+from cli.options import verb
+from cli.output import Answer
+from operations.errors import ExitCode
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from cli.demo.story import Step
+
+EXAMPLE = """
+locktender demo
+locktender demo --json
+"""
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """How the story went."""
+
+    steps: tuple[Step, ...]
+    commands: tuple[str, ...]
+    seconds: float
+
+
+@verb("demo", EXAMPLE)
+def command(desk: Desk) -> Answer:
+    """Show the main job as a story, on an embedded PostgreSQL and a copy of an example project.
+
+    Deploys, backs up, lets a migration fail half-way, rolls back one that "succeeded", restores, undoes; after each step
+    it looks at the database itself. Leaves nothing running. Exit 0: every step did what it should; 1: one did not.
+    """
+    from cli.demo.stage import stage
+    from cli.demo.story import SCENES, play
+
+    began = time.monotonic()
+    with stage(voice_on_stderr=desk.options.json, color=desk.color) as set_up:
+        set_up.say("A PostgreSQL of our own is running, with a copy of examples/shop; both are gone when this ends.")
+        steps = play(set_up)
+    result = DemoResult(steps, tuple(set_up.commands), time.monotonic() - began)
+    good = len(steps) == len(SCENES) and all(step.ok for step in steps)
+    return Answer(result, lambda: view(result, good), ExitCode.DONE if good else ExitCode.NO)
+
+
+def view(result: DemoResult, good: bool) -> Iterator[RenderableType | str]:
+    """The table at the end."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("", "step", "what happened", "the database now"):
+        table.add_column(column, overflow="fold")
+    table.add_column("seconds", justify="right")
+    for step in result.steps:
+        mark = Text("✓", style="green") if step.ok else Text("✗", style="red")
+        table.add_row(mark, step.step, step.what, str(step.state or ""), f"{step.seconds:.1f}")
+    yield ""
+    yield table
+    yield ""
+    yield f"{'Every step did what it should' if good else 'A step did not do what it should'}: {result.seconds:.0f} s."
