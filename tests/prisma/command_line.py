@@ -14,7 +14,7 @@ from operations.adapters.postgres import PostgresDatabase
 
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parents[1] / ".cache" / "prisma"
-FILES = ("package.json", "package-lock.json", ".npmrc", "prisma.config.mjs", "schema.prisma")
+FILES = ("package.json", "package-lock.json", ".npmrc", "prisma.config.mjs", "schema.prisma", "engine-probe.sh")
 INSTALL_TIMEOUT = 600
 RUN_TIMEOUT = 120
 
@@ -74,6 +74,7 @@ class Prisma:
             "LOCKTENDER_PRISMA_SCHEMA": database.target.schema or "public",
             # Any existing file keeps the command line from downloading the engine that it will not use.
             "PRISMA_QUERY_ENGINE_LIBRARY": str(self.directory / "schema.prisma"),
+            "PRISMA_SCHEMA_ENGINE_BINARY": str(self.directory / "engine-probe.sh"),
             "PRISMA_HIDE_UPDATE_MESSAGE": "1",
             "CHECKPOINT_DISABLE": "1",
             "NO_COLOR": "1",
