@@ -94,8 +94,8 @@ class Project:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What the child's environment has besides ours."""
-        return {URL_VARIABLE: self.url.reveal(), "NO_COLOR": "1"}
+        """What the child's environment has besides ours; compiled modules are kept, as on a user's machine."""
+        return {URL_VARIABLE: self.url.reveal(), "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": ""}
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Begin a run; stdout and stderr are pipes."""
