@@ -234,6 +234,12 @@ class Tampered(Refused):
     code = "tampered"
 
 
+class NotEnoughSpace(Refused):
+    """What is to be written will probably not fit on the disk; the message names both sizes."""
+
+    code = "not_enough_space"
+
+
 class HistoryConflict(Refused):
     """The database's migration history and the folder contradict each other (P3005, P3009, edited files …)."""
 

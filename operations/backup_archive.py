@@ -1,0 +1,148 @@
+"""pg_restore on a backup's archive: into a database, or nowhere, only to see that it can be read."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+
+from operations.backup_dump import patience, tool_secrets
+from operations.backups import toc
+from operations.backups.manifest import Manifest
+from operations.backups.progress import Meter
+from operations.backups.stderr import failed_object, is_passing, telling
+from operations.backups.surroundings import read_role
+from operations.backups.tables import Table
+from operations.client_tools import ClientTools, find
+from operations.commands import postgres_client as client
+from operations.context import Context
+from operations.errors import BackupFailed, CommandFailed, RestoreFailed
+from operations.layout import ARCHIVE, backup_path, state_directory
+from operations.ports import Session
+from operations.quoting import identifier
+
+MOST_JOBS = 4
+COUNT_CORES = ["nproc"]
+MAINTENANCE_MEMORY = 256 << 20
+"""Bytes that each restoring session may use to build an index."""
+
+
+def jobs_for(context: Context, free_connections: int = 1000) -> int:
+    """Parallel processes: as set, or one per core up to 4; fewer where the server has no connections to spare."""
+    wanted = context.environment.backups.jobs or min(MOST_JOBS, _cores(context))
+    return max(1, min(wanted, (free_connections - 3) // 2))
+
+
+def archive_into(context: Context, manifest: Manifest, database: str) -> None:
+    """Fill an existing, empty database with a backup's schema and rows.
+
+    The backup is taken as it lies there: ``load_intact`` says whether it may be. Works for a role without superuser
+    rights, too. Raises ``RestoreFailed``, naming what could not be restored; the database is then of no use.
+    """
+    with context.database.session(database, purpose="restore") as session:
+        role = read_role(session)
+        tools = find(context, session.server_version)
+        _drop_missing_schemas(session, manifest)
+    archive = f"{backup_path(context.environment, manifest.id)}/{ARCHIVE}"
+    comments_fail = not role.superuser and manifest.extensions.keys() - {"plpgsql"}
+    meter = Meter("restoring", _tables(manifest), context.report)
+    with _plain_role_list(context, tools, archive) if comments_fail else nullcontext() as entries:
+        completed = context.host.run(
+            client.restore(
+                tools.pg_restore,
+                archive,
+                replace(context.database.target, database=database),
+                jobs=jobs_for(context, role.free_connections),
+                entries=entries,
+            ),
+            env={**_environment(context, database), **client.quick_restore(MAINTENANCE_MEMORY)},
+            timeout=patience(manifest.database_bytes),
+            on_line=meter.line,
+        )
+    if completed.returncode:
+        what = failed_object(completed.stderr, meter.running)
+        why = telling(completed.stderr, tool_secrets(context))
+        raise RestoreFailed(
+            f"Backup {manifest.id} cannot be restored: {what + ': ' if what else ''}{why}",
+            hint=f"{context.command} backup show {manifest.id} tells what is in it.",
+            details={"object": what, "passing": is_passing(completed.stderr)},
+        )
+
+
+def read_through(context: Context, tools: ClientTools, directory: str, files: Mapping[str, int], size: int) -> None:
+    """Read an archive to its end, in parallel; raises ``BackupFailed`` if pg_restore cannot.
+
+    ``files`` are the archive's with their bytes, to share them out evenly; ``size`` the database's bytes.
+    """
+    with _listed(context, tools, directory) as (path, text):
+        lists = toc.shared_out(text, files, jobs_for(context))
+        for number, part in enumerate(lists):
+            context.host.write(f"{path}.{number}", _encoded(part))
+
+        def read(number: int) -> None:
+            argv = client.read_through(tools.pg_restore, directory, f"{path}.{number}")
+            completed = context.host.run(argv, env=client.PLAIN, timeout=patience(size))
+            if completed.returncode:
+                raise BackupFailed(f"The archive cannot be read: {telling(completed.stderr, tool_secrets(context))}")
+
+        try:
+            with ThreadPoolExecutor(len(lists)) as pool:
+                list(pool.map(read, range(len(lists))))
+        finally:
+            for number in range(len(lists)):
+                context.host.remove(f"{path}.{number}")
+
+
+def _cores(context: Context) -> int:
+    try:
+        return int(context.host.run(COUNT_CORES, timeout=20).stdout)
+    except (CommandFailed, ValueError):
+        return 1
+
+
+def _tables(manifest: Manifest) -> Iterator[Table]:
+    """For the progress bar: a table's share of the rows stands for its size."""
+    for name, rows in manifest.tables.items():
+        schema, _, relation = name.partition(".")
+        yield Table(name, schema.strip('"'), relation.strip('"'), bytes=rows.rows)
+
+
+def _environment(context: Context, database: str) -> dict[str, str]:
+    return {**context.database.client_environment(database), **client.PLAIN}
+
+
+def _drop_missing_schemas(session: Session, manifest: Manifest) -> None:
+    """A new database has a schema public, which a dump never drops: the backed up one may have had none."""
+    if "public" not in manifest.schemas:
+        session.execute(f"DROP SCHEMA IF EXISTS {identifier('public')}")
+
+
+@contextmanager
+def _plain_role_list(context: Context, tools: ClientTools, archive: str) -> Iterator[str]:
+    """A file that lists what a role without superuser rights can restore."""
+    with _listed(context, tools, archive) as (path, text):
+        context.host.write(path, _encoded(toc.for_plain_role(text)))
+        yield path
+
+
+@contextmanager
+def _listed(context: Context, tools: ClientTools, archive: str) -> Iterator[tuple[str, str]]:
+    """The archive's table of contents, and the file that holds it for the time of the block."""
+    state = state_directory(context.environment)
+    context.host.make_directory(state)
+    path = f"{state}/entries.{secrets.token_hex(8)}"
+    try:
+        argv = client.table_of_contents(tools.pg_restore, archive, path)
+        completed = context.host.run(argv, env=client.PLAIN, timeout=patience(0))
+        if completed.returncode:
+            raise BackupFailed(f"The archive cannot be read: {telling(completed.stderr, tool_secrets(context))}")
+        yield path, context.host.read(path).decode(errors="surrogateescape")
+    finally:
+        context.host.remove(path)
+
+
+def _encoded(text: str) -> bytes:
+    """Names in a database of another encoding pass through as they are."""
+    return text.encode(errors="surrogateescape")

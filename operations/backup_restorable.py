@@ -1,0 +1,131 @@
+"""A test restore: a backup is brought back under another name, compared, and dropped again."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from operations import catalog
+from operations.backup_archive import archive_into, jobs_for
+from operations.backup_reading import LOCK_WAIT, read
+from operations.backup_space import refuse_full_server
+from operations.backups.manifest import CATALOG, Manifest
+from operations.backups.rows import count_large_objects, count_table, differences, fix_settings
+from operations.backups.sequences import read_sequences, sequence_differences
+from operations.backups.stderr import without_passwords
+from operations.backups.surroundings import read_role, restore_obstacles
+from operations.backups.tables import Table, read_tables
+from operations.catalog import Catalog
+from operations.catalog.properties import DatabaseProperties, create_statement
+from operations.context import Context
+from operations.errors import LocktenderError, PrivilegeMissing, RestoreFailed, listed
+from operations.layout import backup_path, scratch_prefix
+from operations.ports import Progress
+from operations.quoting import identifier
+
+MOST_SHOWN = 20
+
+
+def refuse_unrestorable(context: Context, manifest: Manifest) -> None:
+    """Raise ``PrivilegeMissing`` or ``NotEnoughSpace`` where a test restore cannot succeed here."""
+    refuse_unrestorable_by(context, (*manifest.owners, manifest.properties.owner), manifest.database_bytes)
+
+
+def refuse_unrestorable_by(context: Context, owners: tuple[str, ...], size: int) -> None:
+    """The same before there is a manifest: for what roles ``owners`` own in the live database."""
+    with context.database.session(purpose="backup check") as session:
+        fix_settings(session, LOCK_WAIT)
+        role = read_role(session)
+        found = list(restore_obstacles(session, role, owners))
+        if found:
+            raise PrivilegeMissing(
+                f"A backup could not be tested by restoring it: {listed(found)}",
+                hint=f'Give role {role.name!r} these rights, or do without: test_restore = "never" under [backups].',
+                details={"obstacles": found},
+            )
+        refuse_full_server(context, session, size)
+
+
+def restore_problems(context: Context, manifest: Manifest) -> tuple[str, ...]:
+    """Restore a backup into a scratch database, and say what failed or is not the same; empty: it is verified.
+
+    Raises ``RestoreFailed`` where it was not the backup's fault (the server went away, its disk is full).
+    """
+    try:
+        with scratch_database(context, manifest.properties) as name:
+            archive_into(context, manifest, name)
+            context.report(Progress("comparing the restored database"))
+            return _shortened(restored_differences(context, manifest, name))
+    except RestoreFailed as error:
+        if error.details.get("passing"):
+            raise
+        return (error.message,)
+
+
+def restored_differences(context: Context, manifest: Manifest, database: str) -> tuple[str, ...]:
+    """In what a restored database is not what the manifest says: rows, sequences, large objects, definitions."""
+    jobs = jobs_for(context)
+    (tables,) = read(context, [read_tables], 1, database=database)
+    present = {table.name: table for table in tables}
+    names = sorted(manifest.tables.keys() & present.keys(), key=lambda name: -present[name].bytes)
+    work = [
+        catalog.read,
+        read_sequences,
+        partial(count_large_objects, hashed=manifest.large_objects.hash is not None, warn=_ignore),
+        *(_counting(present[name], manifest.tables[name].hash is not None) for name in names),
+    ]
+    schema, sequences, large_objects, *counts = read(context, work, jobs, database=database)
+    counted = dict(zip(names, counts, strict=True))
+    compared = [differences(name, rows, counted.get(name)) for name, rows in manifest.tables.items()]
+    compared.append(differences("large objects", manifest.large_objects, large_objects))
+    return (
+        *(problem for problem in compared if problem),
+        *sequence_differences(manifest.sequences, sequences),
+        *_schema_differences(context, manifest, schema),
+    )
+
+
+@contextmanager
+def scratch_database(context: Context, properties: DatabaseProperties) -> Iterator[str]:
+    """An empty database like the original, under a name of our own, that is gone afterwards."""
+    prefix = scratch_prefix(context.environment, context.database.target.database)
+    name = f"{prefix}{secrets.token_hex(4)}"
+    maintenance = context.environment.maintenance_database
+    try:
+        with context.database.session(maintenance, purpose="backup test") as session:
+            session.execute(create_statement(name, properties))
+        yield name
+    finally:
+        _drop(context, name)
+
+
+def _drop(context: Context, name: str) -> None:
+    try:
+        with context.database.session(context.environment.maintenance_database, purpose="backup test") as session:
+            session.execute(f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)")
+    except LocktenderError:
+        return  # what went wrong before says more; the next run drops what bears the prefix
+
+
+def _counting(table: Table, hashed: bool) -> Any:
+    return partial(count_table, table=table, hashed=hashed, warn=_ignore)
+
+
+def _schema_differences(context: Context, manifest: Manifest, restored: Catalog) -> Iterator[str]:
+    file = f"{backup_path(context.environment, manifest.id)}/{CATALOG}"
+    original = Catalog.from_json(json.loads(context.host.read(file)))
+    for difference in catalog.diff(original.as_restored(), restored.as_restored()):
+        yield f"{difference.object}: {without_passwords(str(difference))}"
+
+
+def _shortened(problems: tuple[str, ...]) -> tuple[str, ...]:
+    more = len(problems) - MOST_SHOWN
+    return (*problems[:MOST_SHOWN], f"and {more} more") if more > 0 else problems
+
+
+def _ignore(_: str) -> None:
+    return

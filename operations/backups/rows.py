@@ -1,0 +1,151 @@
+"""Counts and hashes of every row, the same before a dump and after its restore.
+
+A row's hash takes its columns by name, because a child table's columns can come back in another order. Types whose
+own hash tells all their values apart are hashed as they are; all others by their text, since theirs takes 1.0 for
+1.00, depends on an enum's object ids, or does not exist (xml). The sum over all rows does not depend on their order,
+and counts a row that is there twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+
+from operations.backups.manifest import TableRows
+from operations.backups.tables import Table, read_tables
+from operations.errors import StatementFailed
+from operations.ports import Session
+from operations.quoting import identifier, literal
+
+HASHED_FROM = 140000
+"""``hash_record_extended`` is there from PostgreSQL 14 on; older servers get counts only."""
+
+ALIAS = "r"
+FIXED = {
+    "search_path": "pg_catalog",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "timezone": "UTC",
+    "extra_float_digits": "3",
+    "bytea_output": "hex",
+    "xmlbinary": "base64",
+    "lc_monetary": "C",
+    "quote_all_identifiers": "off",
+    "row_security": "off",
+    "jit": "off",
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+}
+"""What the text of a value may depend on; and no filtering of rows without an error."""
+
+_NO_LIMITS = (
+    "SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings"
+    " WHERE name IN ('transaction_timeout', 'idle_session_timeout')"
+)
+
+NOT_ABOUT_HASHING = ("57014", "55P03", "40001", "40P01", "42501", "42P01", "XX001", "XX002")
+"""Cancelled, locked, a standby's conflict, deadlock, no right, no such table, damaged data: counting alone would not
+help, or would hide it."""
+
+LARGE_OBJECTS = (
+    "SELECT count(*), coalesce(sum(hashtextextended(oid || ' ' || encode(sha256(lo_get(oid)), 'hex'), 0)), 0)::text"
+    " FROM pg_catalog.pg_largeobject_metadata"
+)
+
+
+def fix_settings(session: Session, lock_timeout: float) -> None:
+    """Make a session read values as every other one does; ``lock_timeout`` in seconds."""
+    session.reset({**FIXED, "lock_timeout": f"{round(lock_timeout * 1000)}ms"})
+    session.rows(_NO_LIMITS)
+
+
+def count_rows(session: Session, names: Collection[str] | None = None, *, hashed: bool = True) -> dict[str, TableRows]:
+    """Rows of the tables with these (quoted, dotted) names, or of all; the session's settings stay what they are.
+
+    In the transaction that is open, so with what it has written itself, else in one snapshot.
+    """
+    with _unchanged(session):
+        session.script("; ".join(f"SET LOCAL {name} TO {literal(value)}" for name, value in FIXED.items()))
+        tables = [table for table in read_tables(session) if names is None or table.name in names]
+        hashed = hashed and session.server_version >= HASHED_FROM
+        return {table.name: count_table(session, table, hashed, warn=lambda _: None) for table in tables}
+
+
+@contextmanager
+def _unchanged(session: Session) -> Iterator[None]:
+    if not session.in_transaction:
+        with session.transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"):
+            yield
+        return
+    session.execute("SAVEPOINT rows_as_they_stand")
+    try:
+        yield
+    finally:
+        session.script("ROLLBACK TO SAVEPOINT rows_as_they_stand; RELEASE SAVEPOINT rows_as_they_stand")
+
+
+def counting(table: Table, hashed: bool) -> str:
+    """The statement that yields a table's number of rows and their hash."""
+    total = f"coalesce(sum({_row_hash(table)}), 0)::text" if hashed else "NULL"
+    return f"SELECT count(*), {total} FROM {table.source} AS {ALIAS} {table.condition}".rstrip()
+
+
+def _row_hash(table: Table) -> str:
+    parts = [_column(name) for name in table.exact]
+    parts += [f'{_column(name)}::text COLLATE "C"' for name in table.text]
+    if table.other:
+        # Not a cast to text: that could be one that a user made, and would run their function with our rights.
+        others = ", ".join(_column(name) for name in table.other)
+        parts.append(f'textin(record_out(ROW({others}))) COLLATE "C"')
+    return f"hash_record_extended(ROW({', '.join(parts)}), 0)"
+
+
+def _column(name: str) -> str:
+    """With the alias in front, a column can be called as it likes, even as the alias."""
+    return f"{ALIAS}.{identifier(name)}"
+
+
+def count_table(session: Session, table: Table, hashed: bool, warn: Callable[[str], None]) -> TableRows:
+    """One table's rows, in the transaction that is open; counted only, with a warning, where they cannot be hashed."""
+    if hashed:
+        found = _attempt(session, counting(table, hashed=True))
+        if isinstance(found, TableRows):
+            return found
+        warn(f"Rows of {table.name} were counted, but not hashed: {found.message}")
+    rows, _ = session.rows(counting(table, hashed=False))[0]
+    return TableRows(rows)
+
+
+def count_large_objects(session: Session, hashed: bool, warn: Callable[[str], None]) -> TableRows:
+    """The same for large objects, by their numbers and contents."""
+    if hashed:
+        found = _attempt(session, LARGE_OBJECTS)
+        if isinstance(found, TableRows):
+            return found
+        warn(f"Large objects were counted, but not hashed: {found.message}")
+    return TableRows(session.rows("SELECT count(*) FROM pg_catalog.pg_largeobject_metadata")[0][0])
+
+
+def _attempt(session: Session, statement: str) -> TableRows | StatementFailed:
+    """Within a savepoint, so that the snapshot outlives an error."""
+    session.execute("SAVEPOINT counting")
+    try:
+        rows, total = session.rows(statement)[0]
+    except StatementFailed as error:
+        if error.sqlstate in NOT_ABOUT_HASHING:
+            raise
+        session.script("ROLLBACK TO SAVEPOINT counting; RELEASE SAVEPOINT counting")
+        return error
+    session.execute("RELEASE SAVEPOINT counting")
+    return TableRows(rows, total)
+
+
+def differences(name: str, expected: TableRows, found: TableRows | None) -> str | None:
+    """What is wrong with a restored table, in words; ``None`` if nothing is."""
+    if found is None:
+        return f"{name}: the table is missing after the restore"
+    if found.rows != expected.rows:
+        return f"{name}: {expected.rows} rows in the backup, {found.rows} after the restore"
+    if None not in (expected.hash, found.hash) and found.hash != expected.hash:
+        return f"{name}: {expected.rows} rows, but not the same after the restore (their hashes differ)"
+    return None

@@ -1,0 +1,87 @@
+"""Which tables a dump carries rows of, with what is needed to count and compare them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from operations.ports import Session
+from operations.quoting import identifier
+
+_IN_DUMP = """
+    c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+    AND (c.relpersistence = 'p' OR c.relpersistence = 'u' AND NOT pg_is_in_recovery())
+    AND (e.extconfig IS NOT NULL OR NOT EXISTS (
+        SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))
+"""
+# An extension's own rows come back with the extension, so that a dump has only those of its configuration tables, by
+# its condition. A standby cannot read unlogged tables, and pg_dump leaves them out there.
+
+_TABLES = f"""
+    SELECT c.oid::bigint, format('%I.%I', n.nspname, c.relname), n.nspname, c.relname, pg_table_size(c.oid),
+           coalesce(e.extcondition[array_position(e.extconfig, c.oid)], '')
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_extension e ON c.oid = ANY (e.extconfig)
+    WHERE {_IN_DUMP}
+    ORDER BY 2 COLLATE "C"
+"""
+
+_NAMES = f"""
+    SELECT c.oid::bigint, format('%I.%I', n.nspname, c.relname), n.nspname, c.relname
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_extension e ON c.oid = ANY (e.extconfig)
+    WHERE {_IN_DUMP} ORDER BY 1
+"""
+
+_COLUMNS = """
+    SELECT a.attrelid::bigint, a.attname,
+           CASE WHEN a.atttypid = ANY ('{bool,int2,int4,int8,uuid,date,time,timestamp,timestamptz,bytea}'::regtype[])
+                THEN 'exact' WHEN a.atttypid = ANY ('{text,varchar}'::regtype[]) THEN 'text' ELSE 'other' END
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    WHERE c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'
+    ORDER BY a.attrelid, a.attname COLLATE "C"
+"""
+
+
+@dataclass(frozen=True)
+class Table:
+    """``name`` is quoted and dotted. ``exact``, ``text`` and ``other`` are its columns by the way they are hashed.
+
+    ``condition`` is an extension's ``WHERE …`` for the rows of its configuration table that a dump has, else empty.
+    """
+
+    name: str
+    schema: str
+    relation: str
+    bytes: int = 0
+    exact: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
+    other: tuple[str, ...] = ()
+    condition: str = ""
+
+    @property
+    def source(self) -> str:
+        """For FROM and LOCK TABLE, without partitions and children: those are tables of their own."""
+        return f"ONLY {identifier(self.schema, self.relation)}"
+
+
+def table_names(session: Session) -> dict[int, Table]:
+    """Object id to table, without touching any of them: no lock is taken or waited for."""
+    return {oid: Table(name, schema, relation) for oid, name, schema, relation in session.rows(_NAMES)}
+
+
+def read_tables(session: Session) -> tuple[Table, ...]:
+    """All of them with sizes and columns; needs a lock on each (as ``pg_table_size`` takes one)."""
+    columns: dict[int, dict[str, list[str]]] = {}
+    for oid, column, kind in session.rows(_COLUMNS):
+        columns.setdefault(oid, {}).setdefault(kind, []).append(column)
+    return tuple(
+        Table(
+            name=name,
+            schema=schema,
+            relation=relation,
+            bytes=size or 0,
+            condition=condition,
+            **{kind: tuple(columns.get(oid, {}).get(kind, ())) for kind in ("exact", "text", "other")},
+        )
+        for oid, name, schema, relation, size, condition in session.rows(_TABLES)
+    )
