@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import tempfile
-import traceback
 from collections.abc import Sequence
 from types import FrameType
 
@@ -90,6 +88,9 @@ class Call:
         return answer.exit_code
 
     def _internal(self, error: Exception) -> InternalError:
+        import tempfile
+        import traceback
+
         trace = redact("".join(traceback.format_exception(error)), self.desk.secrets)
         if self.desk.options.verbose:
             click.echo(trace, err=True)

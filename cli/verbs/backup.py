@@ -15,10 +15,11 @@ from cli.progress import amount
 from operations.errors import ExitCode
 
 if TYPE_CHECKING:
-    from operations.backup import BackupInfo, BackupResult, PruneResult, VerifyResult
     from rich.console import RenderableType
 
+    from operations.backup import BackupInfo, BackupResult, PruneResult, VerifyResult
     from operations.backups.manifest import Manifest
+    from operations.context import Context
 
 
 @click.group("backup", cls=VerbGroup)
@@ -38,7 +39,7 @@ def create(desk: Desk, test_restore: bool) -> Answer:
     from operations import backup
 
     made = backup.create(context, "manual", verify="L2" if test_restore else "L1")
-    return Answer(made, lambda: _created(made))
+    return Answer(made, lambda: _created(context, made))
 
 
 @verb("list", "locktender backup list\nlocktender backup list --json | jq -r '.result.backups[0].id'")
@@ -98,30 +99,40 @@ for each in (create, list_, show, verify, prune):
     command.add_command(each)
 
 
-def _created(made: BackupResult) -> Iterator[str]:
-    yield f"Backup {made.id}: {made.tables} tables, {made.rows:,} rows, {amount(made.bytes, 'bytes')}."
+def _created(context: Context, made: BackupResult) -> Iterator[str]:
+    yield f"Backup {made.id}: {made.tables} tables, {made.rows:,} rows, {amount(made.bytes, 'bytes')} ({made.level})."
     yield f"  {made.path}"
+    if made.linked_bytes:
+        yield f"  {amount(made.linked_bytes, 'bytes')} of it are shared with earlier backups"
+    if made.pruned:
+        yield f"  removed, since no rule keeps them any more: {', '.join(made.pruned)}"
+    yield from (f"  note: {warning}" for warning in made.warnings)
     if not made.verified:
-        yield f"  next: locktender backup verify {made.id} --test-restore"
+        yield f"next: {context.command} backup verify {made.id} --test-restore"
 
 
 def _listed(backups: Sequence[BackupInfo]) -> Iterator[RenderableType | str]:
     from rich.table import Table
+    from rich.text import Text
 
     if not backups:
         yield "No backups yet."
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("id", "taken (UTC)", "level", "reason"):
+    for column in ("id", "taken (UTC)", "level", "database", "reason"):
         table.add_column(column, overflow="fold")
     for column in ("size", "rows"):
         table.add_column(column, justify="right")
     for one in backups:
-        taken = datetime.fromtimestamp(one.created, UTC)
-        table.add_row(
-            one.id, f"{taken:%Y-%m-%d %H:%M:%S}", one.level, one.reason, amount(one.bytes, "bytes"), f"{one.rows:,}"
-        )
+        if one.problems:
+            table.add_row(one.id, "", Text("damaged", style="red"), "", one.problems[0], "", "")
+            continue
+        taken = f"{datetime.fromtimestamp(one.created, UTC):%Y-%m-%d %H:%M:%S}"
+        reason = one.reason + (f" (pinned: {one.pinned})" if one.pinned else "")
+        size = amount(one.bytes, "bytes")
+        table.add_row(one.id, taken, str(one.level), one.database, reason, size, f"{one.rows:,}")
     yield table
+    yield "L0 complete, checksums right; L1 read to its end; L2 restored for a test, rows and schema equal"
 
 
 def _shown(manifest: Manifest) -> Iterator[str]:

@@ -36,8 +36,8 @@ class DemoResult:
 def command(desk: Desk) -> Answer:
     """Show the main job as a story, on an embedded PostgreSQL and a copy of an example project.
 
-    Deploys, backs up, lets a migration fail half-way, rolls back one that "succeeded", restores, undoes; after each step
-    it looks at the database itself. Leaves nothing running. Exit 0: every step did what it should; 1: one did not.
+    Deploys, backs up, lets a migration fail half-way, rolls back one that "succeeded", restores, undoes; after each
+    step it looks at the database itself. Leaves nothing running. Exit 0: every step did what it should; 1: one did not.
     """
     from cli.demo.stage import stage
     from cli.demo.story import SCENES, play

@@ -32,6 +32,6 @@ def command(desk: Desk, name: str, applied: bool | None) -> Answer:
 
     said = "applied" if applied else "rolled back"
     desk.confirm(context, f"This records {name} as {said} in {context.database.target}.")
-    resolve(context, name, applied=applied)
-    result = {"name": name, "resolved": said.replace(" ", "_")}
-    return Answer(result, lambda: [f"{name} is recorded as {said}.", f"next: {context.command} status"])
+    result = resolve(context, name, applied=applied)
+    now = "is recorded" if result.changed else "was recorded already"
+    return Answer(result, lambda: [f"{name} {now} as {said}.", f"next: {context.command} status"])

@@ -13,9 +13,8 @@ from cli.output import Answer
 from operations.errors import ExitCode
 
 if TYPE_CHECKING:
-    from operations.status import StatusResult
-
     from operations.context import Context
+    from operations.status import StatusResult
 
 EXAMPLE = """
 locktender status
@@ -41,8 +40,7 @@ def command(desk: Desk) -> Answer:
     from operations.status import status
 
     found = status(context)
-    good = not any(getattr(found, name) for name, _, _ in SECTIONS)
-    return Answer(found, lambda: view(context, found), ExitCode.DONE if good else ExitCode.NO)
+    return Answer(found, lambda: view(context, found), ExitCode.DONE if found.ok else ExitCode.NO)
 
 
 def view(context: Context, found: StatusResult) -> Iterator[str]:
@@ -52,10 +50,16 @@ def view(context: Context, found: StatusResult) -> Iterator[str]:
     counts += [
         f"{len(getattr(found, name))} {name.replace('_', ' ')}" for name, _, _ in SECTIONS if getattr(found, name)
     ]
-    up_to_date = len(counts) == 1
-    yield ", ".join(counts) + (click.style(" - up to date", fg="green") if up_to_date else "")
+    yield ", ".join(counts) + (click.style(": up to date", fg="green") if found.ok else "")
     for name, colour, meaning in SECTIONS:
         if getattr(found, name):
             yield ""
             yield click.style(name.replace("_", " "), fg=colour, bold=True) + f": {meaning}"
             yield from (f"  {migration}" for migration in getattr(found, name))
+    if found.interrupted:
+        yield ""
+        yield click.style("interrupted", fg="red", bold=True) + ": runs that died and are not settled yet"
+        yield from (f"  {run}" for run in found.interrupted)
+    if found.warnings:
+        yield ""
+        yield from (f"note: {warning}" for warning in found.warnings)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from operations.backup_leftovers import partial_path
 from operations.checks.model import Check, Probe, bytes_text, listed
 from operations.context import Context
-from operations.layout import PARTIAL, kept_name, scratch_prefix
+from operations.layout import kept_name, scratch_prefix
 from operations.lock import current_owner, is_alive
 from operations.quoting import identifier
 from operations.settling import unfinished
@@ -50,7 +51,8 @@ def look_on_host(context: Context) -> Iterator[Check]:
         yield Check("runs", "ok", f"{running} is at work")
         return
     dead = unfinished(context)
-    partial = [name.rstrip("/") for name in host.list(directory) if name.rstrip("/").endswith(PARTIAL)]
+    ending = partial_path(context, "").rpartition("/")[2]
+    partial = [name.rstrip("/") for name in host.list(directory) if name.endswith(f"{ending}/")]
     if dead:
         yield Check(
             "runs",
