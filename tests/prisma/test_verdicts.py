@@ -68,7 +68,6 @@ PIECES = (
     "DO $$ BEGIN CREATE TABLE t{n} (); END $$;",
     "DO $body$ BEGIN INSERT INTO seed VALUES ({n}, {n}); COMMIT; END $body$;",
     "CALL committing({n});",
-    FAIL,
 )
 SEED = """
     CREATE TABLE seed (id int, same int DEFAULT 1); INSERT INTO seed (id) VALUES (1), (2), (3);
@@ -130,7 +129,9 @@ def test_random_files_called_atomic_never_leave_anything_behind(server: Server) 
     with server.owned().session() as session:
         session.script(SEED)
         for number in range(600):
-            pieces = chance.choices(PIECES, k=chance.randint(1, 7))
+            pieces = [*chance.choices(PIECES, k=chance.randint(0, 5)), FAIL]
+            if chance.random() < 0.3:
+                pieces.insert(chance.randrange(len(pieces)), "COMMIT;")
             if chance.random() < 0.3:
                 pieces = ["BEGIN;", *pieces, "COMMIT;"]
             script = " ".join(piece.format(n=f"{number}0{index}") for index, piece in enumerate(pieces))
@@ -141,7 +142,7 @@ def test_random_files_called_atomic_never_leave_anything_behind(server: Server) 
             counted["stayed" if stayed else "vanished"] += 1
             counted["called atomic"] += atomic
             assert not (atomic and stayed), script
-    assert counted["stayed"] > 50, counted
+    assert counted["stayed"] > 30, counted
     assert counted["called atomic"] > 50, counted
 
 
