@@ -137,6 +137,7 @@ def test_wrong_words_are_errors_of_usage(words: list[str], told: str, tmp_path: 
 
 
 def test_the_error_names_the_verb_and_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "migrations").mkdir()
     (tmp_path / "locktender.toml").write_text(FILE)
     for words in (["--json", "status"], ["status", "--json"]):
         done = locktender(*words, cwd=tmp_path)
