@@ -1,1 +1,120 @@
-"""What a migration's SQL is made of, and whether it can run in one transaction."""
+"""What a migration's SQL is made of, and whether it can run in one transaction. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from operations.errors import MigrationFilesError, Place
+from operations.migrations.atomicity import Judgement, Verdict, judge
+from operations.migrations.enums import added_values
+from operations.migrations.splitting import Unparsable, split
+from operations.migrations.statement import Statement, describe
+
+__all__ = ["Script", "Statement", "Verdict", "combined", "place", "read_script"]
+
+BYTE_ORDER_MARK = "\ufeff"
+
+
+@dataclass(frozen=True)
+class Script:
+    """A migration's script, taken apart.
+
+    ``statements`` is ``None`` where the parser does not understand it. What ``verdict`` calls atomic is run as
+    ``begin``, ``body``, COMMIT: ``body`` is ``text`` with the transaction commands that ``begin`` stands for blanked
+    out, so that offsets, lines and columns stay right. ``alone`` says why it must not share its transaction with other
+    files. ``enum_values`` are those it adds.
+    """
+
+    name: str
+    text: str
+    statements: tuple[Statement, ...] | None
+    verdict: Verdict
+    begin: str
+    body: str
+    alone: str | None
+    enum_values: tuple[str, ...] = ()
+
+
+def read_script(name: str, text: str) -> Script:
+    """Take a script apart; raises ``MigrationFilesError`` where PostgreSQL could not even be sent it."""
+    if text.startswith(BYTE_ORDER_MARK):
+        raise MigrationFilesError(
+            f"The script of {name} begins with a byte order mark, which PostgreSQL takes for a syntax error.",
+            hint="Save the file as UTF-8 without BOM: sed -i '1s/^\\xEF\\xBB\\xBF//' FILE",
+        )
+    if "\0" in text:
+        raise MigrationFilesError(
+            f"The script of {name} holds a NUL character ({place(name, text, text.index(chr(0)))}), which PostgreSQL "
+            "cannot take.",
+            hint="Is it a text file? Remove the character.",
+        )
+    try:
+        parsed = tuple(describe(text, split(text)))
+    except Unparsable as error:
+        return Script(name, text, None, _unparsable(text, error), "BEGIN", text, None)
+    judgement = judge(parsed)
+    return Script(
+        name=name,
+        text=text,
+        statements=tuple(one.statement for one in parsed),
+        verdict=judgement.verdict,
+        begin=judgement.begin,
+        body=_body(text, judgement),
+        alone=judgement.alone,
+        enum_values=tuple(added_values(parsed)),
+    )
+
+
+def combined(scripts: Sequence[Script]) -> Verdict:
+    """Whether the scripts, in this order, can share one transaction, and which one is why not.
+
+    An added enum value that a later file seems to use is only said: whether it is that type's value, only PostgreSQL
+    knows (55P04), and asking it costs nothing.
+    """
+    for script in scripts:
+        if not script.verdict.atomic:
+            return Verdict(False, f"{script.name}: {script.verdict.reason}", script.verdict.line)
+    if len(scripts) == 1:
+        return scripts[0].verdict
+    for script in scripts:
+        if script.alone:
+            return Verdict(False, f"{script.name} needs a transaction of its own: {script.alone}")
+    if not scripts:
+        return Verdict(True, "there is nothing to run")
+    first, *more = [*_hints(scripts), ""]
+    others = f", and {len(more) - 1} more like it" if len(more) > 1 else ""
+    return Verdict(True, f"{len(scripts)} files can share one transaction{first}{others}")
+
+
+def place(file: str, text: str, offset: int) -> Place:
+    """The line and column of a character offset in a file's text."""
+    start = text.rfind("\n", 0, offset) + 1
+    return Place(file, text.count("\n", 0, offset) + 1, offset - start + 1)
+
+
+def _unparsable(text: str, error: Unparsable) -> Verdict:
+    where = place("", text, error.offset)
+    return Verdict(
+        False,
+        f"the grammar of PostgreSQL 18 does not know it ({error.reason}, line {where.line}, column {where.column}); it "
+        "is sent as one message, which PostgreSQL runs as one transaction unless it holds commits of its own",
+        where.line,
+    )
+
+
+def _body(text: str, judgement: Judgement) -> str:
+    body = text
+    for statement in judgement.blanked:
+        blank = "".join(character if character in "\r\n" else " " for character in statement.text)
+        body = body[: statement.start] + blank + body[statement.end :]
+    return body
+
+
+def _hints(scripts: Sequence[Script]) -> Iterable[str]:
+    for index, script in enumerate(scripts):
+        for value in script.enum_values:
+            quoted = "'" + value.replace("'", "''") + "'"
+            user = next((later.name for later in scripts[index + 1 :] if quoted in later.text), None)
+            if user:
+                yield f"; {user} may use the enum value {quoted} of {script.name} before it is committed (55P04)"
