@@ -71,12 +71,16 @@ def locktender(
 
 
 def at_a_terminal(
-    *words: str, cwd: Path, env: Mapping[str, str] | None = None, answers: Mapping[str, str] | None = None
+    *words: str,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    answers: Mapping[str, str] | None = None,
+    python: Sequence[str] = ("-m", "cli"),
 ) -> tuple[int, str]:
     """Run it at a real terminal, typing each answer once its question is on the screen; exit code and the screen."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli", *words],
+        [sys.executable, *python, *words],
         cwd=cwd,
         env=clean_environment({"TERM": "xterm", "COLUMNS": "120", **(env or {})}),
         stdin=theirs,

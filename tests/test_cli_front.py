@@ -324,6 +324,14 @@ def test_progress_goes_to_stderr_in_few_lines_and_not_at_all_when_quiet(tmp_path
     assert locktender("probe", "-q", cwd=tmp_path, python=probe(REPORTING)).stderr == ""
 
 
+def test_progress_on_a_terminal_is_a_bar_that_is_gone_at_the_end(tmp_path: Path) -> None:
+    code, screen = at_a_terminal("probe", "--no-color", cwd=tmp_path, python=probe(REPORTING))
+    assert code == 0
+    assert "of 100 rows" in screen
+    assert screen.endswith("\x1b[2Kdone\r\n")
+    assert screen.count("\x1b[?25l") == screen.count("\x1b[?25h") == 1
+
+
 def test_a_terminal_is_asked_for_colours_only_if_they_are_wanted(tmp_path: Path) -> None:
     for words, env, coloured in (
         (["nope"], {}, True),
