@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 Row = tuple[Any, ...]
@@ -134,6 +135,11 @@ class Session(Protocol):
         """As PostgreSQL counts: 150018 is 15.18."""
         ...
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open, be it by us or by a script's own BEGIN."""
+        ...
+
     def rows(self, query: str, params: Sequence[Any] = ()) -> list[Row]:
         """Run one statement with ``%s`` parameters and fetch its rows."""
         ...
@@ -156,8 +162,11 @@ class Session(Protocol):
         """
         ...
 
-    def reset(self) -> None:
-        """All settings, role and search path back to what they were when the session began; locks are kept."""
+    def reset(self, settings: Mapping[str, str] = MappingProxyType({})) -> None:
+        """All settings, role and search path back to what they were when the session began, then ``settings`` set.
+
+        Locks and temporary tables are kept.
+        """
         ...
 
     def close(self) -> None:

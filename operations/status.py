@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from operations.context import Context
+from operations.last_run import LastRun, last_run
 from operations.migrations import formats
 from operations.migrations.history import standing
 from operations.migrations.model import Migration, Standing
+from operations.reality import look
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class StatusResult:
     warnings: tuple[str, ...] = ()
     has_table: bool = True
     interrupted: tuple[str, ...] = ()
-    last_run: str | None = None
+    last_run: LastRun | None = None
 
     @property
     def ok(self) -> bool:
@@ -45,9 +47,11 @@ def status(context: Context) -> StatusResult:
     tool = formats.detect(host, directory)
     migrations = tool.read(host, directory)
     with context.database.session(purpose="status") as session:
-        rows = tool.history(session)
+        reality = look(session, tool)
+        rows = tuple(reality.rows.values()) if reality.has_history else None
         baseline_wanted = rows is None and not tool.schema_is_empty(session)
     found = standing(migrations, rows)
+    newest, interrupted = last_run(context, reality)
     return StatusResult(
         applied=found.applied,
         pending=found.pending,
@@ -61,6 +65,8 @@ def status(context: Context) -> StatusResult:
             *_foreseen(migrations, found, baseline_wanted, context.command),
         ),
         has_table=found.has_table,
+        interrupted=interrupted,
+        last_run=newest,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
+from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar
 
 import psycopg
@@ -20,7 +21,7 @@ from operations.errors import (
     StatementFailed,
 )
 from operations.ports import Row, Target
-from operations.quoting import identifier
+from operations.quoting import identifier, literal
 
 CONNECT_TIMEOUT = "10"
 KEEPALIVE = {
@@ -127,7 +128,7 @@ class PostgresSession:
         self._connection = connection
         self._schema = schema
         if schema:
-            self._set_search_path()
+            self.execute(f"SET search_path TO {identifier(schema)}")
 
     @property
     def pid(self) -> int:
@@ -143,6 +144,11 @@ class PostgresSession:
     def server_version(self) -> int:
         """150018 is 15.18."""
         return self._connection.pgconn.server_version
+
+    @property
+    def in_transaction(self) -> bool:
+        """As libpq keeps count of it."""
+        return self._connection.info.transaction_status != pq.TransactionStatus.IDLE
 
     @_translated
     def rows(self, query: str, params: Sequence[Any] = ()) -> list[Row]:
@@ -187,11 +193,13 @@ class PostgresSession:
             error.details["in_doubt"] = True
             raise
 
-    def reset(self) -> None:
-        """Settings, role and search path; advisory locks and temporary tables stay."""
-        self.script("RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL")
+    def reset(self, settings: Mapping[str, str] = MappingProxyType({})) -> None:
+        """One message; advisory locks and temporary tables stay."""
+        commands = ["RESET SESSION AUTHORIZATION", "RESET ROLE", "RESET ALL"]
         if self._schema:
-            self._set_search_path()
+            commands.append(f"SET search_path TO {identifier(self._schema)}")
+        commands += [f"SET {name} TO {literal(value)}" for name, value in settings.items()]
+        self.script("; ".join(commands))
 
     def close(self) -> None:
         """End the session."""
@@ -212,9 +220,6 @@ class PostgresSession:
                 self._connection.execute(b"ROLLBACK")
         except psycopg.Error:
             self._connection.close()
-
-    def _set_search_path(self) -> None:
-        self.execute(f"SET search_path TO {identifier(self._schema or '')}")
 
 
 def _connect_error(error: psycopg.Error, target: Target, database: str) -> LocktenderError:

@@ -1,0 +1,43 @@
+"""The migration tool's own advisory lock, so that the tool and we keep each other out."""
+
+from __future__ import annotations
+
+from operations.context import Context
+from operations.errors import LockHeld
+from operations.ports import Session
+
+POLL = 0.2
+_HOLDER = """
+    SELECT a.pid, coalesce(a.usename, ''), coalesce(a.application_name, ''), coalesce(a.query, ''),
+           coalesce(to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')
+    FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+    WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid = %s AND l.objsubid = 1
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+def lock_database(context: Context, session: Session, key: int) -> None:
+    """Take the lock for the rest of the session.
+
+    Polled, never waited for: a blocked waiter holds a snapshot, for which CREATE INDEX CONCURRENTLY would wait in turn.
+    Raises ``LockHeld`` (Prisma's P1002), naming the holder, after the environment's ``advisory_lock_timeout``.
+    """
+    until = context.clock.now() + context.environment.advisory_lock_timeout
+    while not session.rows("SELECT pg_try_advisory_lock(%s)", (key,))[0][0]:
+        if context.clock.now() >= until:
+            raise _held(context, session, key)
+        context.clock.sleep(POLL)
+
+
+def _held(context: Context, session: Session, key: int) -> LockHeld:
+    holders = [
+        f"pid {pid} ({user}, {application or 'no application name'}), connected since {since}: "
+        + " ".join(query.split())[:200]
+        for pid, user, application, query, since in session.rows(_HOLDER, (key,))
+    ]
+    return LockHeld(
+        f"Another migration is running on {context.database.target} (advisory lock {key}): "
+        + ("; ".join(holders) or "its holder is gone by now"),
+        hint="Wait for it to end. A session that hangs can be ended with SELECT pg_terminate_backend(PID).",
+        prisma_code="P1002",
+    )

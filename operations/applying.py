@@ -1,0 +1,287 @@
+"""Applies the units of a plan on one session that holds the migration lock, with retries.
+
+The history row of what runs in a transaction is part of that transaction, and what is about to be committed stands in
+the journal before: whether it happened can then always be looked up, also after the client or the server died.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from operations import catalog
+from operations.advisory import lock_database
+from operations.blockers import Blocker, watching
+from operations.context import Context
+from operations.counting import counted, counted_outside
+from operations.errors import ConnectionLost, DatabaseUnreachable, LocktenderError, MigrationFailed, StatementFailed
+from operations.journal import Journal
+from operations.leftovers import drop_new_invalid_indexes, invalid_indexes
+from operations.migrations.model import Format, Migration
+from operations.migrations.script import Script, place
+from operations.plan import Unit, split
+from operations.ports import Progress, Session
+from operations.segments import Segment, segments_of, whole
+
+TRANSIENT = frozenset({"55P03", "40001", "40P01"})
+"""Lock not available, serialization failure, deadlock: the same may succeed a moment later."""
+NOT_IN_TRANSACTION = "25001"
+ONLY_TOGETHER = frozenset({"55P04", "55006"})
+"""Unsafe use of a new enum value, pending trigger events: gone once the file before is committed."""
+CONCURRENT_LOCK_TIMEOUT = 600.0
+"""Seconds that CREATE INDEX CONCURRENTLY and its like may wait for older transactions: nobody queues behind that."""
+RECONNECT_FOR = 60.0
+
+
+@dataclass
+class Applier:
+    """One application of a plan; ``row_ids`` were journalled before anything was done."""
+
+    context: Context
+    journal: Journal
+    format: Format
+    session: Session
+    migrations: Mapping[str, Migration]
+    scripts: Mapping[str, Script]
+    row_ids: Mapping[str, str]
+    create_history: bool
+    applied: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    one_by_one: bool = False
+
+    def apply(self, unit: Unit) -> None:
+        """Apply one unit. Raises ``MigrationFailed``; what it had committed until then stands in the journal."""
+        try:
+            self._apply(unit)
+        except MigrationFailed as error:
+            sqlstate = error.details.get("sqlstate")
+            if sqlstate == NOT_IN_TRANSACTION and self.scripts[unit.migrations[0]].statements is None:
+                self.notes.append(f"{unit.migrations[0]} was sent as one message: {error.details['reason']}.")
+                return self._apply(replace(unit, kind="message"))
+            if len(unit.migrations) == 1 or sqlstate not in ONLY_TOGETHER:
+                raise
+            self.one_by_one = True
+            self.notes.append(
+                f"In one transaction PostgreSQL refused ({error.details['sqlstate']}: {error.details['reason']}); "
+                f"the {len(unit.migrations)} migrations were applied one by one instead."
+            )
+            for part in split(unit):
+                self._apply(part)
+
+    def _apply(self, unit: Unit) -> None:
+        if unit.kind == "transaction":
+            self._attempt(lambda: self._transaction(unit), lambda: self._finished(unit.migrations[-1]))
+        else:
+            self._piecewise(unit)
+        self.applied += unit.migrations
+
+    def _transaction(self, unit: Unit) -> None:
+        first, last = self.scripts[unit.migrations[0]], unit.migrations[-1]
+        self._settle_session()
+        with self._committing(last, 0, first.begin if len(unit.migrations) == 1 else "BEGIN"):
+            if self.create_history:
+                self.format.create_history(self.session)
+            for name in unit.migrations:
+                self._report(name)
+                self._run(name, self.scripts[name].body)
+                self._settle_session()
+                self.format.record_started(self.session, self.row_ids[name], self.migrations[name])
+                self.format.record_finished(self.session, self.row_ids[name])
+        self.create_history = False
+
+    def _piecewise(self, unit: Unit) -> None:
+        (name,) = unit.migrations
+        self._settle_session()
+        if self.create_history:
+            self._create_history()
+        with self._committing(name, 0):
+            self.format.record_started(self.session, self.row_ids[name], self.migrations[name])
+        script = self.scripts[name]
+        segments = (whole(script),) if unit.kind == "message" else segments_of(script)
+        for number, segment in enumerate(segments, start=1):
+            self._report(name)
+            self._piece(name, number, segment)
+        self._settle_session()
+        with self._committing(name, len(segments) + 1):
+            self.format.record_finished(self.session, self.row_ids[name])
+
+    def _piece(self, name: str, number: int, segment: Segment) -> None:
+        if segment.in_transaction:
+            self._attempt(lambda: self._grouped(name, number, segment), lambda: self._steps(name) >= number)
+        elif segment.verbatim:
+            self._attempt(lambda: self._verbatim(name, number, segment), lambda: False, attempts=1)
+        else:
+            self._concurrent(name, number, segment)
+
+    def _grouped(self, name: str, number: int, segment: Segment) -> None:
+        self._settle_session()
+        with self._committing(name, number):
+            self._run(name, segment.text, segment.offset)
+            self._settle_session()
+            self.format.record_step(self.session, self.row_ids[name], number)
+
+    def _verbatim(self, name: str, number: int, segment: Segment) -> None:
+        if not self.session.in_transaction:
+            self._settle_session()
+        self.journal.record("statement", migration=name, piece=number, verbatim=True)
+        self._run(name, segment.text, segment.offset)
+
+    def _concurrent(self, name: str, number: int, segment: Segment) -> None:
+        """A statement that PostgreSQL runs outside of transactions only: what it did shows in the catalog."""
+        invalid, before = invalid_indexes(self.session), self.fingerprint()
+        commits = segment.statements[0].kind in (
+            "DO",
+            "CALL",
+        )  # a block that ends transactions: its rows are not counted
+        self.journal.record("statement", migration=name, piece=number, invalid=sorted(invalid), verbatim=commits)
+
+        def perform() -> None:
+            self._settle_session(CONCURRENT_LOCK_TIMEOUT)
+            try:
+                self._run(name, segment.text, segment.offset)
+            except MigrationFailed:
+                drop_new_invalid_indexes(self.session, invalid)
+                raise
+
+        def done() -> bool:
+            drop_new_invalid_indexes(self.session, invalid)
+            return self.fingerprint() != before
+
+        with counted_outside(lambda: self.session, self.journal):
+            self._attempt(perform, done)
+        self._settle_session()
+        with self._committing(name, number):
+            self.format.record_step(self.session, self.row_ids[name], number)
+
+    def fingerprint(self) -> str:
+        """Of the catalog without the history table."""
+        return catalog.read(self.session, exclude=history_table(self.session, self.format)).fingerprint
+
+    def _create_history(self) -> None:
+        with self._committing("", 0):
+            self.format.create_history(self.session)
+        self.create_history = False
+
+    @contextmanager
+    def _committing(self, name: str, piece: int, begin: str = "BEGIN") -> Iterator[None]:
+        """A transaction whose own writes stand in the journal just before it commits, or when it has failed."""
+        with counted(self.session, self.journal, begin, "committing", migration=name, piece=piece):
+            yield
+
+    def _run(self, name: str, text: str, offset: int = 0) -> None:
+        try:
+            self.session.script(text)
+        except StatementFailed as error:
+            raise self._failed(name, error, offset) from error
+
+    def _attempt(self, action: Callable[[], None], done: Callable[[], bool], attempts: int | None = None) -> None:
+        """Perform with retries on transient errors; after a lost connection look first whether it had happened."""
+        environment = self.context.environment
+        seen: tuple[Blocker, ...] = ()
+        try:
+            for attempt in Retrying(
+                stop=stop_after_attempt(attempts or environment.attempts),
+                wait=wait_random_exponential(multiplier=0.5, max=5.0),
+                retry=retry_if_exception(is_transient),
+                sleep=self.context.clock.sleep,
+                reraise=True,
+            ):
+                with attempt, watching(self.context, self.session, _interval(environment.lock_timeout)) as watch:
+                    try:
+                        action()
+                    except ConnectionLost:
+                        self.reconnect()
+                        if not done():
+                            raise
+                    finally:
+                        seen = watch.seen or seen
+        except MigrationFailed as error:
+            raise _told_of(error, seen) from error
+        except StatementFailed as error:  # at COMMIT, or in keeping the history
+            raise _told_of(self._failed("", error, 0), seen) from error
+
+    def reconnect(self) -> None:
+        """A session that holds the migration lock again: then the server process before is certainly gone."""
+        self.session.close()
+        until = self.context.clock.now() + RECONNECT_FOR
+        while True:
+            try:
+                self.session = self.context.database.connect(purpose=f"run {self.journal.run_id}")
+                lock_database(self.context, self.session, self.format.lock_id)
+                return
+            except (DatabaseUnreachable, ConnectionLost):
+                if self.context.clock.now() >= until:
+                    raise
+                self.context.clock.sleep(0.5)
+
+    def _settle_session(self, lock_timeout: float | None = None) -> None:
+        """Nothing that a script has set outlives it."""
+        limit = self.context.environment.lock_timeout if lock_timeout is None else lock_timeout
+        self.session.reset({"lock_timeout": f"{int(limit * 1000)}ms", "idle_session_timeout": "0"})
+
+    def _row(self, name: str) -> Any:
+        rows = self.format.history(self.session) or ()
+        return next((row for row in rows if row.id == self.row_ids[name]), None)
+
+    def _finished(self, name: str) -> bool:
+        row = self._row(name)
+        return row is not None and row.finished_at is not None
+
+    def _steps(self, name: str) -> int:
+        row = self._row(name)
+        return row.applied_steps if row else 0
+
+    def _report(self, name: str) -> None:
+        names = list(self.row_ids)
+        self.context.report(Progress(f"applying {name}", names.index(name), len(names), "migrations"))
+
+    def _failed(self, name: str, error: StatementFailed, offset: int) -> MigrationFailed:
+        at = self._where(name, error, offset) if name else None
+        more = " ".join(part for part in (error.detail, error.server_hint) if part)
+        return MigrationFailed(
+            (f"{at}: " if at else "") + f"{error.message} ({error.sqlstate})." + (f" {more}" if more else ""),
+            prisma_code="P3018",
+            details={"migration": name, "sqlstate": error.sqlstate, "reason": error.message, "place": str(at or "")},
+        )
+
+    def _where(self, name: str, error: StatementFailed, offset: int) -> object:
+        script, file = self.scripts[name], f"{self.context.environment.migrations}/{name}/migration.sql"
+        if error.position is not None:
+            return place(file, script.text, offset + error.position)
+        within = [s for s in script.statements or () if s.start >= offset and script.body[s.start : s.end].strip()]
+        index = min(error.statement, len(within) - 1)
+        return place(file, script.text, within[index].start if within else offset)
+
+
+def history_table(session: Session, format: Format) -> frozenset[tuple[str, str]]:
+    """The history table's schema and name, as ``catalog.read`` leaves it out."""
+    return frozenset({(session.rows("SELECT current_schema()")[0][0] or "public", format.history_table)})
+
+
+def _interval(lock_timeout: float) -> float:
+    """Often enough that a wait is seen before its time-out ends it."""
+    return min(0.5, lock_timeout / 4)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same may succeed a moment later."""
+    if isinstance(error, ConnectionLost):
+        return True
+    sqlstate = error.sqlstate if isinstance(error, StatementFailed) else getattr(error, "details", {}).get("sqlstate")
+    return isinstance(error, LocktenderError) and sqlstate in TRANSIENT
+
+
+def _told_of(error: MigrationFailed, blockers: tuple[Blocker, ...]) -> MigrationFailed:
+    """The same error with who stood in the way."""
+    if not blockers or error.details.get("sqlstate") not in TRANSIENT:
+        return error
+    return MigrationFailed(
+        error.message + " It waited for " + "; ".join(str(blocker) for blocker in blockers) + ".",
+        hint="Wait for that transaction to end, or end it with SELECT pg_terminate_backend(PID); then deploy again.",
+        prisma_code=error.prisma_code,
+        details={**error.details, "blockers": [blocker.pid for blocker in blockers]},
+    )

@@ -1,0 +1,89 @@
+"""Our own writes, counted into the journal, so that those of others can be told from them.
+
+PostgreSQL counts rows that were rolled back like those that were committed. So both kinds of ours are journalled, and
+every entry that holds ``own`` counts, whatever became of its transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from operations import writes
+from operations.context import Context
+from operations.errors import ConnectionLost, StatementFailed
+from operations.journal import Journal, RunRecord, records
+from operations.ports import Session
+from operations.traces import Trace
+from operations.writes import Counters, Written
+
+_FILES = """
+    SELECT c.oid::bigint, c.relfilenode::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+"""
+
+
+@contextmanager
+def counted(session: Session, journal: Journal, begin: str, event: str, **facts: Any) -> Iterator[None]:
+    """A transaction; ``event`` is journalled with what it has written just before it commits.
+
+    One that fails journals what it had tried to write, as ``attempted``.
+    """
+    writes.flush(session)
+    with session.transaction(begin):
+        try:
+            yield
+            own = writes.own(session)
+        except BaseException:
+            _record_attempt(session, journal)
+            raise
+        journal.record(event, own=own.to_json(), **facts)
+
+
+@contextmanager
+def counted_outside(session: Callable[[], Session], journal: Journal) -> Iterator[None]:
+    """Statements outside of transactions, whose catalog rows no transaction of ours can count (``outside``).
+
+    What the catalogs gained meanwhile counts as ours, unless a table got another file: someone may have emptied it.
+    ``session`` is asked for again at the end, since a lost connection may have been replaced.
+    """
+    before, files = writes.counters(session()), session().rows(_FILES)
+    try:
+        yield
+    finally:
+        after = writes.counters(session())
+        same = session().rows(_FILES) == files
+        journal.record("outside", own=writes.catalogs_between(before, after).to_json() if same else None)
+
+
+def counted_since(records: Iterable[RunRecord], run_id: str) -> Counters | None:
+    """What runs of ours have written from ``run_id`` on; ``None`` where some of it could not be counted."""
+    total, begun = Counters(), False
+    for record in records:
+        begun = begun or record.run_id == run_id
+        if not begun:
+            continue
+        for entry in record.entries:
+            if entry.facts.get("verbatim") or entry.facts.get("own", {}) is None:
+                return None
+            if "own" in entry.facts:
+                total = total + Counters.from_json(entry.facts["own"])
+    return total
+
+
+def written_by_others(context: Context, origin: Trace, now: Counters) -> Written:
+    """What others have written between the restore point of ``origin`` and ``now``."""
+    own = counted_since(records(context), origin.run_id)
+    if own is None:
+        return Written.unknown("a migration committed by itself, so its own writes could not be counted")
+    point = origin.restore_point
+    return writes.since(point.counters, now, own) if point else Written.unknown("there is no restore point")
+
+
+def _record_attempt(session: Session, journal: Journal) -> None:
+    try:
+        own = writes.attempted(session)
+    except (ConnectionLost, StatementFailed):
+        return  # the server forgot the counts with the connection, or counts them as someone else's
+    journal.record("attempted", own=own.to_json())

@@ -1,0 +1,16 @@
+"""Deploy: every step from the folder to a database that is checked again, with a way back at each."""
+
+from __future__ import annotations
+
+from operations.context import Context
+from operations.migrating import DeployResult, migrate
+from operations.settings import Strategy
+
+
+def deploy(context: Context, *, strategy: Strategy | None = None, dry_run: bool = False) -> DeployResult:
+    """Bring the environment's database to what the migrations folder says.
+
+    ``dry_run`` plans and changes nothing (outcome ``planned``). Raises any ``LocktenderError``; once a run has begun,
+    its ``details["result"]`` is the ``DeployResult`` that says how it ended.
+    """
+    return migrate(context, "deploy", strategy=strategy, dry_run=dry_run)

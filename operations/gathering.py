@@ -1,0 +1,123 @@
+"""The facts that a deploy is planned from, read without changing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from operations import admission
+from operations.blockers import Blocker, holding
+from operations.context import Context
+from operations.migrations import formats
+from operations.migrations.history import standing
+from operations.migrations.model import Format, Migration, Standing
+from operations.migrations.script import Script, read_script
+from operations.ports import Session
+
+BLOCKER_AGE = 1.0
+"""Seconds: a transaction that has lasted longer may well last longer than a lock time-out, too."""
+
+_HOLDS_SOMETHING = """
+    WITH users AS (
+        SELECT oid FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'
+    )
+    SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace IN (SELECT oid FROM users))
+        OR EXISTS (SELECT FROM pg_proc WHERE pronamespace IN (SELECT oid FROM users))
+        OR EXISTS (SELECT FROM pg_type WHERE typnamespace IN (SELECT oid FROM users))
+        OR EXISTS (SELECT FROM pg_extension WHERE extname <> 'plpgsql')
+        OR EXISTS (SELECT FROM pg_namespace WHERE oid IN (SELECT oid FROM users) AND nspname <> 'public')
+        OR EXISTS (SELECT FROM pg_largeobject_metadata)
+"""
+_TARGET = """
+    SELECT oid::bigint, pg_database_size(oid), pg_is_in_recovery(), current_setting('transaction_read_only')::bool,
+           (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
+           (SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user),
+           pg_has_role(current_user, datdba, 'USAGE'), has_database_privilege(oid, 'CREATE'),
+           coalesce(has_schema_privilege(current_schema(), 'CREATE'), has_database_privilege(oid, 'CREATE'))
+    FROM pg_database WHERE datname = current_database()
+"""
+
+
+@dataclass(frozen=True)
+class TargetFacts:
+    """The database and what the role may do with it. ``size`` in bytes."""
+
+    oid: int
+    size: int
+    standby: bool
+    read_only: bool
+    superuser: bool
+    may_create_databases: bool
+    owns_database: bool
+    may_create_schemas: bool
+    may_create_tables: bool
+    empty: bool
+    """Nothing in it that a backup could hold."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that the plan of a deploy depends on."""
+
+    format: Format
+    migrations: tuple[Migration, ...]
+    standing: Standing
+    target: TargetFacts
+    baseline: tuple[Migration, ...]
+    pending: tuple[Migration, ...]
+    scripts: Mapping[str, Script]
+    blockers: tuple[Blocker, ...]
+    notes: tuple[str, ...]
+
+
+def gather(context: Context, session: Session, *, to: str | None = None, baseline: str | None = None) -> Facts:
+    """Read folder, history and database.
+
+    Raises what ``formats.detect``, ``Format.read`` and ``admission`` refuse.
+    """
+    environment, command = context.environment, context.command
+    format = formats.detect(context.host, environment.migrations)
+    migrations = format.read(context.host, environment.migrations)
+    now = standing(migrations, format.history(session))
+    baselined = admission.select_baseline(migrations, now, baseline) if baseline else ()
+    if not baselined:
+        admission.refuse_foreign_schema(now, format.schema_is_empty(session), command)
+    admission.refuse_conflicts(now, allow_edited=environment.allow_edited, command=command)
+    recorded = {migration.name for migration in baselined}
+    pending = tuple(m for m in admission.select_pending(migrations, now, to) if m.name not in recorded)
+    scripts = {m.name: read_script(m.name, m.script or "") for m in pending}
+    return Facts(
+        format=format,
+        migrations=migrations,
+        standing=now,
+        target=read_target(session),
+        baseline=baselined,
+        pending=pending,
+        scripts=scripts,
+        blockers=_blockers(session, tuple(scripts.values())),
+        notes=(*format.warnings(context.host, environment.migrations), *_notes(now, pending)),
+    )
+
+
+def read_target(session: Session) -> TargetFacts:
+    """What database this is, and what the role may do there."""
+    (row,) = session.rows(_TARGET)
+    (something,) = session.rows(_HOLDS_SOMETHING)[0]
+    return TargetFacts(*row, empty=not something)  # type: ignore[misc]
+
+
+def _blockers(session: Session, scripts: Sequence[Script]) -> tuple[Blocker, ...]:
+    touched = sorted({name for script in scripts for s in script.statements or () for name in s.relations})
+    return holding(session, touched, BLOCKER_AGE) if touched else ()
+
+
+def _notes(now: Standing, pending: Sequence[Migration]) -> tuple[str, ...]:
+    notes = []
+    late = [migration.name for migration in pending if migration.name in now.out_of_order]
+    if late:
+        notes.append(f"Landed behind migrations that are applied already: {', '.join(late)}.")
+    if now.missing:
+        notes.append(f"Applied, but no longer in the folder: {', '.join(now.missing)}.")
+    if now.edited:
+        notes.append(f"Applied files that were edited since: {', '.join(now.edited)}.")
+    return tuple(notes)

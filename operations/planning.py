@@ -1,0 +1,90 @@
+"""Facts → plan, and the refusals that need no database to be seen. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from operations.errors import PrivilegeMissing, Refused
+from operations.gathering import Facts, TargetFacts
+from operations.migrations.inverse import inverse
+from operations.migrations.model import Migration
+from operations.migrations.script import Script
+from operations.plan import Plan, PlannedMigration, RestorePointKind, Step, Unit, units_of
+from operations.settings import Environment
+
+
+def make_plan(operation: str, environment: Environment, database: str, facts: Facts) -> Plan:
+    """The frozen steps of a deploy or apply. Raises ``PrivilegeMissing`` and ``Refused``, as its parts do."""
+    units = units_of([facts.scripts[m.name] for m in facts.pending], environment.transaction_mode)
+    refuse_missing_rights(facts.target, units, operation)
+    restore_point: RestorePointKind = "empty" if facts.target.empty else "backup"
+    return Plan(
+        operation=operation,
+        environment=environment.name,
+        database=database,
+        database_oid=facts.target.oid,
+        strategy=environment.strategy,
+        migrations=tuple(_planned(m, facts.scripts[m.name]) for m in facts.pending),
+        units=units,
+        restore_point=restore_point,
+        steps=_steps(operation, units, restore_point, len(facts.pending)),
+    )
+
+
+def refuse_missing_rights(target: TargetFacts, units: Sequence[Unit], operation: str) -> None:
+    """Raise where the role, or the server, could not do what the plan needs."""
+    if target.standby:
+        raise Refused("This server is a standby: it accepts no writes.", hint="Use the URL of the primary.")
+    if target.read_only:
+        raise PrivilegeMissing(
+            "Transactions of this role are read-only here.",
+            hint="Use a role whose default_transaction_read_only is off.",
+        )
+    if not (target.may_create_tables or target.superuser):
+        raise PrivilegeMissing(
+            f"The role may not create tables in this schema, so it cannot {operation}.",
+            hint="Use the role that owns the database, or grant it CREATE on the schema.",
+        )
+    one_transaction = len(units) <= 1 and all(unit.kind == "transaction" for unit in units)
+    if not one_transaction and not (target.may_create_databases and target.owns_database):
+        raise PrivilegeMissing(
+            "This deploy is not one transaction, and the role could not restore the database if it failed half-way: it "
+            "must own the database and be allowed to create databases.",
+            hint="ALTER ROLE … CREATEDB, and ALTER DATABASE … OWNER TO … for the role of the database URL.",
+        )
+
+
+def _planned(migration: Migration, script: Script) -> PlannedMigration:
+    return PlannedMigration(
+        name=migration.name,
+        checksum=migration.checksum or "",
+        atomic=script.verdict.atomic,
+        reason=script.verdict.reason,
+        way_back=_way_back(migration, script),
+    )
+
+
+def _way_back(migration: Migration, script: Script) -> str:
+    if migration.down is not None:
+        return "down"
+    statements = [s for s in script.statements or () if script.body[s.start : s.end].strip()]
+    return "inverse" if script.statements is not None and all(inverse(s.text) for s in statements) else "swap"
+
+
+def _steps(operation: str, units: Sequence[Unit], restore_point: RestorePointKind, count: int) -> tuple[Step, ...]:
+    how = "in one transaction" if len(units) == 1 and units[0].kind == "transaction" else f"in {len(units)} units"
+    steps = [
+        Step("prepare", "take the migration lock; compare folder and history under it"),
+        Step("wait", "wait until the database answers a query"),
+        Step("restore_point", _RESTORE_POINTS[restore_point]),
+        Step("apply", f"apply {count} migration{'s' * (count != 1)} {how}"),
+        Step("check", "compare history and folder again"),
+    ]
+    return tuple(step for step in steps if operation == "deploy" or step.name != "wait")
+
+
+_RESTORE_POINTS = {
+    "backup": "take a backup to return to, and verify it",
+    "empty": "note that the database is empty: a new one is all there is to return to",
+    "none": "none",
+}

@@ -1,0 +1,89 @@
+"""The last rung: the restore point, restored beside and swapped in, as long as nobody else has written since."""
+
+from __future__ import annotations
+
+import secrets
+
+from operations import writes
+from operations.backup import load_intact
+from operations.catalog.properties import create_statement, read_properties, restore_statements
+from operations.context import Context
+from operations.counting import written_by_others
+from operations.errors import DataWouldBeLost, NeedsAttention
+from operations.journal import Journal
+from operations.layout import kept_name, scratch_prefix
+from operations.ports import Session
+from operations.quoting import identifier
+from operations.restore import beside
+from operations.swap import swap
+from operations.traces import Trace
+
+SWAPS = 3
+"""Autovacuum and the like may move a counter between the last look and the swap; then it is looked at again."""
+
+
+def swap_back(context: Context, journal: Journal, origin: Trace, session: Session, *, accept_data_loss: bool) -> str:
+    """Make the restore point the live database; returns the name under which the one before it is kept.
+
+    Ends ``session``. Raises ``DataWouldBeLost`` if others write until the very end, and what ``beside`` and ``swap``
+    raise; the live database is then as it was.
+    """
+    session.close()
+    incoming = _incoming(context, origin)
+    database = context.database.target.database
+    kept = kept_name(database, journal.run_id)
+    try:
+        with context.database.session(purpose="rollback") as looking:
+            oids: dict[str, int] = dict(looking.rows("SELECT datname, oid::bigint FROM pg_database"))
+        journal.record("swap_started", incoming_oid=oids[incoming], live_oid=oids[database], kept=kept)
+        for attempt in range(1, SWAPS + 1):
+            with context.database.session(purpose="rollback") as looking:
+                now = writes.counters(looking)
+            written = written_by_others(context, origin, now)
+            if not (written.certain_none or accept_data_loss):
+                raise DataWouldBeLost(f"Meanwhile others have written to the database ({written}).")
+            try:
+                swap(context, incoming, kept, guard=None if accept_data_loss else writes.guard(now))
+                break
+            except DataWouldBeLost:
+                if attempt == SWAPS:
+                    raise
+    except BaseException:
+        _drop(context, incoming)
+        raise
+    journal.record("swap_finished", kept=kept)
+    return kept
+
+
+def _incoming(context: Context, origin: Trace) -> str:
+    """A database that holds what the restore point holds."""
+    point = origin.restore_point
+    if point is not None and point.kind == "empty":
+        return _fresh(context)
+    if point is None or point.backup_id is None:
+        raise NeedsAttention(f"Run {origin.run_id} has no backup to return to.")
+    name, validation = beside(context, load_intact(context, point.backup_id))
+    if not validation.ok:
+        _drop(context, name)
+        raise NeedsAttention(
+            f"Backup {point.backup_id} was restored, but does not hold what its manifest says: "
+            + "; ".join(validation.differences),
+            hint=f"{context.command} backup list shows the others.",
+        )
+    return name
+
+
+def _fresh(context: Context) -> str:
+    """An empty database with all that the live one is besides its content."""
+    name = scratch_prefix(context.environment, context.database.target.database) + secrets.token_hex(4)
+    with context.database.session(purpose="rollback") as session:
+        properties = read_properties(session, context.database.target.database)
+        session.execute(create_statement(name, properties))
+        for statement in restore_statements(name, properties):
+            session.execute(statement)
+    return name
+
+
+def _drop(context: Context, name: str) -> None:
+    with context.database.session(purpose="clean up") as session:
+        session.execute(f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)")

@@ -1,0 +1,106 @@
+"""What dead runs left behind is looked at and settled before anything new begins.
+
+A run that died says in its journal what it was about to do; whether it did is looked up in the database. It then counts
+as done, or is undone as a failure would have been, or a person is asked.
+"""
+
+from __future__ import annotations
+
+from operations.advisory import lock_database
+from operations.backup_leftovers import remove_leftovers
+from operations.context import Context
+from operations.errors import NeedsAttention
+from operations.journal import Journal, RunRecord, records
+from operations.layout import scratch_prefix, state_directory
+from operations.lock import Lock
+from operations.migrations import formats
+from operations.migrations.model import Format
+from operations.ports import Session
+from operations.quoting import identifier
+from operations.reality import MIGRATING, judge, look
+from operations.traces import Trace, at_a_boundary, trace_of
+from operations.undoing import undo
+
+
+def settle(context: Context, lock: Lock) -> tuple[str, ...]:
+    """Clean up, and settle every run that died; what was found, as sentences.
+
+    Raises ``NeedsAttention`` where neither the old state nor the new one can be reached without losing data.
+    """
+    clean(context)
+    return tuple(_settle(context, lock, record) for record in unfinished(context, lock.owner.run_id))
+
+
+def unfinished(context: Context, but: str | None = None) -> tuple[RunRecord, ...]:
+    """Runs that have no end in their journal, oldest first, without run ``but``."""
+    return tuple(record for record in records(context) if not record.finished and record.run_id != but)
+
+
+def clean(context: Context) -> tuple[str, ...]:
+    """Remove what no run owns any more; the caller holds the lock. Returns what was removed."""
+    host, environment = context.host, context.environment
+    removed = remove_leftovers(context)
+    state = state_directory(environment)
+    for name in host.list(state):
+        if name.startswith("lock.") and not name.startswith("lock.dead"):
+            host.remove(f"{state}/{name}")
+    return (*removed, *_drop_scratch_databases(context))
+
+
+def _drop_scratch_databases(context: Context) -> tuple[str, ...]:
+    prefix = scratch_prefix(context.environment, context.database.target.database)
+    with context.database.session(purpose="clean up") as session:
+        names = session.rows("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (prefix,))
+        for (name,) in names:
+            session.execute(f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)")
+    return tuple(name for (name,) in names)
+
+
+def _settle(context: Context, lock: Lock, record: RunRecord) -> str:
+    journal = Journal(context, lock, record.run_id)
+    if record.operation in MIGRATING:
+        return _settle_migrating(context, journal, trace_of(record))
+    with context.database.session(purpose="settle") as session:
+        state = judge(context, record, look(session, _format(context)))
+    journal.finish("interrupted", state=state, settled_by=lock.owner.run_id)
+    when = "after its work was done" if state == "new" else "before it changed anything"
+    return f"Run {record.run_id} ({record.operation}) had died {when}; the {state} state stands."
+
+
+def _format(context: Context) -> Format:
+    return formats.detect(context.host, context.environment.migrations)
+
+
+def _settle_migrating(context: Context, journal: Journal, trace: Trace) -> str:
+    format = _format(context)
+    session = context.database.connect(purpose=f"settle {trace.run_id}")
+    try:
+        # Waits for the dead client's server process: it may still be at work, and may still commit.
+        lock_database(context, session, format.lock_id)
+        state = look(session, format).state(trace)
+        if state == "new":
+            journal.finish("deployed", state="new", settled_by=journal.lock.owner.run_id)
+            return f"Run {trace.run_id} had died after all its work was committed; the new state stands."
+        if state == "old":
+            journal.finish("rolled_back", state="old", settled_by=journal.lock.owner.run_id)
+            return f"Run {trace.run_id} had died and left nothing behind; the old state stands."
+        return _settle_between(context, journal, trace, session, format)
+    finally:
+        session.close()
+
+
+def _settle_between(context: Context, journal: Journal, trace: Trace, session: Session, format: Format) -> str:
+    rows = look(session, format).rows
+    try:
+        rollback = undo(context, journal, (trace,), session, format)
+    except NeedsAttention:
+        if not at_a_boundary(trace, rows):
+            raise
+        present = [name for name, row_id in trace.row_ids.items() if row_id in rows]
+        journal.finish("partial", state="between", applied=present, settled_by=journal.lock.owner.run_id)
+        return (
+            f"Run {trace.run_id} had died after {', '.join(present)} and before the rest. Others have written since, "
+            "so those stay; the rest is pending."
+        )
+    journal.finish("rolled_back", state="old", rollback=rollback.method, settled_by=journal.lock.owner.run_id)
+    return f"Run {trace.run_id} had died half-way and was undone ({rollback.method}); the old state stands."

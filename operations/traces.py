@@ -1,0 +1,82 @@
+"""What a run's journal and the database together say of how far it came. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from operations.journal import RunRecord
+from operations.migrations.model import HistoryRow
+from operations.writes import Counters
+
+State = Literal["old", "new", "between"]
+
+
+@dataclass(frozen=True)
+class RestorePoint:
+    """What a run can return to. ``counters`` were read before its snapshot; ``fingerprint`` leaves the history out."""
+
+    kind: str
+    backup_id: str | None
+    counters: Counters
+    fingerprint: str
+    had_history: bool
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A deploy's journal, read. ``row_ids`` and ``checksums`` by migration, in the order they apply."""
+
+    run_id: str
+    database_oid: int
+    row_ids: Mapping[str, str]
+    checksums: Mapping[str, str]
+    restore_point: RestorePoint | None
+    statements: tuple[Mapping[str, Any], ...]
+    swap: Mapping[str, Any]
+
+
+def trace_of(record: RunRecord) -> Trace:
+    """Read a deploy's or apply's journal."""
+    begun, point = record.first("run_started"), record.last("restore_point")
+    return Trace(
+        run_id=record.run_id,
+        database_oid=int(begun.get("database_oid", 0)),
+        row_ids=record.last("apply_planned").get("rows", {}),
+        checksums=begun.get("migrations", {}),
+        restore_point=_restore_point(point) if point else None,
+        statements=record.all("statement"),
+        swap=record.last("swap_started"),
+    )
+
+
+def state_of(trace: Trace, rows: Mapping[str, HistoryRow], has_history: bool, database_oid: int) -> State:
+    """Where the database stands: all of the run in it, nothing of it, or something in between.
+
+    ``rows`` by id, as the history table holds them now.
+    """
+    if trace.swap and database_oid == trace.swap.get("incoming_oid"):
+        return "old"
+    present = [rows[row_id] for row_id in trace.row_ids.values() if row_id in rows]
+    if not present:
+        created = has_history and trace.restore_point is not None and not trace.restore_point.had_history
+        return "between" if created and not rows else "old"
+    finished = [row for row in present if row.finished_at is not None]
+    return "new" if len(finished) == len(trace.row_ids) else "between"
+
+
+def at_a_boundary(trace: Trace, rows: Mapping[str, HistoryRow]) -> bool:
+    """Whether every migration of the run is in the database whole or not at all."""
+    present = [rows[row_id] for row_id in trace.row_ids.values() if row_id in rows]
+    return all(row.finished_at is not None for row in present)
+
+
+def _restore_point(facts: Mapping[str, Any]) -> RestorePoint:
+    return RestorePoint(
+        kind=facts["kind"],
+        backup_id=facts["backup_id"],
+        counters=Counters.from_json(facts["counters"]),
+        fingerprint=facts["fingerprint"],
+        had_history=facts["had_history"],
+    )

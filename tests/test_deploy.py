@@ -1,0 +1,360 @@
+"""Deploys on real servers: the new state, or the old one, and which."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from operations import catalog
+from operations.apply import apply
+from operations.context import Context
+from operations.deploy import deploy
+from operations.errors import (
+    DataWouldBeLost,
+    HistoryConflict,
+    LockHeld,
+    MigrationFailed,
+    MigrationFilesError,
+    NeedsAttention,
+    PrivilegeMissing,
+)
+from operations.journal import records
+from operations.migrating import DeployResult
+from operations.rollback import rollback
+from operations.status import status
+
+from .folders import write_migration
+
+SHOP = (
+    'CREATE TABLE "Product" (id int PRIMARY KEY, name text NOT NULL, price int NOT NULL);\n'
+    "INSERT INTO \"Product\" SELECT i, 'p' || i, i FROM generate_series(1, 1000) i;\n"
+)
+CONCURRENT = 'CREATE INDEX CONCURRENTLY "Product_price" ON "Product" (price);'
+
+
+def state(context: Context) -> tuple[str, list[tuple[object, ...]]]:
+    """Schema and rows, as an application would find them."""
+    with context.database.session() as session:
+        tables = session.rows(
+            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+        )
+        rows = [
+            (name, *session.rows(f"SELECT count(*), sum(hashtextextended(t::text, 0)) FROM {name} t")[0])
+            for (name,) in tables
+        ]
+        return catalog.read(session).fingerprint, rows
+
+
+def result_of(error: BaseException) -> DeployResult:
+    result = error.details["result"]  # type: ignore[attr-defined]
+    assert isinstance(result, DeployResult)
+    return result
+
+
+def test_first_deploy_then_nothing_to_do(context: Context) -> None:
+    write_migration(context, "1_init", SHOP)
+    write_migration(context, "2_more", 'ALTER TABLE "Product" ADD COLUMN note text;')
+    first = deploy(context)
+    assert (first.outcome, first.applied, first.atomic) == ("deployed", ("1_init", "2_more"), True)
+    assert first.backup_id is None
+    assert [step.name for step in first.steps] == ["prepare", "wait", "restore_point", "apply", "check"]
+    assert status(context).applied == ("1_init", "2_more")
+    assert deploy(context).outcome == "nothing_to_do"
+
+
+def test_second_deploy_has_a_verified_backup_to_return_to(context: Context) -> None:
+    write_migration(context, "1_init", SHOP)
+    deploy(context)
+    write_migration(context, "2_more", 'ALTER TABLE "Product" ADD COLUMN note text;')
+    assert deploy(context).backup_id is not None
+
+
+def test_an_atomic_deploy_that_fails_leaves_nothing(context: Context) -> None:
+    write_migration(context, "1_init", SHOP)
+    deploy(context)
+    before = state(context)
+    write_migration(context, "2_fine", 'ALTER TABLE "Product" ADD COLUMN note text;')
+    write_migration(context, "3_bad", 'UPDATE "Product" SET price = 0;\nALTER TABLE "Product"\n  ADD COLUMN note text;')
+    with pytest.raises(MigrationFailed, match=r"3_bad/migration\.sql:2:1: .*already exists \(42701\)") as caught:
+        deploy(context)
+    assert caught.value.exit_code == 3
+    assert caught.value.prisma_code == "P3018"
+    result = result_of(caught.value)
+    assert (result.outcome, result.applied) == ("rolled_back", ())
+    assert result.rollback is not None
+    assert (result.rollback.method, result.rollback.lossless) == ("transaction", True)
+    assert state(context) == before
+    assert status(context).pending == ("2_fine", "3_bad")
+
+
+def test_concurrent_index_is_applied_with_its_neighbours(context: Context) -> None:
+    write_migration(context, "1_init", SHOP)
+    write_migration(context, "2_index", CONCURRENT + '\nALTER TABLE "Product" ADD COLUMN note text;')
+    result = deploy(context)
+    assert (result.outcome, result.atomic) == ("deployed", False)
+    with context.database.session() as session:
+        assert session.rows("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == [(0,)]
+        assert session.rows("SELECT applied_steps_count FROM _prisma_migrations") == [(1,), (1,)]
+
+
+def test_a_concurrent_index_that_fails_is_undone_with_what_came_before(context: Context) -> None:
+    write_migration(context, "1_init", SHOP)
+    deploy(context)
+    before = state(context)
+    write_migration(context, "2_column", 'ALTER TABLE "Product" ADD COLUMN note text;')
+    write_migration(
+        context,
+        "3_unique",
+        'ALTER TABLE "Product" ADD COLUMN tag text;\nCREATE UNIQUE INDEX CONCURRENTLY i ON "Product" ((price / 2));',
+    )
+    with pytest.raises(MigrationFailed, match=r"3_unique/migration\.sql:2") as caught:
+        deploy(context)
+    result = result_of(caught.value)
+    assert result.rollback is not None
+    assert (result.rollback.method, result.rollback.lossless) == ("down", True)
+    assert state(context) == before
+
+
+def test_rows_changed_on_the_way_come_back_by_swap(context: Context) -> None:
+    write_migration(context, "1_init", SHOP)
+    deploy(context)
+    before = state(context)
+    write_migration(
+        context,
+        "2_half",
+        'UPDATE "Product" SET price = 0;\nCREATE UNIQUE INDEX CONCURRENTLY twice ON "Product" (price);',
+    )
+    with pytest.raises(MigrationFailed) as caught:
+        deploy(context)
+    result = result_of(caught.value)
+    assert result.rollback is not None
+    assert (result.rollback.method, result.rollback.lossless) == ("swap", True)
+    assert state(context) == before
+    with context.database.session() as session:
+        kept = (result.rollback.kept_database,)
+        assert session.rows("SELECT count(*) FROM pg_database WHERE datname = %s", kept) == [(1,)]
+
+
+def test_a_failure_half_way_is_left_to_a_person_if_others_wrote_meanwhile(context: Context) -> None:
+    write_migration(context, "1_init", SHOP)
+    deploy(context)
+    write_migration(
+        context,
+        "2_half",
+        'UPDATE "Product" SET price = 0;\nCREATE UNIQUE INDEX CONCURRENTLY twice ON "Product" (price);',
+    )
+
+    def write(_: object) -> None:
+        if not written:
+            with context.database.session(purpose="application") as session:
+                session.execute("INSERT INTO \"Product\" VALUES (-1, 'by the app', 7)")
+        written.append(True)
+
+    written: list[bool] = []
+    watched = replace(context, report=lambda progress: write(progress) if "applying" in progress.label else None)
+    with pytest.raises(DataWouldBeLost, match="Product") as caught:
+        deploy(watched)
+    assert caught.value.exit_code == 4
+    assert "rollback --run" in str(caught.value.hint)
+    assert result_of(caught.value).outcome == "needs_attention"
+    with context.database.session() as session:
+        assert session.rows('SELECT name FROM "Product" WHERE id = -1') == [("by the app",)]
+    with pytest.raises(HistoryConflict) as refused:
+        deploy(context)
+    assert refused.value.prisma_code == "P3009"
+    run_id = result_of(caught.value).run_id
+    undone = rollback(context, run_id=run_id, accept_data_loss=True)
+    assert undone.rollback is not None
+    assert (undone.rollback.method, undone.rollback.lossless) == ("swap", False)
+    with context.database.session() as session:
+        assert session.rows('SELECT sum(price) FROM "Product"') == [(500500,)]
+
+
+def test_an_enum_value_used_in_a_later_file_goes_file_by_file(context: Context) -> None:
+    write_migration(context, "1_init", "CREATE TYPE mood AS ENUM ('ok'); CREATE TABLE t (m mood);")
+    deploy(context)
+    write_migration(context, "2_value", "ALTER TYPE mood ADD VALUE 'fine';")
+    write_migration(context, "3_use", "INSERT INTO t VALUES ('fine');")
+    result = deploy(context)
+    assert (result.outcome, result.atomic) == ("deployed", False)
+    assert any("55P04" in note for note in result.notes)
+
+
+def test_settings_of_one_file_do_not_reach_the_next(context: Context) -> None:
+    write_migration(context, "1_path", "CREATE SCHEMA other; SET search_path = other; CREATE TABLE here (a int);")
+    write_migration(context, "2_next", "CREATE TABLE there (a int);")
+    deploy(context)
+    with context.database.session() as session:
+        assert session.rows("SELECT to_regclass('other.here') IS NULL, to_regclass('public.there') IS NULL") == [
+            (False, False)
+        ]
+        assert session.rows("SELECT to_regclass('public._prisma_migrations') IS NULL") == [(False,)]
+
+
+def test_a_foreign_schema_wants_a_baseline(context: Context) -> None:
+    with context.database.session() as session:
+        session.script(SHOP)
+    write_migration(context, "1_init", SHOP)
+    write_migration(context, "2_more", 'ALTER TABLE "Product" ADD COLUMN note text;')
+    with pytest.raises(HistoryConflict) as caught:
+        deploy(context)
+    assert caught.value.prisma_code == "P3005"
+    result = apply(context, baseline="1_init")
+    assert result.applied == ("2_more",)
+    assert status(context).applied == ("1_init", "2_more")
+
+
+def test_apply_stops_at_the_named_migration(context: Context) -> None:
+    for number in range(1, 5):
+        write_migration(context, f"{number}_t", f"CREATE TABLE t{number} (a int);")
+    assert apply(context, to="2_t").applied == ("1_t", "2_t")
+    assert apply(context, to="3_t").applied == ("3_t",)
+    assert status(context).pending == ("4_t",)
+
+
+def test_dry_run_changes_nothing_and_shows_the_plan(context: Context) -> None:
+    write_migration(context, "1_init", SHOP)
+    before = state(context)
+    planned = deploy(context, dry_run=True)
+    assert planned.outcome == "planned"
+    assert planned.plan is not None
+    assert [m.name for m in planned.plan.migrations] == ["1_init"]
+    assert planned.plan.digest == deploy(context, dry_run=True).plan.digest  # type: ignore[union-attr]
+    assert state(context) == before
+    assert records(context) == ()
+
+
+def test_edited_and_missing_files_are_refused(context: Context) -> None:
+    write_migration(context, "1_init", SHOP)
+    deploy(context)
+    write_migration(context, "1_init", SHOP + "-- edited\n")
+    write_migration(context, "2_more", "CREATE TABLE t (a int);")
+    with pytest.raises(HistoryConflict, match="1_init"):
+        deploy(context)
+    relaxed = replace(context, environment=replace(context.environment, allow_edited=True))
+    assert deploy(relaxed).applied == ("2_more",)
+    write_migration(context, "3_empty", "")
+    (sql,) = [f"{context.environment.migrations}/3_empty/migration.sql"]
+    context.host.remove(sql)
+    with pytest.raises(MigrationFilesError) as caught:
+        deploy(relaxed)
+    assert caught.value.prisma_code == "P3015"
+
+
+def test_prismas_lock_keeps_us_out_and_its_holder_is_named(context: Context) -> None:
+    write_migration(context, "1_init", SHOP)
+    hurried = replace(context, environment=replace(context.environment, advisory_lock_timeout=0.3))
+    with context.database.session(purpose="someone else") as holder:
+        holder.execute("SELECT pg_advisory_lock(72707369)")
+        with pytest.raises(LockHeld, match=f"pid {holder.pid}") as caught:
+            deploy(hurried)
+        assert caught.value.prisma_code == "P1002"
+    assert deploy(context).outcome == "deployed"
+
+
+def test_a_blocked_migration_gives_up_in_time_and_names_the_blocker(context: Context) -> None:
+    write_migration(context, "1_init", SHOP)
+    deploy(context)
+    before = state(context)
+    write_migration(context, "2_more", 'ALTER TABLE "Product" ADD COLUMN note text;')
+    hurried = replace(context, environment=replace(context.environment, lock_timeout=0.4, attempts=2))
+    with context.database.session(purpose="a report") as report, report.transaction():
+        report.rows('SELECT count(*) FROM "Product"')
+        report.rows("SELECT pg_sleep(1.1)")
+        assert [b.pid for b in deploy(hurried, dry_run=True).blockers] == [report.pid]
+        with pytest.raises(MigrationFailed, match=rf"pid {report.pid} \(app_owner, locktender a report\)") as caught:
+            deploy(hurried)
+        assert caught.value.details["sqlstate"] == "55P03"
+    assert state(context) == before
+    assert deploy(context).outcome == "deployed"
+
+
+def test_rollback_undoes_the_last_deploy_by_down_sql(context: Context) -> None:
+    write_migration(context, "1_init", SHOP)
+    deploy(context)
+    before = state(context)
+    write_migration(
+        context,
+        "2_double",
+        'ALTER TABLE "Product" ADD COLUMN gross int; UPDATE "Product" SET gross = price * 2;'
+        ' UPDATE "Product" SET price = price + 1;',
+        down='UPDATE "Product" SET price = price - 1; ALTER TABLE "Product" DROP COLUMN gross;',
+    )
+    deploy(context)
+    assert state(context) != before
+    undone = rollback(context)
+    assert undone.outcome == "rolled_back"
+    assert undone.rollback is not None
+    assert (undone.rollback.method, undone.rollback.lossless) == ("down", True)
+    assert state(context) == before
+    assert status(context).pending == ("2_double",)
+
+
+def test_a_down_sql_that_does_not_bring_the_rows_back_is_not_believed(context: Context) -> None:
+    write_migration(context, "1_init", SHOP)
+    deploy(context)
+    before = state(context)
+    write_migration(context, "2_zero", 'UPDATE "Product" SET price = 0;', down="SELECT 1;")
+    deploy(context)
+    undone = rollback(context)
+    assert undone.rollback is not None
+    assert undone.rollback.method == "swap"
+    assert state(context) == before
+
+
+def test_rollback_keeps_rows_written_since_unless_told_otherwise(context: Context) -> None:
+    write_migration(context, "1_init", SHOP)
+    deploy(context)
+    write_migration(context, "2_zero", 'UPDATE "Product" SET price = 0;')
+    deploy(context)
+    with context.database.session(purpose="application") as session:
+        session.execute("INSERT INTO \"Product\" VALUES (-1, 'later', 7)")
+    with pytest.raises(DataWouldBeLost, match=r'1 row in public\."Product"') as caught:
+        rollback(context)
+    assert "--accept-data-loss" in str(caught.value.hint)
+    undone = rollback(context, accept_data_loss=True)
+    assert undone.rollback is not None
+    assert undone.rollback.kept_database is not None
+    with context.database.session(undone.rollback.kept_database) as session:
+        assert session.rows('SELECT name FROM "Product" WHERE id = -1') == [("later",)]
+
+
+def test_rollback_to_before_a_named_run_undoes_all_since(context: Context) -> None:
+    write_migration(context, "1_init", SHOP)
+    deploy(context)
+    before = state(context)
+    write_migration(context, "2_a", 'ALTER TABLE "Product" ADD COLUMN a int;')
+    second = deploy(context)
+    write_migration(context, "3_b", 'CREATE TABLE b (a int); CREATE INDEX ON "Product" (a);')
+    deploy(context)
+    undone = rollback(context, run_id=second.run_id)
+    assert undone.rollback is not None
+    assert state(context) == before
+    assert status(context).pending == ("2_a", "3_b")
+
+
+def test_the_first_deploy_can_be_rolled_back_to_an_empty_database(context: Context) -> None:
+    before = state(context)
+    write_migration(context, "1_init", SHOP)
+    deploy(context)
+    rollback(context)
+    assert state(context) == before
+
+
+def test_a_role_that_cannot_restore_is_told_before_a_deploy_that_may_need_it(context: Context, server: object) -> None:
+    write_migration(context, "1_index", "CREATE TABLE t (a int);\n" + "CREATE INDEX CONCURRENTLY i ON t (a);")
+    with server.superuser().session() as session:  # type: ignore[attr-defined]
+        session.execute("ALTER ROLE app_owner NOCREATEDB")
+    try:
+        with pytest.raises(PrivilegeMissing, match="create databases") as caught:
+            deploy(context)
+        assert caught.value.exit_code == 5
+    finally:
+        with server.superuser().session() as session:  # type: ignore[attr-defined]
+            session.execute("ALTER ROLE app_owner CREATEDB")
+
+
+def test_needs_attention_is_exit_code_four() -> None:
+    assert issubclass(DataWouldBeLost, NeedsAttention)
+    assert DataWouldBeLost.exit_code == 4
