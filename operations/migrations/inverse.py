@@ -1,8 +1,8 @@
 """The statement that undoes another one, where its parse tree alone tells it. Pure.
 
 Only what adds or renames has an inverse, and only where it cannot have found its object there already: IF NOT EXISTS
-and OR REPLACE have none. Whoever runs an inverse compares schema and rows afterwards; this only proposes it. All of them
-can run in a transaction, so also an index built concurrently is dropped in the plain way.
+and OR REPLACE have none. Whoever runs an inverse compares schema and rows afterwards; this only proposes it. All of
+them can run in a transaction, so also an index built concurrently is dropped in the plain way.
 """
 
 from __future__ import annotations

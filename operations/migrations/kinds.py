@@ -27,15 +27,22 @@ _TRANSACTION = {
     "ROLLBACK_PREPARED": "ROLLBACK PREPARED",
 }
 _NAMED = {
+    "AlterEventTrigStmt": "ALTER EVENT TRIGGER",
+    "AlterFdwStmt": "ALTER FOREIGN DATA WRAPPER",
     "AlterObjectDependsStmt": "ALTER DEPENDS ON EXTENSION",
     "AlterSeqStmt": "ALTER SEQUENCE",
+    "AlterTSConfigurationStmt": "ALTER TEXT SEARCH CONFIGURATION",
+    "AlterTSDictionaryStmt": "ALTER TEXT SEARCH DICTIONARY",
     "AlterTableMoveAllStmt": "ALTER TABLE ALL IN TABLESPACE",
     "CheckPointStmt": "CHECKPOINT",
     "ClosePortalStmt": "CLOSE",
     "CompositeTypeStmt": "CREATE TYPE",
     "ConstraintsSetStmt": "SET CONSTRAINTS",
     "CreateEnumStmt": "CREATE TYPE",
+    "CreateEventTrigStmt": "CREATE EVENT TRIGGER",
     "CreateFdwStmt": "CREATE FOREIGN DATA WRAPPER",
+    "CreateOpClassStmt": "CREATE OPERATOR CLASS",
+    "CreateOpFamilyStmt": "CREATE OPERATOR FAMILY",
     "CreatePLangStmt": "CREATE LANGUAGE",
     "CreateRangeStmt": "CREATE TYPE",
     "CreateSeqStmt": "CREATE SEQUENCE",
@@ -57,7 +64,17 @@ _NEVER = frozenset(
     | {"DropSubscriptionStmt"}
 )
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+")
-_OBJECTS = {"MATVIEW": "MATERIALIZED VIEW", "TABCONSTRAINT": "CONSTRAINT", "DOMCONSTRAINT": "CONSTRAINT"}
+_OBJECTS = {
+    "DOMCONSTRAINT": "CONSTRAINT",
+    "MATVIEW": "MATERIALIZED VIEW",
+    "OPCLASS": "OPERATOR CLASS",
+    "OPFAMILY": "OPERATOR FAMILY",
+    "TABCONSTRAINT": "CONSTRAINT",
+    "TSCONFIGURATION": "TEXT SEARCH CONFIGURATION",
+    "TSDICTIONARY": "TEXT SEARCH DICTIONARY",
+    "TSPARSER": "TEXT SEARCH PARSER",
+    "TSTEMPLATE": "TEXT SEARCH TEMPLATE",
+}
 _OFF = frozenset({"false", "off", "0", "none"})
 _REFRESHING = frozenset({"SET_PUBLICATION", "ADD_PUBLICATION", "DROP_PUBLICATION"})
 

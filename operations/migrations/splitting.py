@@ -82,8 +82,8 @@ def _parse(text: str, plain: str) -> Any:
     except ParseError as error:
         if plain is not text:
             return _parse(text, text)
-        reason, *place = error.args
-        raise Unparsable(str(reason)[:REASON_SHOWN], place[0] if place else 0) from None
+        reason, offset = error.args
+        raise Unparsable(str(reason)[:REASON_SHOWN], len(text) if offset is None else offset) from None
 
 
 def _without_trailing_comments(statement: str) -> str:

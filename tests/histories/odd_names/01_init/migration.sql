@@ -1,0 +1,1 @@
+CREATE TABLE "t 01_init" ();

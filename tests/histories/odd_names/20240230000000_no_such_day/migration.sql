@@ -1,0 +1,1 @@
+CREATE TABLE "t 20240230000000_no_such_day" ();
