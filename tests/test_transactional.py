@@ -129,6 +129,7 @@ CREATE TABLE n (a int, b int GENERATED ALWAYS AS (a) VIRTUAL)
 MERGE INTO t USING loose ON true WHEN NOT MATCHED BY SOURCE THEN DELETE
 ALTER SUBSCRIPTION {off} SET (failover = true)
 ALTER SUBSCRIPTION {off} SET (two_phase = true)
+ALTER SUBSCRIPTION {off} SET (two_phase = false)
 VACUUM (ONLY_DATABASE_STATS)
 """.strip().splitlines()
 REFUSED_IN_A_TRANSACTION = frozenset({"25001", "2D000"})

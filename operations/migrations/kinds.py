@@ -217,8 +217,10 @@ def _alter_subscription_refused(node: Node) -> bool:
     form = _enum(node.kind, "ALTER_SUBSCRIPTION_")
     if form in _REFRESHING:
         return option(node.options, "refresh", default=True)
-    changed = {item.defname for item in node.options or ()}
-    return form.startswith("REFRESH") or (form == "OPTIONS" and not changed.isdisjoint({"failover", "two_phase"}))
+    if form == "OPTIONS":  # both of these change the slot of the publisher, too
+        changes_failover = any(item.defname == "failover" for item in node.options or ())
+        return changes_failover or not option(node.options, "two_phase", default=True)
+    return form.startswith("REFRESH")
 
 
 _REFUSED: dict[str, Callable[[Node], bool]] = {
