@@ -88,6 +88,10 @@ class Format(Protocol):
         """Create the table, byte for byte as the tool would."""
         ...
 
+    def record_run(self, session: Session, row_id: str, migration: Migration) -> None:
+        """Insert the row of a migration that has run, in the same transaction, as a success."""
+        ...
+
     def record_started(self, session: Session, row_id: str, migration: Migration) -> None:
         """Insert the row of a migration that is about to run; it reads as failed until it is finished."""
         ...

@@ -109,6 +109,15 @@ class Prisma:
             session.execute(CREATE_TABLE.format(table=identifier(schema, TABLE)))
         self._schemas[session] = schema
 
+    def record_run(self, session: Session, row_id: str, migration: Migration) -> None:
+        """Started and finished now, in one step."""
+        self._write(
+            session,
+            "INSERT INTO {table} (id, checksum, migration_name, started_at, finished_at, applied_steps_count)"
+            f" SELECT %s, %s, %s, moment, moment, 1 FROM (SELECT {_NOW_AND_LATER}) AS m (moment)",
+            (row_id, migration.checksum, migration.name),
+        )
+
     def record_started(self, session: Session, row_id: str, migration: Migration) -> None:
         """A row that is neither finished nor rolled back."""
         self._write(

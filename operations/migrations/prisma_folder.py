@@ -19,7 +19,7 @@ PROVIDERS = ("postgresql", "postgres")
 _PROVIDER = re.compile(r"""^\s*provider\s*=\s*["']([^"']*)["']""", re.MULTILINE)  # a line is all Prisma looks for, too
 PRISMA_8 = frozenset({"ops.json", "migration.json"})
 
-_USUAL_NAME = re.compile(r"(\d{14})_\w+", re.ASCII)
+_USUAL_NAME = re.compile(r"(\d{14})_\w*", re.ASCII)
 
 
 def read_folder(host: Host, directory: str) -> tuple[Migration, ...]:
@@ -79,7 +79,7 @@ def oddities(names: Sequence[str]) -> tuple[str, ...]:
     found = []
     unusual = [name for name in migrations if not _usual(name)]
     if unusual:
-        found.append(f"Not named as Prisma names migrations (14 digits of date and time, _, a name): {_few(unusual)}.")
+        found.append(f"Named otherwise than Prisma does (14 digits of date and time, _, a name): {_few(unusual)}.")
     stamps = Counter(name[:14] for name in migrations if _usual(name))
     twice = [name for name in migrations if stamps[name[:14]] > 1]
     if twice:
