@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     import rich.progress
 
 LINE_INTERVAL = 5.0
-"""Seconds between two lines about the same thing in a log."""
+"""Seconds between two lines in a log; the steps of a run are told in any case."""
+STEPS = "steps"
+"""The unit in which a run counts its own steps."""
+IN_PERCENT = ("bytes", "rows")
 
 
 class Reporter:
@@ -26,8 +29,8 @@ class Reporter:
         self._lock = threading.Lock()
         self._bars: rich.progress.Progress | None = None
         self._task: rich.progress.TaskID | None = None
-        self._label = ""
-        self._began = self._told = 0.0
+        self._began: dict[str, float] = {}
+        self._told = float("-inf")
 
     def __call__(self, progress: Progress) -> None:
         """Show how far it is."""
@@ -44,33 +47,47 @@ class Reporter:
         with self._lock:
             if self._bars:
                 self._bars.stop()
-                self._bars = None
+                self._bars = self._task = None
 
     def _show(self, progress: Progress) -> None:
         if self._bars is None:
             self._bars = _bars(self._color)
             self._bars.start()
-        if self._task is None or progress.label != self._label:
-            if self._task is not None:
-                self._bars.remove_task(self._task)
+        if progress.unit == STEPS:
+            self._bars.console.print(line(progress, 0))
+            self._drop_bar()
+            return
+        if self._task is None:
             self._task = self._bars.add_task(progress.label, total=None)
-            self._label = progress.label
         self._bars.update(
-            self._task, completed=progress.done, total=progress.total or None, unit=progress.unit, refresh=True
+            self._task,
+            description=progress.label,
+            completed=progress.done,
+            total=progress.total or None,
+            unit=progress.unit,
         )
 
+    def _drop_bar(self) -> None:
+        if self._bars and self._task is not None:
+            self._bars.remove_task(self._task)
+            self._task = None
+
     def _tell(self, progress: Progress, now: float) -> None:
-        if progress.label != self._label:
-            self._label, self._began = progress.label, now
-        elif now - self._told < LINE_INTERVAL:
+        began = self._began.setdefault(progress.label, now)
+        if progress.unit != STEPS and now - self._told < LINE_INTERVAL:
             return
         self._told = now
-        sys.stderr.write(line(progress, now - self._began) + "\n")
+        sys.stderr.write(line(progress, now - began) + "\n")
         sys.stderr.flush()
 
 
 def line(progress: Progress, elapsed: float) -> str:
-    """One line for a log: ``dump: 40 % of 1.1 GB, 12.0 MB/s, 0:55 left``."""
+    """One line for a log: ``dump: 40 % of 1.1 GB, 12.0 MB/s, 0:55 left``, ``[3/5] apply``."""
+    if progress.unit == STEPS:
+        return f"[{progress.done + 1}/{progress.total}] {progress.label}"
+    if progress.unit not in IN_PERCENT:
+        far = f" ({progress.done} of {progress.total} {progress.unit})" if progress.total else ""
+        return f"{progress.label}{far}"
     parts = []
     if progress.total:
         parts.append(f"{100 * progress.done // progress.total} % of {amount(progress.total, progress.unit)}")
@@ -108,7 +125,7 @@ def _bars(color: bool | None) -> rich.progress.Progress:
             unit = str(task.fields.get("unit", "bytes"))
             if not task.total:
                 return Text(amount(task.completed, unit) if task.completed else "")
-            rate = f"  {amount(task.speed, unit)}/s" if task.speed else ""
+            rate = f"  {amount(task.speed, unit)}/s" if task.speed and unit in IN_PERCENT else ""
             return Text(f"{amount(task.completed, unit)} of {amount(task.total, unit)}{rate}")
 
     console = Console(stderr=True, no_color=True if color is False else None, markup=False, highlight=False)

@@ -311,8 +311,9 @@ REPORTING = """
     from cli.progress import Reporter
     from operations.ports import Progress
     report = Reporter(quiet=desk.options.quiet, color=None)
+    report(Progress("take a backup", 0, 2, "steps"))
     for done in range(0, 100): report(Progress("dump", done, 100, "rows"))
-    report(Progress("check"))
+    report(Progress("check", 1, 2, "steps"))
     report.close()
     return Answer({}, lambda: ["done"])
 """
@@ -320,14 +321,15 @@ REPORTING = """
 
 def test_progress_goes_to_stderr_in_few_lines_and_not_at_all_when_quiet(tmp_path: Path) -> None:
     done = locktender("probe", cwd=tmp_path, python=probe(REPORTING))
-    assert (done.stdout, done.stderr) == ("done\n", "dump: 0 % of 100 rows\ncheck\n")
+    assert (done.stdout, done.stderr) == ("done\n", "[1/2] take a backup\n[2/2] check\n")
     assert locktender("probe", "-q", cwd=tmp_path, python=probe(REPORTING)).stderr == ""
 
 
 def test_progress_on_a_terminal_is_a_bar_that_is_gone_at_the_end(tmp_path: Path) -> None:
     code, screen = at_a_terminal("probe", "--no-color", cwd=tmp_path, python=probe(REPORTING))
     assert code == 0
-    assert "of 100 rows" in screen
+    assert "[1/2] take a backup\r\n" in screen
+    assert "dump" in screen
     assert screen.endswith("\x1b[2Kdone\r\n")
     assert screen.count("\x1b[?25l") == screen.count("\x1b[?25h") == 1
 
@@ -345,6 +347,7 @@ def test_a_terminal_is_asked_for_colours_only_if_they_are_wanted(tmp_path: Path)
 
 def test_lines_of_progress() -> None:
     assert line(Progress("wait"), 0) == "wait"
+    assert line(Progress("applying x", 3, 9, "migrations"), 2) == "applying x (3 of 9 migrations)"
     assert line(Progress("dump", 300, 0, "rows"), 2) == "dump: 300 rows, 150 rows/s"
     full = line(Progress("dump", 400_000_000, 1_000_000_000), 10)
     assert full == "dump: 40 % of 1.0 GB, 40.0 MB/s, 0:15 left"

@@ -19,7 +19,7 @@ def look(probe: Probe) -> Iterator[Check]:
         latency = clock.now() - began
         encrypted = session.rows("SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl")
     way = encrypted[0][0] if encrypted else "not encrypted"
-    detail = f"{target} answers in {latency * 1000:.0f} ms, {way}"
+    detail = f"{target} answers in {latency * 1000:.1f} ms, {way}"
     if standby:
         yield Check(
             "connection",

@@ -1,0 +1,259 @@
+"""The health check: each kind of trouble is found, a healthy database has none, and nothing is changed by looking."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from operations import backup, journal
+from operations.checks import activity, backups
+from operations.checks.model import Check, Probe, age_text, bytes_text, listed
+from operations.context import Context
+from operations.errors import StatementFailed
+from operations.health import check
+from operations.layout import kept_name, scratch_prefix
+from operations.lock import held
+from operations.quoting import identifier
+from operations.secret import Secret
+from operations.settings import Alerts, App
+
+from .conftest import OWNER_PASSWORD, Server
+from .folders import write_migration
+
+TABLES = "CREATE TABLE \"User\" (id serial PRIMARY KEY, email text); INSERT INTO \"User\" (email) VALUES ('a'), ('a');"
+
+
+@pytest.fixture
+def shop(context: Context) -> Context:
+    """A database with one table, deployed by nobody, and an empty migrations folder."""
+    write_migration(context, "1_init", "SELECT 1;")
+    with context.database.session() as session:
+        session.script(TABLES)
+        session.script(
+            "CREATE TABLE _prisma_migrations (id varchar(36) PRIMARY KEY, checksum varchar(64) NOT NULL,"
+            " finished_at timestamptz, migration_name varchar(255) NOT NULL, logs text, rolled_back_at timestamptz,"
+            " started_at timestamptz NOT NULL DEFAULT now(), applied_steps_count integer NOT NULL DEFAULT 0);"
+            "INSERT INTO _prisma_migrations (id, checksum, finished_at, migration_name, applied_steps_count) SELECT"
+            " '1', encode(sha256('SELECT 1;'), 'hex'), now(), '1_init', 1"
+        )
+    return context
+
+
+def found(context: Context, name: str) -> Check:
+    (one,) = [each for each in check(context).checks if each.name == name]
+    return one
+
+
+def run_sql(context: Context, script: str) -> None:
+    with context.database.session() as session:
+        session.script(script)
+
+
+def test_a_healthy_database_has_nothing_to_complain_about(shop: Context) -> None:
+    backup.create(shop, verify="L2")
+    result = check(shop)
+    assert [each for each in result.checks if each.status != "ok"] == []
+    assert result.healthy
+    assert {each.why + each.fix for each in result.checks} == {""}
+    names = [each.name for each in result.checks]
+    assert len(names) == len(set(names))
+    assert {"connection", "rights", "server_version", "client_tools", "pooler", "migrations"} <= set(names)
+
+
+def test_every_finding_says_why_it_matters_and_what_to_do(shop: Context) -> None:
+    run_sql(shop, 'CREATE TABLE loose (a int); ALTER TABLE "User" ADD CHECK (id > 1) NOT VALID')
+    bad = [each for each in check(shop).checks if each.status != "ok"]
+    assert {each.name for each in bad} == {"primary_keys", "constraints", "backups"}
+    assert all(each.detail and each.why and each.fix for each in bad)
+
+
+def test_an_unreachable_database_is_a_finding_and_the_rest_is_looked_at(shop: Context, server: Server) -> None:
+    context = replace(shop, database=server.superuser("no such database"))
+    assert found(context, "connection").status == "fail"
+    assert found(context, "backups").status == "warn"
+    assert not check(context).healthy
+
+
+def test_what_the_role_may_not_do(shop: Context, server: Server, context_of: Callable[..., Context]) -> None:
+    name = shop.database.target.database
+    with server.superuser().session() as session:
+        session.script(f"DROP ROLE IF EXISTS weak; CREATE ROLE weak LOGIN PASSWORD '{OWNER_PASSWORD.reveal()}'")
+    weak = found(context_of(server.url(name, user="weak")), "rights")
+    assert weak.status == "fail"
+    assert weak.detail == f"weak does not own {name}, may not create databases, may not create tables here"
+    assert weak.fix.startswith(f'As a superuser: ALTER DATABASE "{name}" OWNER TO "weak"; ALTER ROLE "weak" CREATEDB;')
+    superuser = replace(shop, database=server.superuser(name))
+    assert found(superuser, "rights").detail == "postgres is a superuser"
+
+
+def test_missing_client_tools(shop: Context, tmp_path: Path) -> None:
+    context = replace(shop, environment=replace(shop.environment, client_bin=str(tmp_path)))
+    tools = found(context, "client_tools")
+    assert (tools.status, "postgresql-client-" in tools.fix) == ("fail", True)
+
+
+def test_histories(shop: Context) -> None:
+    write_migration(shop, "2_more", "SELECT 2;")
+    assert (found(shop, "migrations").status, found(shop, "migrations").detail) == ("warn", "pending: 2_more")
+    write_migration(shop, "1_init", "SELECT 'edited';")
+    assert found(shop, "migrations").detail == "applied, but edited since: 1_init"
+    run_sql(shop, "UPDATE _prisma_migrations SET finished_at = NULL")
+    assert found(shop, "migrations").detail == "failed: 1_init"
+    run_sql(shop, "UPDATE _prisma_migrations SET finished_at = now(), migration_name = '0_gone'")
+    assert found(shop, "migrations").detail == "applied, but not in the folder: 0_gone"
+    nowhere = replace(shop, environment=replace(shop.environment, migrations="/nowhere"))
+    assert found(nowhere, "migrations").status == "fail"
+
+
+def test_invalid_indexes(shop: Context) -> None:
+    with shop.database.session() as session, pytest.raises(StatementFailed, match="could not create unique index"):
+        session.execute('CREATE UNIQUE INDEX CONCURRENTLY "User_email_key" ON "User" (email)')
+    index = found(shop, "indexes")
+    assert (index.status, index.detail) == ("fail", 'invalid: public."User_email_key"')
+    run_sql(shop, 'DELETE FROM "User" WHERE id = 2')
+    run_sql(shop, index.fix.split(" (or")[0])
+    assert found(shop, "indexes").status == "ok"
+
+
+def test_constraints_never_validated_and_the_fix_mends_them(shop: Context) -> None:
+    run_sql(shop, 'ALTER TABLE "User" ADD CONSTRAINT "id is positive" CHECK (id > 0) NOT VALID')
+    constraint = found(shop, "constraints")
+    assert (constraint.status, constraint.detail) == ("warn", 'never validated: "id is positive" ON "User"')
+    run_sql(shop, constraint.fix)
+    assert found(shop, "constraints").status == "ok"
+
+
+def test_tables_without_primary_keys_but_not_prismas_many_to_many_tables(shop: Context) -> None:
+    run_sql(shop, 'CREATE TABLE "_AToB" ("A" int, "B" int); CREATE UNIQUE INDEX ON "_AToB" ("A", "B")')
+    assert found(shop, "primary_keys").status == "ok"
+    run_sql(shop, "CREATE TABLE loose (a int) PARTITION BY LIST (a); CREATE TABLE l1 PARTITION OF loose DEFAULT")
+    assert found(shop, "primary_keys").detail == "without one: loose"
+
+
+@pytest.mark.parametrize(("value", "status"), [(1_600_000_000, "ok"), (1_700_000_000, "warn"), (2_147_483_000, "fail")])
+def test_ids_that_run_out(shop: Context, value: int, status: str) -> None:
+    run_sql(shop, f"SELECT setval('\"User_id_seq\"', {value})")
+    assert found(shop, "sequences").status == status
+
+
+def test_a_narrow_column_runs_out_before_its_wide_sequence(shop: Context) -> None:
+    run_sql(
+        shop,
+        "CREATE SEQUENCE wide; CREATE TABLE narrow (id smallint PRIMARY KEY DEFAULT nextval('wide'));"
+        "ALTER SEQUENCE wide OWNED BY narrow.id; SELECT setval('wide', 30000); CREATE SEQUENCE unused",
+    )
+    sequence = found(shop, "sequences")
+    assert (sequence.status, sequence.detail) == ("warn", "wide has used 92% of its numbers")
+    assert sequence.fix.startswith('ALTER TABLE narrow ALTER COLUMN "id" TYPE bigint;')
+
+
+@contextmanager
+def waiting_for_a_lock(context: Context) -> Iterator[int]:
+    """A session that waits for another one; yields the pid of the one in the way."""
+    with context.database.session() as holder, context.database.session() as waiter, context.database.session() as eye:
+        blocker, waiting = holder.pid, waiter.pid
+        holder.execute("BEGIN")
+        holder.execute('LOCK TABLE "User"')
+        thread = threading.Thread(target=lambda: waiter.rows('SELECT count(*) FROM "User"'))
+        thread.start()
+        deadline = time.monotonic() + 30
+        query = "SELECT count(*) FROM pg_locks WHERE pid = %s AND NOT granted AND waitstart IS NOT NULL"
+        while eye.rows(query, (waiting,)) != [(1,)]:
+            assert time.monotonic() < deadline
+        try:
+            yield blocker
+        finally:
+            holder.execute("ROLLBACK")
+            thread.join()
+
+
+def test_who_blocks_whom(shop: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found(shop, "lock_queue").status == "ok"
+    monkeypatch.setattr(activity, "WAITS", 0.0)
+    monkeypatch.setattr(activity, "LONG", 0.0)
+    with waiting_for_a_lock(shop) as blocker:
+        queue, old = found(shop, "lock_queue"), found(shop, "long_transactions")
+    assert queue.status == "warn"
+    assert f'for {blocker}: SELECT count(*) FROM "User"' in queue.detail
+    assert queue.fix == f"SELECT pg_terminate_backend({blocker}); frees the queue"
+    assert f"pid {blocker} (app_owner, idle in transaction" in old.detail
+
+
+@dataclass(frozen=True)
+class Later:
+    """A clock that goes ``seconds`` ahead."""
+
+    seconds: float
+
+    def now(self) -> float:
+        return time.time() + self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        raise NotImplementedError
+
+
+def test_backups_that_are_missing_old_untested_or_damaged(shop: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found(shop, "backups").fix == "locktender backup create"
+    made = backup.create(shop)
+    untested = found(shop, "backups")
+    assert (untested.status, untested.fix) == ("warn", f"locktender backup verify {made.id} --test-restore")
+    old = found(replace(shop, clock=Later(27 * 3600)), "backups")
+    assert (old.status, "27 h old" in old.detail) == ("fail", True)
+    monkeypatch.setattr(backups, "ROOM", 1e12)
+    assert found(shop, "disk").status == "warn"
+    manifest = Path(made.path, "manifest.json")
+    manifest.write_bytes(manifest.read_bytes().replace(b'"tester"', b'"testes"'))
+    assert (found(shop, "damaged_backups").status, found(shop, "backups").status) == ("fail", "warn")
+
+
+def test_what_runs_leave_behind(shop: Context, server: Server) -> None:
+    name = shop.database.target.database
+    partial = Path(backup.create(shop).path + backup_ending(shop))
+    partial.mkdir()
+    kept = kept_name(name, "20240101T000000Z-abcdef")
+    scratch = scratch_prefix(shop.environment, name) + "12345678"
+    with shop.database.session("postgres") as session:
+        for each in (kept, scratch):
+            session.execute(f"CREATE DATABASE {identifier(each)}")
+    with held(shop, "deploy", "20240102T000000Z-abcdef") as lock:
+        journal.Journal.open(shop, lock, "deploy")
+        assert found(shop, "runs").detail == "deploy (run 20240102T000000Z-abcdef) is at work"
+        assert "scratch_databases" not in {each.name for each in check(shop).checks}
+    assert kept in found(shop, "kept_databases").detail
+    assert f'DROP DATABASE "{kept}"' in found(shop, "kept_databases").fix
+    assert found(shop, "scratch_databases").detail == scratch
+    assert found(shop, "partial_backups").detail == partial.name
+    dead = found(shop, "runs")
+    assert (dead.status, dead.detail) == ("fail", "died before its end: 20240102T000000Z-abcdef (deploy)")
+
+
+def backup_ending(context: Context) -> str:
+    from operations.backup_leftovers import partial_path
+
+    return partial_path(context, "").rpartition("/")[2]
+
+
+def test_sections_without_effect_are_named(shop: Context) -> None:
+    settings = replace(shop.environment, app=App("/srv", ("web",)), alerts=Alerts((Secret("https://example.com"),)))
+    configured = found(replace(shop, environment=settings), "configuration")
+    assert (configured.status, configured.detail) == ("warn", "not looked at yet: app, alerts")
+
+
+def test_looking_is_bounded_and_cannot_write(shop: Context) -> None:
+    with shop.database.session() as session:
+        with Probe(shop, session).reading() as reading:
+            assert reading.rows("SHOW statement_timeout") == [("5s",)]
+            assert reading.rows("SHOW transaction_read_only") == [("on",)]
+        assert session.rows("SHOW statement_timeout") == [("0",)]
+
+
+def test_words() -> None:
+    assert listed("abcdefg") == "a, b, c, d, e and 2 more"
+    assert [age_text(t) for t in (59, 119, 130, 7200, 200_000)] == ["59 s", "119 s", "2 min", "2 h", "2 d"]
+    assert [bytes_text(n) for n in (999, 1500, 3e13)] == ["999 B", "1.5 kB", "30.0 TB"]
