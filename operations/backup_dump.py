@@ -11,7 +11,7 @@ from operations import catalog
 from operations.backup_reading import BEGIN, LOCK_WAIT, Work, reading
 from operations.backups.manifest import SequenceState, TableRows
 from operations.backups.progress import Meter
-from operations.backups.rows import HASHED_FROM, count_large_objects, count_table, fix_settings
+from operations.backups.rows import count_large_objects, count_table, fix_settings
 from operations.backups.sequences import read_sequences, unmoved
 from operations.backups.stderr import DISK_FULL, telling
 from operations.backups.surroundings import Role, Surroundings, read_surroundings
@@ -63,7 +63,7 @@ def dump(context: Context, tools: ClientTools, role: Role, directory: str, jobs:
         tables = read_tables(keeper)
         before = read_sequences(keeper)
         snapshot = keeper.rows("SELECT pg_export_snapshot()")[0][0]
-        work = _work(context, tables, hashed and keeper.server_version >= HASHED_FROM, warnings)
+        work = _work(context, tables, hashed, warnings)
         with reading(context, work, jobs, snapshot=snapshot) as results:
             _run_pg_dump(context, tools, role, directory, tables, snapshot, jobs)
             context.report(Progress("counting rows"))

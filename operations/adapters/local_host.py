@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import threading
@@ -125,8 +126,8 @@ class LocalHost:
         """Regular files only: a link, a device or a pipe in a backup is not ours."""
         found: dict[str, int] = {}
         with _told(path):
-            for directory, _, names in os.walk(path, onerror=_raise):
-                for name in names:
+            for directory, directories, names in os.walk(path, onerror=_raise):
+                for name in (*names, *(name for name in directories if Path(directory, name).is_symlink())):
                     file = Path(directory, name)
                     status = file.lstat()
                     if not stat.S_ISREG(status.st_mode):
@@ -173,7 +174,7 @@ def _ended(process: subprocess.Popen[str]) -> Iterator[None]:
         yield
     finally:
         if process.poll() is None:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # with its parallel workers, which would go on by themselves
         process.wait()
         for pipe in (process.stdout, process.stderr):
             if pipe:

@@ -1,26 +1,42 @@
 """Counts and hashes of every row, the same before a dump and after its restore.
 
-A row's hash takes its columns by name, because a child table's columns can come back in another order. Types whose
-own hash tells all their values apart are hashed as they are; all others by their text, since theirs takes 1.0 for
-1.00, depends on an enum's object ids, or does not exist (xml). The sum over all rows does not depend on their order,
-and counts a row that is there twice.
+A row's hash takes its columns by name, because a child table's columns can come back in another order. Each value's
+hash is the seed of the next one's. Types whose own hash tells all their values apart are hashed by it, as that is
+quick; all others by their text, since theirs takes 1.0 for 1.00, depends on an enum's object ids, or does not exist.
+The sum over all rows does not depend on their order, and counts a row that is there twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from operations.backups.manifest import TableRows
-from operations.backups.tables import Table, read_tables
+from operations.backups.tables import Column, Table, read_tables
 from operations.errors import StatementFailed
 from operations.ports import Session
 from operations.quoting import identifier, literal
 
-HASHED_FROM = 140000
-"""``hash_record_extended`` is there from PostgreSQL 14 on; older servers get counts only."""
-
 ALIAS = "r"
+NESTED = 50
+"""Columns that are hashed in one nested expression; fewer than an int8 has bits."""
+
+BY_TEXT = "hashtextextended(coalesce(textin({output}({column})), '') COLLATE \"C\", {seed})"
+# The type's own output function, not a cast to text: that could be one that a user made, and would run with our rights.
+_TEXT = "hashtextextended(coalesce({column}, '') COLLATE \"C\", {seed})"
+BY_TYPE = {
+    "bool": "hashint4extended(coalesce({column}, false)::int4, {seed})",
+    "int2": "hashint2extended(coalesce({column}, 0::int2), {seed})",
+    "int4": "hashint4extended(coalesce({column}, 0), {seed})",
+    "int8": "hashint8extended(coalesce({column}, 0), {seed})",
+    "uuid": "uuid_hash_extended(coalesce({column}, '00000000-0000-0000-0000-000000000000'), {seed})",
+    "timestamp": "timestamp_hash_extended(coalesce({column}, 'epoch'), {seed})",
+    "timestamptz": "timestamp_hash_extended(coalesce({column}, 'epoch')::timestamp, {seed})",
+    "time": "time_hash_extended(coalesce({column}, '0:00'), {seed})",
+    "text": _TEXT,
+    "varchar": _TEXT,
+}
+
 FIXED = {
     "search_path": "pg_catalog",
     "datestyle": "ISO, YMD",
@@ -43,9 +59,8 @@ _NO_LIMITS = (
     " WHERE name IN ('transaction_timeout', 'idle_session_timeout')"
 )
 
-NOT_ABOUT_HASHING = ("57014", "55P03", "40001", "40P01", "42501", "42P01", "XX001", "XX002")
-"""Cancelled, locked, a standby's conflict, deadlock, no right, no such table, damaged data: counting alone would not
-help, or would hide it."""
+NOT_ABOUT_HASHING = ("57014", "55P03", "40001", "40P01", "XX001", "XX002")
+"""Cancelled, locked, a standby's conflict, deadlock, damaged data: counting alone would not help, or would hide it."""
 
 LARGE_OBJECTS = (
     "SELECT count(*), coalesce(sum(hashtextextended(oid || ' ' || encode(sha256(lo_get(oid)), 'hex'), 0)), 0)::text"
@@ -67,7 +82,6 @@ def count_rows(session: Session, names: Collection[str] | None = None, *, hashed
     with _unchanged(session):
         session.script("; ".join(f"SET LOCAL {name} TO {literal(value)}" for name, value in FIXED.items()))
         tables = [table for table in read_tables(session) if names is None or table.name in names]
-        hashed = hashed and session.server_version >= HASHED_FROM
         return {table.name: count_table(session, table, hashed, warn=lambda _: None) for table in tables}
 
 
@@ -86,23 +100,36 @@ def _unchanged(session: Session) -> Iterator[None]:
 
 def counting(table: Table, hashed: bool) -> str:
     """The statement that yields a table's number of rows and their hash."""
-    total = f"coalesce(sum({_row_hash(table)}), 0)::text" if hashed else "NULL"
+    total = f"coalesce(sum({_row_hash(table.columns)}), 0)::text" if hashed else "NULL"
     return f"SELECT count(*), {total} FROM {table.source} AS {ALIAS} {table.condition}".rstrip()
 
 
-def _row_hash(table: Table) -> str:
-    parts = [_column(name) for name in table.exact]
-    parts += [f'{_column(name)}::text COLLATE "C"' for name in table.text]
-    if table.other:
-        # Not a cast to text: that could be one that a user made, and would run their function with our rights.
-        others = ", ".join(_column(name) for name in table.other)
-        parts.append(f'textin(record_out(ROW({others}))) COLLATE "C"')
-    return f"hash_record_extended(ROW({', '.join(parts)}), 0)"
+def _row_hash(columns: Sequence[Column]) -> str:
+    """One expression; in pieces, as PostgreSQL limits how deep one may be nested."""
+    row = "0"
+    for start in range(0, len(columns), NESTED):
+        row = f"hashint8extended({_piece(columns[start : start + NESTED])}, {row})"
+    return row
 
 
-def _column(name: str) -> str:
+def _piece(columns: Sequence[Column]) -> str:
+    """The chain over some columns, begun with which of them are null: after that a null can be hashed as any value."""
+    nulls = " + ".join(
+        f"CASE WHEN {_reference(column)} IS NULL THEN {1 << bit} ELSE 0 END" for bit, column in enumerate(columns)
+    )
+    chain = f"hashint8extended({nulls}, 0)"
+    for column in columns:
+        chain = _hash(column).format(column=_reference(column), output=column.output, seed=chain)
+    return chain
+
+
+def _hash(column: Column) -> str:
+    return BY_TYPE.get(column.type, BY_TEXT)
+
+
+def _reference(column: Column) -> str:
     """With the alias in front, a column can be called as it likes, even as the alias."""
-    return f"{ALIAS}.{identifier(name)}"
+    return f"{ALIAS}.{identifier(column.name)}"
 
 
 def count_table(session: Session, table: Table, hashed: bool, warn: Callable[[str], None]) -> TableRows:

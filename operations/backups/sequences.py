@@ -17,7 +17,7 @@ _SEQUENCES = """
       AND (c.relpersistence = 'p' OR c.relpersistence = 'u' AND NOT pg_is_in_recovery())
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                       WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-    ORDER BY 1 COLLATE "C"
+    ORDER BY n.nspname, c.relname
 """
 
 

@@ -22,7 +22,7 @@ _TABLES = f"""
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_extension e ON c.oid = ANY (e.extconfig)
     WHERE {_IN_DUMP}
-    ORDER BY 2 COLLATE "C"
+    ORDER BY n.nspname, c.relname
 """
 
 _NAMES = f"""
@@ -33,18 +33,26 @@ _NAMES = f"""
 """
 
 _COLUMNS = """
-    SELECT a.attrelid::bigint, a.attname,
-           CASE WHEN a.atttypid = ANY ('{bool,int2,int4,int8,uuid,date,time,timestamp,timestamptz,bytea}'::regtype[])
-                THEN 'exact' WHEN a.atttypid = ANY ('{text,varchar}'::regtype[]) THEN 'text' ELSE 'other' END
+    SELECT a.attrelid::bigint, a.attname, CASE n.nspname WHEN 'pg_catalog' THEN t.typname ELSE '' END, t.typoutput::text
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    JOIN pg_type t ON t.oid = a.atttypid JOIN pg_namespace n ON n.oid = t.typnamespace
     WHERE c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'
-    ORDER BY a.attrelid, a.attname COLLATE "C"
+    ORDER BY a.attrelid, a.attname
 """
 
 
 @dataclass(frozen=True)
+class Column:
+    """``type`` is that of PostgreSQL's own types, else empty; ``output`` the function that makes any value to text."""
+
+    name: str
+    type: str
+    output: str
+
+
+@dataclass(frozen=True)
 class Table:
-    """``name`` is quoted and dotted. ``exact``, ``text`` and ``other`` are its columns by the way they are hashed.
+    """``name`` is quoted and dotted; ``columns`` are sorted by name, without those that are computed on reading.
 
     ``condition`` is an extension's ``WHERE …`` for the rows of its configuration table that a dump has, else empty.
     """
@@ -53,9 +61,7 @@ class Table:
     schema: str
     relation: str
     bytes: int = 0
-    exact: tuple[str, ...] = ()
-    text: tuple[str, ...] = ()
-    other: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
     condition: str = ""
 
     @property
@@ -70,18 +76,11 @@ def table_names(session: Session) -> dict[int, Table]:
 
 
 def read_tables(session: Session) -> tuple[Table, ...]:
-    """All of them with sizes and columns; needs a lock on each (as ``pg_table_size`` takes one)."""
-    columns: dict[int, dict[str, list[str]]] = {}
-    for oid, column, kind in session.rows(_COLUMNS):
-        columns.setdefault(oid, {}).setdefault(kind, []).append(column)
+    """All of them with sizes and columns, for the search path ``pg_catalog``; ``pg_table_size`` locks each briefly."""
+    columns: dict[int, list[Column]] = {}
+    for oid, *column in session.rows(_COLUMNS):
+        columns.setdefault(oid, []).append(Column(*column))
     return tuple(
-        Table(
-            name=name,
-            schema=schema,
-            relation=relation,
-            bytes=size or 0,
-            condition=condition,
-            **{kind: tuple(columns.get(oid, {}).get(kind, ())) for kind in ("exact", "text", "other")},
-        )
+        Table(name, schema, relation, size or 0, tuple(columns.get(oid, ())), condition)
         for oid, name, schema, relation, size, condition in session.rows(_TABLES)
     )
