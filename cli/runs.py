@@ -68,13 +68,12 @@ def _plan(result: DeployResult) -> Iterator[RenderableType | str]:
     count = len(result.plan.migrations)
     yield f"  {count} migration{'s' * (count != 1)} in {whole}; plan {result.plan.digest[:12]}"
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("  migration", "atomic", "because", "down.sql"):
+    for column in ("  migration", "atomic", "because", "way back"):
         table.add_column(column, overflow="fold")
     for one in result.plan.migrations:
         atomic = Text("yes", style="green") if one.atomic else Text("no", style="yellow")
-        table.add_row(
-            Text(f"  {one.name}"), atomic, Text(one.reason), Text("down.sql" if one.down else "inverse or backup")
-        )
+        way = "down.sql" if one.down else "inverse or backup"
+        table.add_row(Text(f"  {one.name}"), atomic, Text(one.reason), Text(way))
     yield table
     yield from (f"  {number}. {step.name}: {step.what}" for number, step in enumerate(result.plan.steps, 1))
 
