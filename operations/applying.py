@@ -13,14 +13,13 @@ from typing import Any
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from operations import catalog
 from operations.advisory import lock_database
 from operations.blockers import Blocker, watching
 from operations.context import Context
 from operations.counting import counted, counted_outside
 from operations.errors import ConnectionLost, DatabaseUnreachable, LocktenderError, MigrationFailed, StatementFailed
 from operations.journal import Journal
-from operations.leftovers import drop_new_invalid_indexes, invalid_indexes
+from operations.leftovers import Outside, drop_new_invalid_indexes
 from operations.migrations.model import Format, Migration
 from operations.migrations.script import Script, place
 from operations.plan import Unit, split
@@ -51,7 +50,7 @@ class Applier:
     create_history: bool
     applied: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    one_by_one: bool = False
+    divided: bool = False
 
     def apply(self, unit: Unit) -> None:
         """Apply one unit. Raises ``MigrationFailed``; what it had committed until then stands in the journal."""
@@ -64,13 +63,14 @@ class Applier:
                 return self._apply(replace(unit, kind="message"))
             if len(unit.migrations) == 1 or sqlstate not in ONLY_TOGETHER:
                 raise
-            self.one_by_one = True
+            self.divided = True
+            first, second = split(unit, error.details["migration"])
             self.notes.append(
-                f"In one transaction PostgreSQL refused ({error.details['sqlstate']}: {error.details['reason']}); "
-                f"the {len(unit.migrations)} migrations were applied one by one instead."
+                f"{error.details['migration']} cannot share a transaction with the migrations before it "
+                f"({sqlstate}: {error.details['reason']}), so those were committed first."
             )
-            for part in split(unit):
-                self._apply(part)
+            self._apply(first)
+            self.apply(second)
 
     def _apply(self, unit: Unit) -> None:
         if unit.kind == "transaction":
@@ -89,8 +89,7 @@ class Applier:
                 self._report(name)
                 self._run(name, self.scripts[name].body)
                 self._settle_session()
-                self.format.record_started(self.session, self.row_ids[name], self.migrations[name])
-                self.format.record_finished(self.session, self.row_ids[name])
+                self.format.record_run(self.session, self.row_ids[name], self.migrations[name])
         self.create_history = False
 
     def _piecewise(self, unit: Unit) -> None:
@@ -98,16 +97,14 @@ class Applier:
         self._settle_session()
         if self.create_history:
             self._create_history()
-        with self._committing(name, 0):
-            self.format.record_started(self.session, self.row_ids[name], self.migrations[name])
+        self.format.record_started(self.session, self.row_ids[name], self.migrations[name])
         script = self.scripts[name]
         segments = (whole(script),) if unit.kind == "message" else segments_of(script)
         for number, segment in enumerate(segments, start=1):
             self._report(name)
             self._piece(name, number, segment)
         self._settle_session()
-        with self._committing(name, len(segments) + 1):
-            self.format.record_finished(self.session, self.row_ids[name])
+        self.format.record_finished(self.session, self.row_ids[name])
 
     def _piece(self, name: str, number: int, segment: Segment) -> None:
         if segment.in_transaction:
@@ -132,34 +129,29 @@ class Applier:
 
     def _concurrent(self, name: str, number: int, segment: Segment) -> None:
         """A statement that PostgreSQL runs outside of transactions only: what it did shows in the catalog."""
-        invalid, before = invalid_indexes(self.session), self.fingerprint()
+        before = Outside.read(self.session)
         commits = segment.statements[0].kind in (
             "DO",
             "CALL",
         )  # a block that ends transactions: its rows are not counted
-        self.journal.record("statement", migration=name, piece=number, invalid=sorted(invalid), verbatim=commits)
+        self.journal.record("statement", migration=name, piece=number, invalid=sorted(before.invalid), verbatim=commits)
 
         def perform() -> None:
             self._settle_session(CONCURRENT_LOCK_TIMEOUT)
             try:
                 self._run(name, segment.text, segment.offset)
             except MigrationFailed:
-                drop_new_invalid_indexes(self.session, invalid)
+                drop_new_invalid_indexes(self.session, before.invalid)
                 raise
 
         def done() -> bool:
-            drop_new_invalid_indexes(self.session, invalid)
-            return self.fingerprint() != before
+            drop_new_invalid_indexes(self.session, before.invalid)
+            return Outside.read(self.session) != before
 
-        with counted_outside(lambda: self.session, self.journal):
-            self._attempt(perform, done)
+        with counted_outside(lambda: self.session, self.journal, before):
+            self._attempt(perform, done, attempts=1 if commits else None)
         self._settle_session()
-        with self._committing(name, number):
-            self.format.record_step(self.session, self.row_ids[name], number)
-
-    def fingerprint(self) -> str:
-        """Of the catalog without the history table."""
-        return catalog.read(self.session, exclude=history_table(self.session, self.format)).fingerprint
+        self.format.record_step(self.session, self.row_ids[name], number)
 
     def _create_history(self) -> None:
         with self._committing("", 0):

@@ -14,14 +14,10 @@ from operations import writes
 from operations.context import Context
 from operations.errors import ConnectionLost, StatementFailed
 from operations.journal import Journal, RunRecord, records
+from operations.leftovers import Outside
 from operations.ports import Session
 from operations.traces import Trace
 from operations.writes import Counters, Written
-
-_FILES = """
-    SELECT c.oid::bigint, c.relfilenode::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-"""
 
 
 @contextmanager
@@ -42,19 +38,19 @@ def counted(session: Session, journal: Journal, begin: str, event: str, **facts:
 
 
 @contextmanager
-def counted_outside(session: Callable[[], Session], journal: Journal) -> Iterator[None]:
+def counted_outside(session: Callable[[], Session], journal: Journal, before: Outside) -> Iterator[None]:
     """Statements outside of transactions, whose catalog rows no transaction of ours can count (``outside``).
 
     What the catalogs gained meanwhile counts as ours, unless a table got another file: someone may have emptied it.
     ``session`` is asked for again at the end, since a lost connection may have been replaced.
     """
-    before, files = writes.counters(session()), session().rows(_FILES)
+    counts = writes.catalogs(session())
     try:
         yield
     finally:
-        after = writes.counters(session())
-        same = session().rows(_FILES) == files
-        journal.record("outside", own=writes.catalogs_between(before, after).to_json() if same else None)
+        gained = writes.gained(counts, writes.catalogs(session()))
+        same = Outside.read(session()).files == before.files
+        journal.record("outside", own=gained.to_json() if same else None)
 
 
 def counted_since(records: Iterable[RunRecord], run_id: str) -> Counters | None:
@@ -72,13 +68,17 @@ def counted_since(records: Iterable[RunRecord], run_id: str) -> Counters | None:
     return total
 
 
-def written_by_others(context: Context, origin: Trace, now: Counters) -> Written:
-    """What others have written between the restore point of ``origin`` and ``now``."""
+def written_by_others(context: Context, origin: Trace, now: Counters, history_table: str) -> Written:
+    """What others have written between the restore point of ``origin`` and ``now``, but for the history table."""
     own = counted_since(records(context), origin.run_id)
     if own is None:
         return Written.unknown("a migration committed by itself, so its own writes could not be counted")
     point = origin.restore_point
-    return writes.since(point.counters, now, own) if point else Written.unknown("there is no restore point")
+    if point is None:
+        return Written.unknown("there is no restore point")
+    # The history is the migration tools' own book-keeping: what stands in it is looked up there.
+    before, after, ours = (counters.without(history_table) for counters in (point.counters, now, own))
+    return writes.since(before, after, ours)
 
 
 def _record_attempt(session: Session, journal: Journal) -> None:

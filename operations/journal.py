@@ -80,6 +80,14 @@ class Journal:
         journal.record(STARTED, operation=operation, actor=context.actor, token=lock.owner.token, **facts)
         return journal
 
+    @classmethod
+    def reopen(cls, context: Context, lock: Lock, run_id: str) -> Journal:
+        """The journal of a dead run, for the run that settles it; a line that was cut short is ended first."""
+        path = _file(context, run_id)
+        if not context.host.read(path).endswith(b"\n"):
+            context.host.append(path, b"\n")
+        return cls(context, lock, run_id)
+
     def record(self, event: str, **facts: Any) -> None:
         """Append and sync one line, if the lock is still ours; raises ``LockLost``, ``HostError``."""
         self.lock.check()
@@ -91,14 +99,10 @@ class Journal:
 
 
 def append(context: Context, run_id: str, event: str, **facts: Any) -> None:
-    """One line for any run: also the settling of a dead one by the run that holds the lock now."""
+    """Append one line to a run's journal."""
     at = datetime.fromtimestamp(context.clock.now(), UTC).isoformat(timespec="milliseconds")
     line = json.dumps({"event": event, "at": at, **facts}, ensure_ascii=False, separators=(",", ":"))
-    # A line cut short by a crash is ended first, so that this one does not become part of it.
-    path = _file(context, run_id)
-    before = context.host.read(path) if context.host.exists(path) else b""
-    cut = before and not before.endswith(b"\n")
-    context.host.append(path, (b"\n" if cut else b"") + line.encode() + b"\n")
+    context.host.append(_file(context, run_id), line.encode() + b"\n")
 
 
 def read(context: Context, run_id: str) -> RunRecord | None:

@@ -246,7 +246,7 @@ class _Run:
             outcome=outcome,
             applied=tuple(applier.applied) if applier and outcome != "rolled_back" else (),
             backup_id=self.backup_id,
-            atomic=self.plan.atomic and not (applier and applier.one_by_one),
+            atomic=self.plan.atomic and not (applier and applier.divided),
             rollback=rollback,
             steps=ended.results if isinstance(ended, StepFailed) else ended,
             plan=self.plan,

@@ -48,8 +48,8 @@ class PlannedMigration:
     checksum: str
     atomic: bool
     reason: str
-    way_back: str
-    """How it would be undone once applied: ``down`` (its down.sql), ``inverse`` (every statement has one), ``swap``."""
+    down: bool
+    """Whether it comes with a script that undoes it."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,13 @@ def units_of(scripts: Sequence[Script], mode: Transactions) -> tuple[Unit, ...]:
     )
 
 
-def split(unit: Unit) -> tuple[Unit, ...]:
-    """The same migrations one by one, for when they fail only for being together."""
-    return tuple(Unit(unit.kind, (name,), "in a transaction of its own") for name in unit.migrations)
+def split(unit: Unit, at: str) -> tuple[Unit, Unit]:
+    """The migrations before ``at``, and ``at`` with those behind it, for when they fail only for being together."""
+    index = max(1, unit.migrations.index(at))
+    return (
+        Unit(unit.kind, unit.migrations[:index], f"committed before {at}"),
+        Unit(unit.kind, unit.migrations[index:], unit.reason),
+    )
 
 
 def _groups(scripts: Sequence[Script], mode: Transactions) -> Iterable[list[Script]]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from operations.errors import PrivilegeMissing, Refused
 from operations.gathering import Facts, TargetFacts
-from operations.migrations.inverse import inverse
 from operations.migrations.model import Migration
 from operations.migrations.script import Script
 from operations.plan import Plan, PlannedMigration, RestorePointKind, Step, Unit, units_of
@@ -60,15 +59,8 @@ def _planned(migration: Migration, script: Script) -> PlannedMigration:
         checksum=migration.checksum or "",
         atomic=script.verdict.atomic,
         reason=script.verdict.reason,
-        way_back=_way_back(migration, script),
+        down=migration.down is not None,
     )
-
-
-def _way_back(migration: Migration, script: Script) -> str:
-    if migration.down is not None:
-        return "down"
-    statements = [s for s in script.statements or () if script.body[s.start : s.end].strip()]
-    return "inverse" if script.statements is not None and all(inverse(s.text) for s in statements) else "swap"
 
 
 def _steps(operation: str, units: Sequence[Unit], restore_point: RestorePointKind, count: int) -> tuple[Step, ...]:

@@ -22,7 +22,9 @@ SWAPS = 3
 """Autovacuum and the like may move a counter between the last look and the swap; then it is looked at again."""
 
 
-def swap_back(context: Context, journal: Journal, origin: Trace, session: Session, *, accept_data_loss: bool) -> str:
+def swap_back(
+    context: Context, journal: Journal, origin: Trace, session: Session, history_table: str, *, accept_data_loss: bool
+) -> str:
     """Make the restore point the live database; returns the name under which the one before it is kept.
 
     Ends ``session``. Raises ``DataWouldBeLost`` if others write until the very end, and what ``beside`` and ``swap``
@@ -39,7 +41,7 @@ def swap_back(context: Context, journal: Journal, origin: Trace, session: Sessio
         for attempt in range(1, SWAPS + 1):
             with context.database.session(purpose="rollback") as looking:
                 now = writes.counters(looking)
-            written = written_by_others(context, origin, now)
+            written = written_by_others(context, origin, now, history_table)
             if not (written.certain_none or accept_data_loss):
                 raise DataWouldBeLost(f"Meanwhile others have written to the database ({written}).")
             try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -69,6 +69,15 @@ class Counters:
             rows = both[oid].rows + relation.rows if oid in both else relation.rows
             both[oid] = Relation(relation.name, relation.kind, rows)
         return Counters(both)
+
+    def without(self, table: str) -> Counters:
+        """The same as if nobody had ever written to tables of that name, whatever their schema."""
+        left_out = {oid for oid, r in self.relations.items() if r.kind == "table" and r.name.endswith(f".{table}")}
+        moment = self.moment
+        if moment:
+            rows = moment.rows - sum((self.relations[oid].rows for oid in left_out), Rows())
+            moment = replace(moment, rows=rows)
+        return Counters({oid: relation for oid, relation in self.relations.items() if oid not in left_out}, moment)
 
     def tables(self) -> set[str]:
         """Names of the tables that were written to, catalogs aside."""

@@ -57,7 +57,7 @@ def _drop_scratch_databases(context: Context) -> tuple[str, ...]:
 
 
 def _settle(context: Context, lock: Lock, record: RunRecord) -> str:
-    journal = Journal(context, lock, record.run_id)
+    journal = Journal.reopen(context, lock, record.run_id)
     if record.operation in MIGRATING:
         return _settle_migrating(context, journal, trace_of(record))
     with context.database.session(purpose="settle") as session:

@@ -55,7 +55,7 @@ def undo(
     reality = look(session, format)
     if all(reality.state(trace) == "old" for trace in traces):
         return Rollback("transaction", lossless=True)
-    written = _written_by_others(context, traces[-1], reality, session)
+    written = _written_by_others(context, traces[-1], reality, session, format.history_table)
     try:
         lossless = go_down(context, journal, traces, session, format, written, accept_data_loss)
         return Rollback("down", lossless)
@@ -64,12 +64,14 @@ def undo(
     if written.certain_none or accept_data_loss:
         from operations.returning import swap_back  # restores are rare: a deploy that succeeds need not load them
 
-        kept = swap_back(context, journal, traces[-1], session, accept_data_loss=accept_data_loss)
+        kept = swap_back(context, journal, traces[-1], session, format.history_table, accept_data_loss=accept_data_loss)
         return Rollback("swap", lossless=written.certain_none, kept_database=kept)
     raise _would_lose(context, traces[-1], written, reason)
 
 
-def _written_by_others(context: Context, origin: Trace, reality: Reality, session: Session) -> Written:
+def _written_by_others(
+    context: Context, origin: Trace, reality: Reality, session: Session, history_table: str
+) -> Written:
     if origin.restore_point is None:
         raise NeedsAttention(
             f"Run {origin.run_id} has no restore point.",
@@ -77,7 +79,7 @@ def _written_by_others(context: Context, origin: Trace, reality: Reality, sessio
         )
     if origin.database_oid != reality.database_oid:
         return Written.unknown("the database was replaced by a restore since that run")
-    return written_by_others(context, origin, counters(session))
+    return written_by_others(context, origin, counters(session), history_table)
 
 
 def _would_lose(context: Context, origin: Trace, written: Written, reason: str) -> DataWouldBeLost:
@@ -93,7 +95,7 @@ def _would_lose(context: Context, origin: Trace, written: Written, reason: str) 
 def foresee(context: Context, traces: Sequence[Trace], session: Session, format: Format) -> tuple[str, ...]:
     """What ``undo`` would do, as sentences; changes nothing."""
     reality = look(session, format)
-    written = _written_by_others(context, traces[-1], reality, session)
+    written = _written_by_others(context, traces[-1], reality, session, format.history_table)
     folder = {migration.name: migration for migration in format.read(context.host, context.environment.migrations)}
     said = [f"Would undo run {trace.run_id}: {', '.join(trace.row_ids)}." for trace in traces]
     said.append(f"Written by others since: {written}.")

@@ -18,8 +18,8 @@ from operations.ports import Session
 from operations.row_counts import Counters, Moment, Relation, Rows
 
 __all__ = [
-    "Counters", "Moment", "Relation", "Rows", "Written", "attempted", "counters", "flush", "guard", "lagging", "own",
-    "since",
+    "Counters", "Moment", "Relation", "Rows", "Written", "attempted", "catalogs", "counters", "flush", "gained",
+    "guard", "lagging", "own", "since",
 ]  # fmt: skip
 RELIABLE_FROM = 150000
 """Before, a collector process was told by datagrams, which may get lost."""
@@ -149,14 +149,17 @@ def attempted(session: Session) -> Counters:
     return Counters(dict(_relations(session, "xact_")))
 
 
-def catalogs_between(before: Counters, after: Counters) -> Counters:
-    """What the system catalogs gained between two moments, as if a transaction of ours had written it. Pure."""
-    gained = {
-        oid: Relation(relation.name, relation.kind, relation.rows - before.rows_of(oid))
-        for oid, relation in after.relations.items()
-        if relation.kind == "catalog" or (relation.kind == "toast" and oid < FIRST_USER_OID)
-    }
-    return Counters({oid: relation for oid, relation in gained.items() if relation.rows.total})
+def catalogs(session: Session) -> Counters:
+    """Counts of the system catalogs alone: what can be told of statements that run outside of transactions."""
+    flush(session)
+    session.rows("SELECT pg_stat_clear_snapshot()")
+    return Counters(dict(_relations(session, "", f"AND c.oid < {FIRST_USER_OID}")))
+
+
+def gained(before: Counters, after: Counters) -> Counters:
+    """What lies between two counts, as if a transaction of ours had written it. Pure."""
+    rows = {oid: relation.rows - before.rows_of(oid) for oid, relation in after.relations.items()}
+    return Counters({oid: replace(after.relations[oid], rows=moved) for oid, moved in rows.items() if moved.total})
 
 
 def since(before: Counters, after: Counters, own: Counters) -> Written:
@@ -214,8 +217,8 @@ def _moment(session: Session, which: str, *parameters: object) -> Moment | None:
     return None
 
 
-def _relations(session: Session, which: str) -> Iterator[tuple[int, Relation]]:
-    for oid, name, kind, *rows in session.rows(_RELATIONS.format(which)):
+def _relations(session: Session, which: str, condition: str = "") -> Iterator[tuple[int, Relation]]:
+    for oid, name, kind, *rows in session.rows(f"{_RELATIONS.format(which)} {condition}"):
         yield oid, Relation(name, kind, Rows(*rows))
 
 

@@ -48,7 +48,8 @@ def test_a_line_cut_short_does_not_swallow_the_next(context: Context) -> None:
     with lock.held(context, "deploy", "run-1") as held:
         journal.Journal.open(context, held, "deploy")
     context.host.append(f"{state_directory(context.environment)}/journal/run-1.jsonl", b'{"event":"step_st')
-    journal.append(context, "run-1", "run_finished", outcome="rolled_back")
+    with lock.held(context, "deploy", "run-2") as held:
+        journal.Journal.reopen(context, held, "run-1").finish("rolled_back")
     (run,) = journal.records(context)
     assert run.outcome == "rolled_back"
 

@@ -40,7 +40,10 @@ def test_units(texts: tuple[str, ...], mode: str, expected: list[tuple[str, int]
 
 
 def test_splitting_a_unit_keeps_the_order() -> None:
-    assert [unit.migrations for unit in split(Unit("transaction", ("b", "a"), ""))] == [("b",), ("a",)]
+    unit = Unit("transaction", ("c", "b", "a"), "")
+    assert [part.migrations for part in split(unit, "b")] == [("c",), ("b", "a")]
+    assert [part.migrations for part in split(unit, "a")] == [("c", "b"), ("a",)]
+    assert [part.migrations for part in split(unit, "c")] == [("c",), ("b", "a")]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +70,7 @@ def test_every_field_of_a_plan_is_in_its_digest() -> None:
         database="app on db:5432",
         database_oid=1,
         strategy="maintenance",
-        migrations=(PlannedMigration("m", "c", True, "r", "down"),),
+        migrations=(PlannedMigration("m", "c", True, "r", down=True),),
         units=(Unit("transaction", ("m",), "r"),),
         restore_point="backup",
         steps=(Step("apply", "w"),),
