@@ -21,7 +21,7 @@ from operations.catalog.properties import DatabaseProperties, read_properties
 from operations.client_tools import ClientTools
 from operations.commands import postgres_client as client
 from operations.context import Context
-from operations.errors import BackupFailed, StatementFailed, listed
+from operations.errors import BackupFailed, Refused, StatementFailed, listed
 from operations.ports import Completed, Progress, Session
 from operations.secret import Secret
 
@@ -159,7 +159,7 @@ def _migrations(session: Session, warnings: list[str]) -> tuple[str, ...]:
             history = tool.history(session)
             if history is not None:
                 return tuple(row.name for row in history if row.finished_at and not row.rolled_back_at)
-    except StatementFailed as error:
+    except (StatementFailed, Refused) as error:
         session.execute("ROLLBACK TO SAVEPOINT history")
         warnings.append(f"Which migrations are applied could not be read: {error.message}")
     return ()
