@@ -14,7 +14,7 @@ from operations.adapters.clock import SystemClock
 from operations.adapters.local_host import LocalHost
 from operations.adapters.postgres import PostgresDatabase
 from operations.adapters.processes import LocalProcesses
-from operations.adapters.throwaway import ThrowawayServer, embedded_binaries
+from operations.adapters.throwaway import FAST, ThrowawayServer, embedded_binaries
 from operations.context import Context
 from operations.database_url import parse_database_url
 from operations.quoting import identifier
@@ -22,6 +22,8 @@ from operations.secret import Secret
 from operations.settings import Environment
 
 DEBIAN_BINARIES = Path("/usr/lib/postgresql/15/bin")
+MORE = {"wal_level": "logical", "max_prepared_transactions": "5"}
+"""So that there can be things that bind a database: replication slots, prepared transactions."""
 OWNER_PASSWORD = Secret("owner pass/word@1")
 
 
@@ -63,7 +65,7 @@ class Server:
 
 
 def start(binaries: Path, major: int) -> Iterator[Server]:
-    with ThrowawayServer(binaries=binaries) as process:
+    with ThrowawayServer(binaries=binaries, settings={**FAST, **MORE}) as process:
         server = Server(process, major)
         with server.superuser().session() as session:
             session.execute(f"CREATE ROLE app_owner LOGIN CREATEDB PASSWORD '{OWNER_PASSWORD.reveal()}'")

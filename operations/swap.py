@@ -1,0 +1,246 @@
+"""Exchange the live database for another one of the same server, by two renames in one transaction.
+
+Whoever connects meanwhile waits on the lock that the first rename takes; whoever was connected is disconnected by a
+second session. So the live name always answers, with the whole of one database or of the other, whatever dies and when.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from operations.context import Context
+from operations.errors import (
+    ConfigurationError,
+    ConnectionLost,
+    DatabaseMissing,
+    DatabaseUnreachable,
+    LocktenderError,
+    NeedsAttention,
+    NotFound,
+    PrivilegeMissing,
+    Refused,
+    RestoreFailed,
+    StatementFailed,
+    listed,
+)
+from operations.ports import Session
+from operations.quoting import identifier
+
+Guard = Callable[[Session], None]
+
+ATTEMPTS = 3
+LIMITS = "SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '20s'; SET LOCAL synchronous_commit = on"
+INTERVAL = 0.01
+"""Seconds between two rounds of disconnecting; PostgreSQL itself looks every 0.1 s, for 5 s, whether all are gone."""
+AGAIN = ("55006", "55P03", "57014")
+"""Someone is still connected, or held a lock on the database for too long."""
+RECONNECT_FOR = 30.0
+SECOND_MAINTENANCE_DATABASE = "template1"
+
+_MAY_END = """
+    (r.rolsuper OR NOT coalesce(s.rolsuper, true)
+     AND (pg_has_role(a.usesysid, 'USAGE') OR pg_has_role('pg_signal_backend', 'USAGE')))
+"""
+_SESSIONS = f"""
+    FROM pg_catalog.pg_stat_activity a
+    JOIN pg_catalog.pg_roles r ON r.rolname = current_user
+    LEFT JOIN pg_catalog.pg_roles s ON s.oid = a.usesysid
+    WHERE a.datid = ANY (%s) AND a.pid <> pg_backend_pid() AND a.usesysid IS NOT NULL AND {{}} {_MAY_END}
+"""
+"""Autovacuum's, which have no user, PostgreSQL ends by itself. Nothing else tells them apart for an ordinary role."""
+_RIGHTS = """
+    SELECT r.rolname, r.rolsuper OR r.rolcreatedb, pg_has_role(d.datdba, 'USAGE'), d.datdba::regrole::text
+    FROM pg_catalog.pg_roles r, pg_catalog.pg_database d WHERE r.rolname = current_user AND d.datname = %s
+"""
+_BOUND = """
+    SELECT format('a prepared transaction (%%s of %%s)', gid, owner)
+    FROM pg_catalog.pg_prepared_xacts WHERE database = %s
+    UNION ALL
+    SELECT format('logical replication slot %%s', slot_name)
+    FROM pg_catalog.pg_replication_slots WHERE database = %s AND NOT temporary
+    UNION ALL
+    SELECT format('subscription %%s', s.subname)
+    FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid WHERE d.datname = %s
+"""
+
+
+def maintenance_database(context: Context) -> str:
+    """Where to connect while the live database is renamed: as set, but never the live one itself."""
+    name = context.environment.maintenance_database
+    return name if name != context.database.target.database else SECOND_MAINTENANCE_DATABASE
+
+
+@contextmanager
+def maintenance(context: Context, purpose: str) -> Iterator[Session]:
+    """A session there; raises ``ConfigurationError`` where that cannot be connected to."""
+    name = maintenance_database(context)
+    try:
+        session = context.database.connect(name, purpose=purpose)
+    except DatabaseMissing as error:
+        raise _no_maintenance(name, error) from error
+    except DatabaseUnreachable as error:
+        if "permission denied" not in error.message:
+            raise
+        raise _no_maintenance(name, error) from error
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+def preflight(context: Context) -> None:
+    """Raise ``Refused`` (``PrivilegeMissing``) with all that stands in the way of a swap; changes nothing."""
+    database = context.database.target.database
+    with maintenance(context, "swap check") as session:
+        oids = [oid for (oid,) in session.rows("SELECT oid::bigint FROM pg_database WHERE datname = %s", (database,))]
+        lacking = (*_lacking_rights(session, database), *_protected_sessions(session, oids))
+        bound = [what for (what,) in session.rows(_BOUND, (database,) * 3)]
+    if lacking:
+        raise PrivilegeMissing(
+            f"{database} cannot be replaced: {listed(lacking)}",
+            hint="Grant these rights, use a role that has them, or end those sessions.",
+        )
+    if bound:
+        raise Refused(
+            f"{database} cannot be replaced, because this would stay with the old one: {listed(bound)}",
+            hint="Commit or roll back prepared transactions; drop slots and subscriptions, and create them anew later.",
+        )
+
+
+def swap(context: Context, incoming: str, kept: str, guard: Guard | None = None) -> float:
+    """Make database ``incoming`` the live one; the live one is called ``kept`` from then on. Returns seconds of outage.
+
+    Every session of the live database is ended, our own too. ``guard`` runs in the swap's transaction once nobody but
+    that is left, and aborts the swap by raising. If there is no live database, ``incoming`` just gets its name. Raises
+    ``Refused`` if ``kept`` exists, ``RestoreFailed`` if sessions could not be ended in time; all is then as it was.
+    """
+    live = context.database.target.database
+    with maintenance(context, "swap") as renaming, maintenance(context, "swap, disconnecting") as ending:
+        oids: dict[str, int] = dict(renaming.rows("SELECT datname, oid::bigint FROM pg_catalog.pg_database"))
+        if incoming not in oids:
+            raise NotFound(f"There is no database {incoming!r} to be made the live one.")
+        if kept in oids:
+            raise Refused(f"There is a database {kept!r} already.")
+        renames = [(live, kept), (incoming, live)] if live in oids else [(incoming, live)]
+        ours = [oids[name] for name, _ in renames]
+        _refuse_protected(live, renaming, ours)
+        begun = context.clock.now()
+        _disconnect(ending, ours)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with _disconnecting(ending, ours[:-1]):
+                    _rename(renaming, renames, guard)
+                break
+            except StatementFailed as error:
+                if error.sqlstate not in AGAIN:
+                    raise
+                _refuse_protected(live, renaming, ours)
+                if attempt == ATTEMPTS:
+                    raise _in_use(live, renaming, ours, error) from error
+            except ConnectionLost as error:
+                if not error.details.get("in_doubt"):
+                    raise
+                _settle(context, live, oids[incoming], error)
+                break
+        return context.clock.now() - begun
+
+
+def _rename(session: Session, renames: Sequence[tuple[str, str]], guard: Guard | None) -> None:
+    with session.transaction():
+        session.script(LIMITS)
+        for old, new in renames:
+            session.execute(f"ALTER DATABASE {identifier(old)} RENAME TO {identifier(new)}")
+        if guard:
+            guard(session)
+
+
+@contextmanager
+def _disconnecting(session: Session, oids: Sequence[int]) -> Iterator[None]:
+    """Meanwhile a thread ends every session of these databases, again and again."""
+    done = threading.Event()
+
+    def repeat() -> None:
+        while not done.wait(INTERVAL):
+            try:
+                _disconnect(session, oids)
+            except ConnectionLost:
+                return  # the rename then fails by itself, for those who are still there
+
+    thread = threading.Thread(target=repeat, name="disconnecting", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _disconnect(session: Session, oids: Sequence[int]) -> None:
+    session.rows(f"SELECT pg_terminate_backend(a.pid) {_SESSIONS.format('')}", (list(oids),))
+
+
+def _lacking_rights(session: Session, database: str) -> Iterator[str]:
+    for role, may_create, owns, owner in session.rows(_RIGHTS, (database,)):
+        if not may_create:
+            yield f"role {role!r} may not create databases (CREATEDB), and so not rename them"
+        if not owns:
+            yield f"the database belongs to {owner}, and role {role!r} is no member of it"
+
+
+def _protected_sessions(session: Session, oids: Sequence[int]) -> Iterator[str]:
+    for pid, user, application in session.rows(
+        f"SELECT a.pid, a.usename, a.application_name {_SESSIONS.format('NOT')} ORDER BY 1", (list(oids),)
+    ):
+        yield f"session {pid} of {user} ({application or 'no application name'}) may not be ended by this role"
+
+
+def _refuse_protected(live: str, session: Session, oids: Sequence[int]) -> None:
+    found = tuple(_protected_sessions(session, oids))
+    if found:
+        raise RestoreFailed(
+            f"{live} could not be swapped: {listed(found)}",
+            hint="End these sessions as their user or as a superuser, and try again. Nothing was changed.",
+        )
+
+
+def _in_use(live: str, session: Session, oids: Sequence[int], error: StatementFailed) -> RestoreFailed:
+    rows = session.rows(
+        "SELECT pid, usename, coalesce(nullif(application_name, ''), backend_type) FROM pg_catalog.pg_stat_activity"
+        " WHERE datid = ANY (%s) ORDER BY 1",
+        (list(oids),),
+    )
+    who = [f"session {pid} of {user or 'the server'} ({what})" for pid, user, what in rows]
+    return RestoreFailed(
+        f"{live} could not be swapped, because it stayed in use: {listed(who) if who else error.message}",
+        hint="End these sessions, or keep their programs from connecting, and try again. Nothing was changed.",
+    )
+
+
+def _settle(context: Context, live: str, incoming_oid: int, lost: ConnectionLost) -> None:
+    """The connection broke during COMMIT: look whether it happened; raises if not, or if that cannot be seen."""
+    until = context.clock.now() + RECONNECT_FOR
+    while True:
+        try:
+            with maintenance(context, "swap, looking") as session:
+                rows = session.rows("SELECT oid::bigint FROM pg_catalog.pg_database WHERE datname = %s", (live,))
+        except (DatabaseUnreachable, ConnectionLost) as error:
+            if context.clock.now() < until:
+                context.clock.sleep(0.2)
+                continue
+            raise NeedsAttention(
+                f"It cannot be told whether {live} was swapped: the connection broke at the very moment, and the server"
+                f" does not answer ({error.message}). The name {live} holds a complete database either way.",
+                hint=f"{context.command} status, once the server answers, tells which migrations are in it.",
+            ) from error
+        if rows == [(incoming_oid,)]:
+            return
+        raise lost
+
+
+def _no_maintenance(name: str, error: LocktenderError) -> ConfigurationError:
+    return ConfigurationError(
+        f"Databases are renamed from maintenance database {name!r}, and that cannot be connected to: {error.message}",
+        hint="Name one that the role may connect to as maintenance_database.",
+    )
