@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -113,14 +114,17 @@ def test_all_unreadable_files_are_named_at_once(host: LocalHost, tmp_path: Path)
     write(tmp_path, "3_down", b"\xff", "down.sql")
     (tmp_path / "4_directory" / "migration.sql").mkdir(parents=True)
     write(tmp_path, "5_fine", b"SELECT 1;")
+    (Path(os.fsdecode(os.fsencode(tmp_path) + b"/7_\xff"))).mkdir()
     (tmp_path / "6_nowhere").mkdir()
     (tmp_path / "6_nowhere" / "migration.sql").symlink_to("gone")
     with pytest.raises(MigrationFilesError) as caught:
         read(host, tmp_path)
     lines = caught.value.message.splitlines()
-    assert len(lines) == 5
+    assert len(lines) == 6
     for line, words in zip(
-        lines, ("byte 8 (0xfc)", "looks like UTF-16", "3_down/down.sql", "is a directory", "6_nowhere"), strict=True
+        lines,
+        ("byte 8 (0xfc)", "looks like UTF-16", "3_down/down.sql", "is a directory", "6_nowhere", "b'7_\\xff' in"),
+        strict=True,
     ):
         assert words in line
     assert caught.value.exit_code == 2

@@ -77,6 +77,12 @@ def test_atomic(text: str, reason: str) -> None:
         ("DO LANGUAGE plpython3u $$ plpy.commit() $$", 1, "DO block"),
         ("CALL p();", 1, "the procedure that CALL runs may end transactions itself (2D000"),
         ("CREATE PROCEDURE p() LANGUAGE plpgsql AS 'BEGIN COMMIT; END'; CALL p();", 1, "CALL"),
+        (
+            "CREATE PROCEDURE p() LANGUAGE plpgsql AS 'BEGIN END';\n"
+            "CREATE OR REPLACE PROCEDURE p() LANGUAGE plpgsql AS 'BEGIN COMMIT; END';\nCALL p();",
+            3,
+            "CALL",
+        ),
         ("VACUUM;", 1, "VACUUM"),
     ],
 )

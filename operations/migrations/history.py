@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from operations.migrations.model import HistoryRow, Migration, Standing
+from operations.migrations.model import HistoryRow, Migration, Standing, in_bytes
 
 
 def standing(migrations: Sequence[Migration], rows: Sequence[HistoryRow] | None) -> Standing:
@@ -17,7 +17,7 @@ def standing(migrations: Sequence[Migration], rows: Sequence[HistoryRow] | None)
     folder = {migration.name: migration for migration in migrations if migration.script is not None}
     recorded = {row.name for row in live}
     pending = [migration.name for migration in migrations if migration.name not in recorded]
-    last_applied = max(map(_in_bytes, finished), default=b"")
+    last_applied = max(map(in_bytes, finished), default=b"")
     return Standing(
         applied=_sorted(finished),
         pending=tuple(pending),
@@ -28,14 +28,10 @@ def standing(migrations: Sequence[Migration], rows: Sequence[HistoryRow] | None)
             if name in folder and row.checksum not in folder[name].accepted_checksums
         ),
         missing=tuple(name for name in finished if name not in folder),
-        out_of_order=tuple(name for name in pending if _in_bytes(name) < last_applied),
+        out_of_order=tuple(name for name in pending if in_bytes(name) < last_applied),
         has_table=rows is not None,
     )
 
 
 def _sorted(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(names, key=_in_bytes))
-
-
-def _in_bytes(name: str) -> bytes:
-    return name.encode(errors="surrogateescape")
+    return tuple(sorted(names, key=in_bytes))

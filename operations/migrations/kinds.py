@@ -100,11 +100,16 @@ def transactional(node: Node, harmless_procedures: Collection[tuple[str, ...]] =
     return name not in _REFUSED or not _REFUSED[name](node)
 
 
-def harmless_procedure(node: Node) -> tuple[str, ...] | None:
-    """The name of the procedure that the statement creates, if it holds neither COMMIT nor ROLLBACK nor CALL."""
+def procedure_name(node: Node) -> tuple[str, ...] | None:
+    """The name of the procedure that the statement creates; ``None`` for any other statement."""
     if type(node).__name__ != "CreateFunctionStmt" or not node.is_procedure:
         return None
-    return None if may_end_transaction(procedural_body(node.options)) else _names(node.funcname)
+    return _names(node.funcname)
+
+
+def is_harmless(procedure: Node) -> bool:
+    """Whether the procedure being created holds neither COMMIT nor ROLLBACK nor CALL."""
+    return not may_end_transaction(procedural_body(procedure.options))
 
 
 def transaction_command(node: Node) -> str | None:

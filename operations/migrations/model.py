@@ -10,6 +10,11 @@ from typing import Protocol
 from operations.ports import Host, Session
 
 
+def in_bytes(name: str) -> bytes:
+    """What migrations' names are ordered by, whatever the locale says."""
+    return name.encode(errors="surrogateescape")
+
+
 @dataclass(frozen=True)
 class Migration:
     """One migration of the folder. ``script`` is ``None`` where its file is missing."""

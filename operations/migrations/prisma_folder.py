@@ -9,7 +9,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from operations.errors import HostError, MigrationFilesError, listed
-from operations.migrations.model import Migration
+from operations.migrations.model import Migration, in_bytes
 from operations.ports import Host
 
 SCRIPT = "migration.sql"
@@ -44,11 +44,6 @@ def directories(names: Sequence[str]) -> tuple[str, ...]:
     """Names of the migrations among a folder's entries; plain files are none."""
     found = (name.removesuffix("/") for name in names if name.endswith("/"))
     return tuple(sorted(found, key=in_bytes))
-
-
-def in_bytes(name: str) -> bytes:
-    """What names are ordered by, whatever the locale says."""
-    return name.encode(errors="surrogateescape")
 
 
 def accepted_checksums(data: bytes) -> frozenset[str]:
@@ -103,6 +98,8 @@ def _list(host: Host, path: str) -> tuple[str, ...]:
 
 def _read_migration(host: Host, directory: str, name: str) -> Migration:
     path = f"{directory}/{name}"
+    if in_bytes(name).decode(errors="replace") != name:
+        raise _Unreadable(f"The directory name {in_bytes(name)!r} in {directory} is not UTF-8.")
     try:
         names = host.list(path)
         if SCRIPT not in names:

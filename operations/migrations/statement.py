@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from operations.migrations.kinds import harmless_procedure, kind, transactional
+from operations.migrations.kinds import is_harmless, kind, procedure_name, transactional
 from operations.migrations.locking import created, locked
 from operations.migrations.splitting import Piece
 
@@ -60,9 +60,9 @@ def describe(text: str, pieces: Sequence[Piece]) -> Iterator[Parsed]:
             ),
             node,
         )
-        procedure, relation = harmless_procedure(node), created(node)
+        procedure, relation = procedure_name(node), created(node)
         if procedure:
-            harmless.add(procedure)
+            (harmless.add if is_harmless(node) else harmless.discard)(procedure)
         if relation:
             own.add(relation)
 
