@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 
 from operations.backup_dump import patience, tool_secrets
@@ -13,7 +13,7 @@ from operations.backups import toc
 from operations.backups.manifest import Manifest
 from operations.backups.progress import Meter
 from operations.backups.stderr import failed_object, is_passing, telling
-from operations.backups.surroundings import read_role
+from operations.backups.surroundings import Role, read_role
 from operations.backups.tables import Table
 from operations.client_tools import ClientTools, find
 from operations.commands import postgres_client as client
@@ -46,29 +46,23 @@ def archive_into(context: Context, manifest: Manifest, database: str) -> None:
         tools = find(context, session.server_version)
         _drop_missing_schemas(session, manifest)
     archive = f"{backup_path(context.environment, manifest.id)}/{ARCHIVE}"
-    comments_fail = not role.superuser and manifest.extensions.keys() - {"plpgsql"}
     meter = Meter("restoring", _tables(manifest), context.report)
-    with _plain_role_list(context, tools, archive) if comments_fail else nullcontext() as entries:
-        completed = context.host.run(
-            client.restore(
-                tools.pg_restore,
-                archive,
-                replace(context.database.target, database=database),
-                jobs=jobs_for(context, role.free_connections),
-                entries=entries,
-            ),
-            env={**_environment(context, database), **client.quick_restore(MAINTENANCE_MEMORY)},
-            timeout=patience(manifest.database_bytes),
-            on_line=meter.line,
-        )
-    if completed.returncode:
-        what = failed_object(completed.stderr, meter.running)
-        why = telling(completed.stderr, tool_secrets(context))
-        raise RestoreFailed(
-            f"Backup {manifest.id} cannot be restored: {what + ': ' if what else ''}{why}",
-            hint=f"{context.command} backup show {manifest.id} tells what is in it.",
-            details={"object": what, "passing": is_passing(completed.stderr)},
-        )
+    with _parts(context, tools, archive, manifest, role) as parts:
+        for entries in parts:
+            completed = context.host.run(
+                client.restore(
+                    tools.pg_restore,
+                    archive,
+                    replace(context.database.target, database=database),
+                    jobs=jobs_for(context, role.free_connections),
+                    entries=entries,
+                ),
+                env={**_environment(context, database), **client.quick_restore(MAINTENANCE_MEMORY)},
+                timeout=patience(manifest.database_bytes),
+                on_line=meter.line,
+            )
+            if completed.returncode:
+                raise _failed(context, manifest, completed.stderr, meter)
 
 
 def read_through(context: Context, tools: ClientTools, directory: str, files: Mapping[str, int], size: int) -> None:
@@ -76,23 +70,17 @@ def read_through(context: Context, tools: ClientTools, directory: str, files: Ma
 
     ``files`` are the archive's with their bytes, to share them out evenly; ``size`` the database's bytes.
     """
+
+    def read(entries: str) -> None:
+        argv = client.read_through(tools.pg_restore, directory, entries)
+        completed = context.host.run(argv, env=client.PLAIN, timeout=patience(size))
+        if completed.returncode:
+            raise BackupFailed(f"The archive cannot be read: {telling(completed.stderr, tool_secrets(context))}")
+
     with _listed(context, tools, directory) as (path, text):
         lists = toc.shared_out(text, files, jobs_for(context))
-        for number, part in enumerate(lists):
-            context.host.write(f"{path}.{number}", _encoded(part))
-
-        def read(number: int) -> None:
-            argv = client.read_through(tools.pg_restore, directory, f"{path}.{number}")
-            completed = context.host.run(argv, env=client.PLAIN, timeout=patience(size))
-            if completed.returncode:
-                raise BackupFailed(f"The archive cannot be read: {telling(completed.stderr, tool_secrets(context))}")
-
-        try:
-            with ThreadPoolExecutor(len(lists)) as pool:
-                list(pool.map(read, range(len(lists))))
-        finally:
-            for number in range(len(lists)):
-                context.host.remove(f"{path}.{number}")
+        with _written(context, path, lists) as parts, ThreadPoolExecutor(len(parts)) as pool:
+            list(pool.map(read, parts))
 
 
 def _cores(context: Context) -> int:
@@ -119,12 +107,41 @@ def _drop_missing_schemas(session: Session, manifest: Manifest) -> None:
         session.execute(f"DROP SCHEMA IF EXISTS {identifier('public')}")
 
 
+def _failed(context: Context, manifest: Manifest, stderr: str, meter: Meter) -> RestoreFailed:
+    what = failed_object(stderr, meter.running)
+    why = telling(stderr, tool_secrets(context))
+    return RestoreFailed(
+        f"Backup {manifest.id} cannot be restored: {what + ': ' if what else ''}{why}",
+        hint=f"{context.command} backup show {manifest.id} tells what is in it.",
+        details={"object": what, "passing": is_passing(stderr)},
+    )
+
+
 @contextmanager
-def _plain_role_list(context: Context, tools: ClientTools, archive: str) -> Iterator[str]:
-    """A file that lists what a role without superuser rights can restore."""
-    with _listed(context, tools, archive) as (path, text):
-        context.host.write(path, _encoded(toc.for_plain_role(text)))
-        yield path
+def _parts(
+    context: Context, tools: ClientTools, archive: str, manifest: Manifest, role: Role
+) -> Iterator[Sequence[str | None]]:
+    """Files that list what is to be restored one after the other; ``None`` is the whole archive."""
+    simple = not (manifest.extensions.keys() - {"plpgsql"}) and set(manifest.owners) <= {role.name}
+    if role.superuser or simple:
+        yield (None,)
+        return
+    with _listed(context, tools, archive) as (path, text), _written(context, path, toc.for_plain_role(text)) as parts:
+        yield parts
+
+
+@contextmanager
+def _written(context: Context, path: str, lists: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The lists as files beside ``path``, for the time of the block."""
+    paths = [f"{path}.{number}" for number in range(len(lists))]
+    try:
+        for part, text in zip(paths, lists, strict=True):
+            # Names in a database of another encoding pass through as they are.
+            context.host.write(part, text.encode(errors="surrogateescape"))
+        yield paths
+    finally:
+        for part in paths:
+            context.host.remove(part)
 
 
 @contextmanager
@@ -141,8 +158,3 @@ def _listed(context: Context, tools: ClientTools, archive: str) -> Iterator[tupl
         yield path, context.host.read(path).decode(errors="surrogateescape")
     finally:
         context.host.remove(path)
-
-
-def _encoded(text: str) -> bytes:
-    """Names in a database of another encoding pass through as they are."""
-    return text.encode(errors="surrogateescape")

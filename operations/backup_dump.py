@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,7 +16,7 @@ from operations.backups.sequences import read_sequences, unmoved
 from operations.backups.stderr import DISK_FULL, telling
 from operations.backups.surroundings import Role, Surroundings, read_surroundings
 from operations.backups.tables import Table, read_tables, table_names
-from operations.blockers import watching
+from operations.blockers import Watch, watching
 from operations.catalog.properties import DatabaseProperties, read_properties
 from operations.client_tools import ClientTools
 from operations.commands import postgres_client as client
@@ -97,32 +97,35 @@ def _readable(context: Context, session: Session) -> Iterator[None]:
         known = table_names(session)
         begun = False
         try:
-            with session.transaction(BEGIN):
-                _lock(context, session, list(known.values()))
-                _lock(context, session, [t for oid, t in table_names(session).items() if oid not in known])
-                begun = True
-                yield
-                return
+            # Any query, be it for the watched session's own pid, would take the snapshot: so it is asked before.
+            with ExitStack() as waiting:
+                watch = waiting.enter_context(watching(context, session, LOCK_WAIT / 10))
+                with session.transaction(BEGIN):
+                    _lock(session, list(known.values()), watch)
+                    _lock(session, [t for oid, t in table_names(session).items() if oid not in known], watch)
+                    waiting.close()
+                    begun = True
+                    yield
+                    return
         except StatementFailed as error:
             if begun or error.sqlstate != UNDEFINED_TABLE or attempt == ATTEMPTS:
                 raise
 
 
-def _lock(context: Context, session: Session, tables: Sequence[Table]) -> None:
+def _lock(session: Session, tables: Sequence[Table], watch: Watch) -> None:
     if not tables:
         return
     names = ", ".join(table.source for table in tables)
-    with watching(context, session, LOCK_WAIT / 10) as watch:
-        try:
-            session.execute(f"LOCK TABLE {names} IN ACCESS SHARE MODE")
-        except StatementFailed as error:
-            if error.sqlstate != LOCK_NOT_AVAILABLE:
-                raise
-            who = listed([str(blocker) for blocker in watch.seen]) if watch.seen else "it could not be seen who"
-            raise BackupFailed(
-                f"A table is locked against readers, and was not let go within {LOCK_WAIT:.0f} s: {who}.",
-                hint="Wait for that transaction to end, or end it, and try again.",
-            ) from None
+    try:
+        session.execute(f"LOCK TABLE {names} IN ACCESS SHARE MODE")
+    except StatementFailed as error:
+        if error.sqlstate != LOCK_NOT_AVAILABLE:
+            raise
+        who = listed([str(blocker) for blocker in watch.seen]) if watch.seen else "it could not be seen who"
+        raise BackupFailed(
+            f"A table is locked against readers, and was not let go within {LOCK_WAIT:g} s: {who}.",
+            hint="Wait for that transaction to end, or end it, and try again.",
+        ) from None
 
 
 def _work(context: Context, tables: Sequence[Table], hashed: bool, warnings: list[str]) -> list[Work]:

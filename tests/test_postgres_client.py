@@ -168,6 +168,10 @@ TOC = """\
 ;
 ; Archive created at 2025-11-22 10:53:00 UTC
 ;
+6; 2615 16553 SCHEMA - a b app_owner
+3444; 0 0 COMMENT - SCHEMA "a b" app_owner
+3445; 0 0 ACL - SCHEMA "a b" app_owner
+3449; 0 0 ACL - FOREIGN DATA WRAPPER w app_owner
 2; 3079 16500 EXTENSION - citext
 4000; 0 0 COMMENT - EXTENSION citext
 215; 1259 16433 TABLE public a app_owner
@@ -180,8 +184,14 @@ TOC = """\
 
 
 def test_a_plain_role_does_not_comment_on_extensions() -> None:
-    left = toc.for_plain_role(TOC)
-    assert set(TOC.splitlines()) - set(left.splitlines()) == {"4000; 0 0 COMMENT - EXTENSION citext"}
+    schemas, rest = toc.for_plain_role(TOC)
+    assert schemas.splitlines() == [
+        "6; 2615 16553 SCHEMA - a b app_owner",
+        '3444; 0 0 COMMENT - SCHEMA "a b" app_owner',
+        '3445; 0 0 ACL - SCHEMA "a b" app_owner',
+    ]
+    left = {*schemas.splitlines(), *rest.splitlines()}
+    assert set(TOC.splitlines()) - left == {"4000; 0 0 COMMENT - EXTENSION citext"}
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 20])
@@ -190,5 +200,6 @@ def test_an_archive_is_shared_out_evenly(parts: int) -> None:
     lists = toc.shared_out(TOC, files, parts)
     lines = [line for text in lists for line in text.splitlines()]
     assert sorted(lines) == sorted(line for line in TOC.splitlines() if not line.startswith(";"))
+    assert toc.shared_out(";\n", {}, parts) == [""]
     if parts == 2:
         assert {"3359" in lists[0], "3361" in lists[0]} == {True, False}

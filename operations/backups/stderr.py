@@ -12,7 +12,9 @@ ERROR = re.compile(r"^pg_(?:dump|restore): (?:error|fatal): ")
 NOT_TOLD = re.compile(r"^(?:Command was:|pg_\w+: (?:error|detail): [Qq]uery was:|pg_\w+: hint: )")
 ENTRY = re.compile(r"^pg_restore: from TOC entry \d+; \d+ \d+ (.*)$")
 COPY_FAILED = re.compile(r'COPY failed for table "(.*?)"', re.DOTALL)
-PASSWORD = re.compile(r"""(password(?:\s*=\s*|\s+(?=')))('(?:[^']|'')*'|(?<="password=)[^"]*|[^\s'",]+)""", re.IGNORECASE)
+PASSWORD = re.compile(
+    r"""(password(?:\s*=\s*|\s+(?=')))('(?:[^']|'')*'|(?<="password=)[^"]*|[^\s'",]+)""", re.IGNORECASE
+)
 """As an option in SQL, in a connection string, and as one of a list in JSON."""
 MAX_LINES = 8
 PASSING = (

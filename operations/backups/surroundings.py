@@ -32,6 +32,7 @@ _ROLES = """
             FROM pg_catalog.pg_class
             UNION ALL SELECT 'pg_proc'::regclass, oid, proowner, pronamespace FROM pg_catalog.pg_proc
             UNION ALL SELECT 'pg_type'::regclass, oid, typowner, typnamespace FROM pg_catalog.pg_type
+            WHERE typtype IN ('b', 'd', 'e', 'r') AND typcategory <> 'A'
             UNION ALL SELECT 'pg_namespace'::regclass, oid, nspowner, oid FROM pg_catalog.pg_namespace) object
         WHERE object.oid >= 16384 AND object.owner < 16384
           AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.oid = object.schema AND n.nspname ~ '^pg_')

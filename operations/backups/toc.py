@@ -7,16 +7,23 @@ from collections.abc import Mapping
 
 ENTRY = re.compile(r"^(\d+); \d+ \d+ (.*)$")
 EXTENSION_COMMENT = re.compile(r"^\d+; \d+ \d+ COMMENT - EXTENSION ")
+SCHEMA = re.compile(r"^\d+; \d+ \d+ (?:SCHEMA - |(?:ACL|COMMENT) - SCHEMA )")
 LARGE_OBJECTS = "BLOBS "
 
 
-def for_plain_role(text: str) -> str:
-    """The list without comments on extensions: only their owner may write those, and CREATE EXTENSION does anyway."""
-    return "".join(line for line in text.splitlines(keepends=True) if not EXTENSION_COMMENT.match(line))
+def for_plain_role(text: str) -> tuple[str, str]:
+    """Two lists for a role without superuser rights to restore one after the other: the schemas, then the rest.
+
+    pg_restore grants at the very end, but a role can only be given a table if it may create in the schema by then.
+    Comments on extensions are in neither: only their owner may write those, and CREATE EXTENSION does anyway.
+    """
+    entries = [line for line in text.splitlines(keepends=True) if not EXTENSION_COMMENT.match(line)]
+    schemas = [line for line in entries if SCHEMA.match(line)]
+    return "".join(schemas), "".join(line for line in entries if line not in schemas)
 
 
 def shared_out(text: str, files: Mapping[str, int], parts: int) -> list[str]:
-    """Up to ``parts`` lists that together name every entry once, with about as many bytes of data each.
+    """Up to ``parts`` lists, at least one, that together name every entry once, with about as many bytes of data each.
 
     ``files`` are the archive's, with their bytes.
     """
@@ -28,7 +35,7 @@ def shared_out(text: str, files: Mapping[str, int], parts: int) -> list[str]:
         lightest = loads.index(min(loads))
         lists[lightest].append(line)
         loads[lightest] += weight
-    return ["\n".join(lines) + "\n" for lines in lists if lines]
+    return ["".join(f"{line}\n" for line in lines) for lines in lists if lines] or [""]
 
 
 def _bytes_by_entry(files: Mapping[str, int]) -> Mapping[str, int]:
