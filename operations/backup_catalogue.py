@@ -36,7 +36,8 @@ class BackupInfo:
 
     ``level`` is the best that was found; ``None``, and most else empty, where ``problems`` say that it is damaged.
     Problems are those that can be seen without reading the files: only ``verify`` and ``load_intact`` do that.
-    ``own``: of this environment and its database. ``pinned``: why it must stay.
+    ``own``: of this environment and its database. ``pinned``: why it must stay. ``restore_problems``: why the last test
+    restore of an intact backup failed.
     """
 
     id: str
@@ -54,6 +55,7 @@ class BackupInfo:
     own: bool = False
     pinned: str | None = None
     problems: tuple[str, ...] = ()
+    restore_problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -182,11 +184,11 @@ def _entry(context: Context, name: str) -> Entry:
     path = backup_path(context.environment, name)
     try:
         manifest = load(context, name)
-        level = level_of(manifest, verification(context, manifest))
+        known = verification(context, manifest)
         problems = _visible_damage(context, manifest)
     except (Refused, HostError) as error:
         return Entry(BackupInfo(name, path, problems=(error.message,)))
-    database = context.database.target.database
+    database, level = context.database.target.database, level_of(manifest, known)
     info = BackupInfo(
         id=name,
         path=path,
@@ -203,6 +205,7 @@ def _entry(context: Context, name: str) -> Entry:
         own=(manifest.environment, manifest.database) == (context.environment.name, database),
         pinned=_pinned(context, name),
         problems=problems,
+        restore_problems=known.problems if known else (),
     )
     return Entry(info, manifest)
 

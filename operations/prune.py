@@ -84,6 +84,7 @@ def _candidates(context: Context, own: Mapping[str, Entry]) -> tuple[Candidate, 
             id=info.id,
             created=info.created,
             valid=not info.problems,
+            restorable=not info.restore_problems,
             verified=info.verified,
             needed=f"pinned: {info.pinned}" if info.pinned else needed.get(info.id),
         )

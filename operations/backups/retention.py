@@ -20,13 +20,14 @@ from operations.settings import Backups
 class Candidate:
     """A backup as the rules see it. ``created`` in seconds since the epoch.
 
-    ``valid``: complete, as far as is known. ``verified``: restored once, and equal. ``needed``: why it must stay
-    whatever the rules say, a pin or a run.
+    ``valid``: complete, as far as is known. ``restorable``: no test restore of it has failed. ``verified``: restored
+    once, and equal. ``needed``: why it must stay whatever the rules say, a pin or a run.
     """
 
     id: str
     created: float
     valid: bool = True
+    restorable: bool = True
     verified: bool = False
     needed: str | None = None
 
@@ -63,15 +64,16 @@ class _Rule:
 def decide(backups: Sequence[Candidate], policy: Backups, now: float) -> tuple[Decision, ...]:
     """A decision on every backup, newest first.
 
-    Damaged ones and those from the future neither count nor go: a person has to look at them. Raises
-    ``ConfigurationError`` for a policy that keeps nothing.
+    Damaged ones and those from the future neither count nor go: a person has to look at them. Those that could not be
+    restored do not count either, and go once there is a newer verified one. Raises ``ConfigurationError`` for a policy
+    that keeps nothing.
     """
     _refuse_empty(policy)
     ordered = sorted(backups, key=lambda backup: (backup.created, backup.id), reverse=True)
-    counted = [backup for backup in ordered if backup.valid and backup.created <= now]
+    counted = [backup for backup in ordered if backup.valid and backup.restorable and backup.created <= now]
     picked = dict(zip((backup.id for backup in counted), _picked(counted, policy), strict=True))
-    newest_verified = next((backup.id for backup in counted if backup.verified), None)
-    return tuple(_decision(backup, picked.get(backup.id, ()), backup.id == newest_verified, now) for backup in ordered)
+    newest_verified = next((backup for backup in counted if backup.verified), None)
+    return tuple(_decision(backup, picked.get(backup.id, ()), newest_verified, now) for backup in ordered)
 
 
 def without_damaged(backups: Sequence[Candidate], damaged: str) -> tuple[Candidate, ...]:
@@ -79,9 +81,9 @@ def without_damaged(backups: Sequence[Candidate], damaged: str) -> tuple[Candida
     return tuple(replace(b, valid=False, verified=False) if b.id == damaged else b for b in backups)
 
 
-def _decision(backup: Candidate, picked: Sequence[str], newest_verified: bool, now: float) -> Decision:
+def _decision(backup: Candidate, picked: Sequence[str], newest_verified: Candidate | None, now: float) -> Decision:
     reasons = list(picked)
-    if newest_verified:
+    if backup == newest_verified:
         reasons.append("newest verified")
     if backup.needed:
         reasons.append(backup.needed)
@@ -89,6 +91,8 @@ def _decision(backup: Candidate, picked: Sequence[str], newest_verified: bool, n
         reasons.append("damaged: not counted, and not removed without being asked to")
     elif backup.created > now:
         reasons.append("from the future: not counted")
+    elif not (backup.restorable or (newest_verified and newest_verified.created > backup.created)):
+        reasons.append("could not be restored: not counted")
     return Decision(backup.id, bool(reasons), tuple(reasons))
 
 
