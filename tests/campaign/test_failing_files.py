@@ -65,11 +65,11 @@ def test_a_real_history(ground: Ground, tmp_path: Path) -> None:
         folder.mkdir()
         project = Project(tmp_path / f"project{position}", ground.url, folder)
         applied, pending = names[: position // 2], names[position // 2 :]
-        link(source, folder, applied)
+        copy(source, folder, applied)
         if applied:
             expect(project.run("deploy"), 0)
         before = observe(ground.url)
-        link(source, folder, pending)
+        copy(source, folder, pending)
         name = f"{names[position]}" if position < len(names) else "3"
         broken = folder / f"{name[:14]}!_broken"
         broken.mkdir()
@@ -79,6 +79,6 @@ def test_a_real_history(ground: Ground, tmp_path: Path) -> None:
     save(found)
 
 
-def link(source: Path, folder: Path, names: list[str]) -> None:
+def copy(source: Path, folder: Path, names: list[str]) -> None:
     for name in names:
-        (folder / name).symlink_to(source / name)
+        shutil.copytree(source / name, folder / name)

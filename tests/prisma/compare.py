@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -86,10 +87,9 @@ def half(migrations: Path, target: Path) -> Path:
 
 
 def subset(migrations: Path, target: Path, names: list[str]) -> Path:
-    """A folder that links to some of another's migrations."""
-    target.mkdir(parents=True)
+    """A folder with copies of some of another's migrations (Prisma passes over links)."""
     for name in names:
-        (target / name).symlink_to(migrations / name)
+        shutil.copytree(migrations / name, target / name)
     return target
 
 
