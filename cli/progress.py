@@ -30,7 +30,7 @@ class Reporter:
         self._bars: rich.progress.Progress | None = None
         self._task: rich.progress.TaskID | None = None
         self._began: dict[str, float] = {}
-        self._told = float("-inf")
+        self._told = time.monotonic()
 
     def __call__(self, progress: Progress) -> None:
         """Show how far it is."""

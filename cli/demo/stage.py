@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -49,7 +51,7 @@ class State:
     fingerprint: str
 
     def __str__(self) -> str:
-        return f"{self.tables} tables, {self.rows:,} rows, fingerprint {self.fingerprint}"
+        return f"{self.rows:,} rows, fingerprint {self.fingerprint}"
 
 
 @dataclass
@@ -77,7 +79,21 @@ class Stage:
         """Run the command as typed and show what it says; returns that. The exit code is one of the promises."""
         self.commands.append(" ".join(("locktender", *words)))
         self.say(click.style(f"  $ {self.commands[-1]}", bold=True))
-        done = _ended(
+        ended, said = self._run(*words)
+        for line in said.splitlines():
+            self.say(click.style(f"    {line}", dim=True))
+        if ended != exit_code:
+            raise StoryBroken(f"{self.commands[-1]} should end with exit code {exit_code}, and ended with {ended}.")
+        self.say(click.style(f"    (exit code {ended})", dim=True))
+        return said
+
+    def asked(self, *words: str) -> dict[str, Any]:
+        """The same command's result as a script gets it; not part of what is told."""
+        result: dict[str, Any] = json.loads(self._run(*words, "--json", "-q")[1])["result"]
+        return result
+
+    def _run(self, *words: str) -> tuple[int, str]:
+        return _ended(
             subprocess.Popen(
                 [sys.executable, "-m", "cli", *words],
                 cwd=self.project,
@@ -88,12 +104,6 @@ class Stage:
                 text=True,
             )
         )
-        for line in done[1].splitlines():
-            self.say(click.style(f"    {line}", dim=True))
-        if done[0] != exit_code:
-            raise StoryBroken(f"{self.commands[-1]} should end with exit code {exit_code}, and ended with {done[0]}.")
-        self.say(click.style(f"    (exit code {done[0]})", dim=True))
-        return done[1]
 
     def add_migration(self, name: str) -> None:
         """Merge one of the migrations that should never have been merged."""

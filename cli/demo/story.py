@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -37,11 +36,17 @@ class Memory:
     steps: list[Step] = field(default_factory=list)
 
 
-Scene = Callable[[Stage, Memory], str]
+@dataclass(frozen=True)
+class Scene:
+    """``play`` does it, checks it, and says in a few words what happened."""
+
+    step: str
+    title: str
+    play: Callable[[Stage, Memory], str]
 
 
 def deploy(stage: Stage, _memory: Memory) -> str:
-    """A shop is deployed for the first time"""
+    """The first deploy, of everything, and the data of half a year."""
     stage.say(
         "  The project has nine Prisma migrations; the database is empty. One of them builds an index CONCURRENTLY,"
     )
@@ -57,19 +62,20 @@ def deploy(stage: Stage, _memory: Memory) -> str:
 
 
 def back_up(stage: Stage, memory: Memory) -> str:
-    """A backup is taken, and proved"""
+    """A backup that is restored for a test."""
     stage.say("  A backup nobody has restored is a hope. This one is restored into a second database and compared with")
     stage.say("  what was in the first: schema, number of rows, and a hash of every row.")
     stage.locktender("backup", "create")
     stage.locktender("backup", "verify", "latest", "--test-restore")
-    newest = json.loads(stage.locktender("backup", "list", "--json"))["result"]["backups"][0]
+    stage.locktender("backup", "list")
+    newest = stage.asked("backup", "list")["backups"][0]
     memory.backup_id, memory.backed_up = newest["id"], stage.state()
     stage.expect(newest["verified"] is True, f"backup {memory.backup_id} is verified by a restore")
-    return "restored for a test: schema and all rows equal"
+    return "restored for a test, all rows equal"
 
 
 def fail(stage: Stage, _memory: Memory) -> str:
-    """A migration fails half-way"""
+    """A deploy that fails must leave no trace."""
     stage.say("  Someone merges a migration that worked on their empty test database. It adds a column, rewrites every")
     stage.say(
         "  customer's phone number, and then wants the numbers to be unique. In the real data, families share one."
@@ -82,11 +88,11 @@ def fail(stage: Stage, _memory: Memory) -> str:
     stage.expect(before == after, f"before: {before}\n    after:  {after}\n    the database is untouched")
     stage.revert_migration(HALF_WAY)
     stage.locktender("status")
-    return "failed at its 3rd statement; nothing of it is left"
+    return "failed at its 3rd statement, left nothing"
 
 
 def regret(stage: Stage, _memory: Memory) -> str:
-    """A migration "succeeds", and is wrong"""
+    """A deploy that does damage, and its rollback."""
     stage.say("  Ten per cent off everything, says the next one: priceCents * (90 / 100). In SQL 90 / 100 is 0.")
     stage.say("  It also drops the reviews. PostgreSQL finds nothing wrong with any of it.")
     before = stage.state()
@@ -100,11 +106,11 @@ def regret(stage: Stage, _memory: Memory) -> str:
     after = stage.state()
     stage.expect(before == after, f"before: {before}\n    after:  {after}\n    prices and reviews are back, every row")
     stage.revert_migration(SALE)
-    return "deployed, regretted, rolled back: every row is as before"
+    return "deployed, regretted, rolled back"
 
 
 def restore(stage: Stage, memory: Memory) -> str:
-    """Somebody deletes the wrong rows, and the backup comes back"""
+    """A restore of the backup from the second scene."""
     stage.say("  No migration this time: a person types DELETE with the wrong WHERE.")
     stage.sql('DELETE FROM "OrderItem"; DELETE FROM "Order" WHERE status <> \'PENDING\'')
     damaged = stage.state()
@@ -113,11 +119,11 @@ def restore(stage: Stage, memory: Memory) -> str:
     stage.locktender("restore", memory.backup_id, "--yes")
     now = stage.state()
     stage.expect(now == memory.backed_up, f"the database is what was backed up: {now}")
-    return "restored beside the live one, swapped in"
+    return "restored beside, compared, swapped in"
 
 
 def undo(stage: Stage, memory: Memory) -> str:
-    """And the restore is undone"""
+    """Back to before the restore, and forth again."""
     stage.say("  Was that right? The database from before the restore is still there, under another name.")
     restored = stage.state()
     stage.locktender("restore", "--undo", "--yes")
@@ -129,24 +135,30 @@ def undo(stage: Stage, memory: Memory) -> str:
     return "swapped back, and forth again"
 
 
-SCENES: tuple[Scene, ...] = (deploy, back_up, fail, regret, restore, undo)
+SCENES = (
+    Scene("first deploy", "A shop is deployed for the first time", deploy),
+    Scene("backup", "A backup is taken, and proved", back_up),
+    Scene("failing migration", "A migration fails half-way", fail),
+    Scene("wrong migration", 'A migration "succeeds", and is wrong', regret),
+    Scene("restore", "Somebody deletes the wrong rows, and the backup comes back", restore),
+    Scene("undo", "And the restore is undone", undo),
+)
 
 
 def play(stage: Stage) -> tuple[Step, ...]:
     """Every scene, up to the first that does not go as it should."""
     memory = Memory()
     for number, scene in enumerate(SCENES, 1):
-        title = (scene.__doc__ or "").strip()
         stage.say()
-        stage.say(click.style(f"{number}. {title}", fg="cyan", bold=True))
+        stage.say(click.style(f"{number}. {scene.title}", fg="cyan", bold=True))
         began = time.monotonic()
         try:
-            what, ok = scene(stage, memory), True
+            what, ok = scene.play(stage, memory), True
         except StoryBroken as broken:
             what, ok = str(broken), False
             stage.say(click.style(f"  ✗ {broken}", fg="red", bold=True))
         seconds = time.monotonic() - began
-        memory.steps.append(Step(title, what, stage.state() if ok else None, seconds, ok))
+        memory.steps.append(Step(scene.step, what, stage.state() if ok else None, seconds, ok))
         if not ok:
             break
     return tuple(memory.steps)

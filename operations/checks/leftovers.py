@@ -7,29 +7,28 @@ from collections.abc import Iterator
 from operations.backup_leftovers import partial_path
 from operations.checks.model import Check, Probe, bytes_text, listed
 from operations.context import Context
-from operations.layout import kept_name, scratch_prefix
+from operations.kept import kept_databases
+from operations.layout import scratch_prefix
 from operations.lock import current_owner, is_alive
-from operations.quoting import identifier
 from operations.settling import unfinished
 
-DATABASES = "SELECT datname, pg_database_size(oid) FROM pg_database WHERE starts_with(datname, %s) ORDER BY datname"
+SCRATCH = "SELECT datname FROM pg_database WHERE starts_with(datname, %s) ORDER BY datname"
 
 
 def look(probe: Probe) -> Iterator[Check]:
     """Databases kept for undo, scratch databases."""
     context = probe.context
-    database = context.database.target.database
+    kept = kept_databases(context)
     with probe.reading() as session:
-        kept = [row for row in session.rows(DATABASES, (kept_name(database, ""),)) if row[0] != database]
-        scratch = session.rows(DATABASES, (scratch_prefix(context.environment, database),))
+        prefix = scratch_prefix(context.environment, context.database.target.database)
+        scratch = session.rows(SCRATCH, (prefix,))
     if kept:
-        name, _ = kept[0]
         yield Check(
             "kept_databases",
             "warn",
-            f"{listed(name for name, _ in kept)}; {bytes_text(sum(size for _, size in kept))}",
+            f"{listed(each.name for each in kept)}; {bytes_text(sum(each.bytes for each in kept))}",
             "They are the states before restores and rollbacks, for restore --undo; they take up room.",
-            f"DROP DATABASE {identifier(name)}; when it is no longer wanted",
+            f"{context.command} restore --prune 7d drops those older than a week",
         )
     else:
         yield Check("kept_databases", "ok", "none")
@@ -37,7 +36,7 @@ def look(probe: Probe) -> Iterator[Check]:
         yield Check(
             "scratch_databases",
             "warn",
-            listed(name for name, _ in scratch),
+            listed(name for (name,) in scratch),
             "A run died while it used them.",
             "The next deploy, backup or restore drops them.",
         )
