@@ -92,21 +92,8 @@ def maintenance(context: Context, purpose: str) -> Iterator[Session]:
 
 def preflight(context: Context) -> None:
     """Raise ``Refused`` (``PrivilegeMissing``) with all that stands in the way of a swap; changes nothing."""
-    database = context.database.target.database
     with maintenance(context, "swap check") as session:
-        oids = [oid for (oid,) in session.rows("SELECT oid::bigint FROM pg_database WHERE datname = %s", (database,))]
-        lacking = (*_lacking_rights(session, database), *_protected_sessions(session, oids))
-        bound = [what for (what,) in session.rows(_BOUND, (database,) * 3)]
-    if lacking:
-        raise PrivilegeMissing(
-            f"{database} cannot be replaced: {listed(lacking)}",
-            hint="Grant these rights, use a role that has them, or end those sessions.",
-        )
-    if bound:
-        raise Refused(
-            f"{database} cannot be replaced, because this would stay with the old one: {listed(bound)}",
-            hint="Commit or roll back prepared transactions; drop slots and subscriptions, and create them anew later.",
-        )
+        _refuse_hindered(session, context.database.target.database)
 
 
 def swap(context: Context, incoming: str, kept: str, guard: Guard | None = None) -> float:
@@ -114,7 +101,7 @@ def swap(context: Context, incoming: str, kept: str, guard: Guard | None = None)
 
     Every session of the live database is ended, our own too. ``guard`` runs in the swap's transaction once nobody but
     that is left, and aborts the swap by raising. If there is no live database, ``incoming`` just gets its name. Raises
-    ``Refused`` if ``kept`` exists, ``RestoreFailed`` if sessions could not be ended in time; all is then as it was.
+    what ``preflight`` raises, and ``RestoreFailed`` if sessions could not be ended in time; all is then as it was.
     """
     live = context.database.target.database
     with maintenance(context, "swap") as renaming, maintenance(context, "swap, disconnecting") as ending:
@@ -125,7 +112,7 @@ def swap(context: Context, incoming: str, kept: str, guard: Guard | None = None)
             raise Refused(f"There is a database {kept!r} already.")
         renames = [(live, kept), (incoming, live)] if live in oids else [(incoming, live)]
         ours = [oids[name] for name, _ in renames]
-        _refuse_protected(live, renaming, ours)
+        _refuse_hindered(renaming, live)
         begun = context.clock.now()
         _disconnect(ending, ours)
         for attempt in range(1, ATTEMPTS + 1):
@@ -136,8 +123,7 @@ def swap(context: Context, incoming: str, kept: str, guard: Guard | None = None)
             except StatementFailed as error:
                 if error.sqlstate not in AGAIN:
                     raise
-                _refuse_protected(live, renaming, ours)
-                if attempt == ATTEMPTS:
+                if attempt == ATTEMPTS or any(_protected_sessions(renaming, ours)):
                     raise _in_use(live, renaming, ours, error) from error
             except ConnectionLost as error:
                 if not error.details.get("in_doubt"):
@@ -196,12 +182,19 @@ def _protected_sessions(session: Session, oids: Sequence[int]) -> Iterator[str]:
         yield f"session {pid} of {user} ({application or 'no application name'}) may not be ended by this role"
 
 
-def _refuse_protected(live: str, session: Session, oids: Sequence[int]) -> None:
-    found = tuple(_protected_sessions(session, oids))
-    if found:
-        raise RestoreFailed(
-            f"{live} could not be swapped: {listed(found)}",
-            hint="End these sessions as their user or as a superuser, and try again. Nothing was changed.",
+def _refuse_hindered(session: Session, live: str) -> None:
+    oids = [oid for (oid,) in session.rows("SELECT oid::bigint FROM pg_database WHERE datname = %s", (live,))]
+    lacking = (*_lacking_rights(session, live), *_protected_sessions(session, oids))
+    if lacking:
+        raise PrivilegeMissing(
+            f"{live} cannot be replaced: {listed(lacking)}",
+            hint="Grant these rights, use a role that has them, or end those sessions.",
+        )
+    bound = [what for (what,) in session.rows(_BOUND, (live,) * 3)]
+    if bound:
+        raise Refused(
+            f"{live} cannot be replaced, because this would stay with the old one: {listed(bound)}",
+            hint="Commit or roll back prepared transactions; drop slots and subscriptions, and create them anew later.",
         )
 
 

@@ -19,7 +19,7 @@ from operations.row_counts import Counters, Moment, Relation, Rows
 
 __all__ = [
     "Counters", "Moment", "Relation", "Rows", "Written", "attempted", "catalogs", "counters", "flush", "gained",
-    "guard", "lagging", "own", "since",
+    "guard", "lagging", "moved", "own", "since",
 ]  # fmt: skip
 RELIABLE_FROM = 150000
 """Before, a collector process was told by datagrams, which may get lost."""
@@ -199,16 +199,23 @@ def guard(expected: Counters) -> Callable[[Session], None]:
     """
 
     def check(session: Session) -> None:
-        session.rows("SELECT pg_stat_clear_snapshot()")
-        begin = expected.moment
-        now = _moment(session, "d.oid = %s", begin.database_oid) if begin else None
-        reason = _incomparable(begin, now) if begin and now else "the database is not there any more"
+        rows, reason = moved(expected, session)
         if reason:
             raise DataWouldBeLost(f"It cannot be told whether others have written to the database: {reason}.")
-        if begin and now and begin.rows != now.rows:
-            raise DataWouldBeLost(f"Others wrote {_rows((now.rows - begin.rows).total)} just before the swap.")
+        if rows != Rows():
+            raise DataWouldBeLost(f"Others wrote {_rows(rows.total)} just before the swap.")
 
     return check
+
+
+def moved(expected: Counters, session: Session) -> tuple[Rows, str | None]:
+    """Rows by which the count of that whole database has grown, or why that cannot be told; from any session."""
+    session.rows("SELECT pg_stat_clear_snapshot()")
+    begin = expected.moment
+    now = _moment(session, "d.oid = %s", begin.database_oid) if begin else None
+    if begin is None or now is None:
+        return Rows(), "the database is not there any more"
+    return now.rows - begin.rows, _incomparable(begin, now)
 
 
 def _moment(session: Session, which: str, *parameters: object) -> Moment | None:

@@ -26,7 +26,6 @@ from operations.errors import (
     NotFound,
     PrivilegeMissing,
     Refused,
-    RestoreFailed,
 )
 from operations.secret import Secret
 
@@ -206,7 +205,7 @@ def test_sessions_that_may_not_be_ended_are_found_and_harmless(
     with server.superuser(live).session(purpose="the boss") as boss:
         with pytest.raises(PrivilegeMissing, match=f"session {boss.pid} of postgres .*the boss"):
             swap.preflight(context)
-        with pytest.raises(RestoreFailed, match=f"session {boss.pid} of postgres"):
+        with pytest.raises(PrivilegeMissing, match=f"session {boss.pid} of postgres"):
             swap.swap(context, f"{live}_new", f"{live}_kept")
         assert boss.rows("SELECT 1") == [(1,)]
     assert databases(context) == {"", "_new"}
