@@ -85,7 +85,7 @@ def prune(desk: Desk, dry_run: bool) -> Answer:
 
     The newest verified one always stays, and so does any that a run still needs.
     """
-    context = desk.context("backup prune")
+    context = desk.context("backup")
 
     from operations import backup
 
