@@ -11,11 +11,11 @@ from operations import catalog
 from operations.backup_reading import BEGIN, LOCK_WAIT, Work, reading
 from operations.backups.manifest import SequenceState, TableRows
 from operations.backups.progress import Meter
-from operations.backups.rows import count_large_objects, count_table, fix_settings
+from operations.backups.rows import count_large_objects, count_tables, fix_settings
 from operations.backups.sequences import read_sequences, unmoved
 from operations.backups.stderr import DISK_FULL, telling
 from operations.backups.surroundings import Role, Surroundings, read_surroundings
-from operations.backups.tables import Table, read_tables, table_names
+from operations.backups.tables import Table, batches, read_tables, table_names
 from operations.blockers import Watch, watching
 from operations.catalog.properties import DatabaseProperties, read_properties
 from operations.client_tools import ClientTools
@@ -69,8 +69,7 @@ def dump(context: Context, tools: ClientTools, role: Role, directory: str, jobs:
             context.report(Progress("counting rows"))
         facts, large_objects, *counts = results
         sequences = unmoved(before, read_sequences(keeper))
-    by_size = dict(zip((table.name for table in _largest_first(tables)), counts, strict=True))
-    rows = {table.name: by_size[table.name] for table in tables}
+    rows = {name: table for counted in counts for name, table in counted.items()}
     return Dumped(taken, facts, rows, large_objects, sequences, tuple(warnings))
 
 
@@ -132,23 +131,17 @@ def _work(context: Context, tables: Sequence[Table], hashed: bool, warnings: lis
     return [
         partial(_read_facts, context, warnings),
         partial(count_large_objects, hashed=hashed, warn=warnings.append),
-        *(partial(count_table, table=t, hashed=hashed, warn=warnings.append) for t in _largest_first(tables)),
+        *(partial(count_tables, tables=batch, hashed=hashed, warn=warnings.append) for batch in batches(tables)),
     ]
 
 
-def _largest_first(tables: Sequence[Table]) -> list[Table]:
-    return sorted(tables, key=lambda table: -table.bytes)
-
-
 def _read_facts(context: Context, warnings: list[str], session: Session) -> Facts:
-    facts = Facts(
+    return Facts(
         catalog=catalog.read(session),
         surroundings=read_surroundings(session),
         properties=read_properties(session, context.database.target.database),
         migrations=_migrations(session, warnings),
     )
-    fix_settings(session, LOCK_WAIT)
-    return facts
 
 
 def _migrations(session: Session, warnings: list[str]) -> tuple[str, ...]:

@@ -83,8 +83,11 @@ def _serve(context: Context, database: str | None, snapshot: str | None, shared:
             with session.transaction(BEGIN):
                 if snapshot:
                     session.execute(f"SET TRANSACTION SNAPSHOT {literal(snapshot)}")
+                session.execute("SAVEPOINT piece")
                 while (index := shared.take()) is not None:
                     shared.results[index] = shared.work[index](session)
+                    # Lets go of the piece's locks: those on thousands of tables would fill the server's lock table.
+                    session.execute("ROLLBACK TO SAVEPOINT piece")
         except BaseException:
             shared.stop()
             raise

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 from operations import catalog
 from operations.backup_archive import archive_into, jobs_for
-from operations.backup_reading import LOCK_WAIT, read
+from operations.backup_reading import LOCK_WAIT, Work, read
 from operations.backup_space import refuse_full_server
 from operations.backups.manifest import CATALOG, Manifest
-from operations.backups.rows import count_large_objects, count_table, differences, fix_settings
+from operations.backups.rows import count_large_objects, count_tables, differences, fix_settings
 from operations.backups.sequences import read_sequences, sequence_differences
 from operations.backups.stderr import without_passwords
 from operations.backups.surroundings import read_role, restore_obstacles
-from operations.backups.tables import Table, read_tables
+from operations.backups.tables import Table, batches, read_tables
 from operations.catalog import Catalog
 from operations.catalog.properties import DatabaseProperties, create_statement
 from operations.context import Context
@@ -71,15 +70,15 @@ def restored_differences(context: Context, manifest: Manifest, database: str) ->
     jobs = jobs_for(context)
     (tables,) = read(context, [read_tables], 1, database=database)
     present = {table.name: table for table in tables}
-    names = sorted(manifest.tables.keys() & present.keys(), key=lambda name: -present[name].bytes)
-    work = [
+    names = manifest.tables.keys() & present.keys()
+    work: list[Work] = [
         catalog.read,
         read_sequences,
         partial(count_large_objects, hashed=manifest.large_objects.hash is not None, warn=_ignore),
-        *(_counting(present[name], manifest.tables[name].hash is not None) for name in names),
+        *(_counting(batch, manifest) for batch in batches(present[name] for name in names)),
     ]
     schema, sequences, large_objects, *counts = read(context, work, jobs, database=database)
-    counted = dict(zip(names, counts, strict=True))
+    counted = {name: rows for batch in counts for name, rows in batch.items()}
     compared = [differences(name, rows, counted.get(name)) for name, rows in manifest.tables.items()]
     compared.append(differences("large objects", manifest.large_objects, large_objects))
     return (
@@ -111,8 +110,9 @@ def _drop(context: Context, name: str) -> None:
         return  # what went wrong before says more; the next run drops what bears the prefix
 
 
-def _counting(table: Table, hashed: bool) -> Any:
-    return partial(count_table, table=table, hashed=hashed, warn=_ignore)
+def _counting(tables: Sequence[Table], manifest: Manifest) -> Work:
+    hashed = any(manifest.tables[table.name].hash is not None for table in tables)
+    return partial(count_tables, tables=tables, hashed=hashed, warn=_ignore)
 
 
 def _schema_differences(context: Context, manifest: Manifest, restored: Catalog) -> Iterator[str]:

@@ -140,7 +140,7 @@ def test_many_columns_are_hashed_in_pieces() -> None:
     statement = counting(Table("t", "s", "t", columns=columns), hashed=True)
     assert statement.count("hashint4extended") == 1600
     assert counting(Table("t", "s", 'T"', condition="WHERE x"), hashed=False) == (
-        'SELECT count(*), NULL FROM ONLY "s"."T""" AS r WHERE x'
+        'SELECT \'t\', count(*), NULL::text FROM ONLY "s"."T""" AS r WHERE x'
     )
 
 

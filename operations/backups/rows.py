@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from operations.backups.manifest import TableRows
 from operations.backups.tables import Column, Table, read_tables
 from operations.errors import StatementFailed
-from operations.ports import Session
+from operations.ports import Row, Session
 from operations.quoting import identifier, literal
 
 ALIAS = "r"
@@ -62,7 +62,8 @@ _NO_LIMITS = (
 NOT_ABOUT_HASHING = ("57014", "55P03", "40001", "40P01", "XX001", "XX002")
 """Cancelled, locked, a standby's conflict, deadlock, damaged data: counting alone would not help, or would hide it."""
 
-LARGE_OBJECTS = (
+LARGE_OBJECTS = "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata"
+HASHED_LARGE_OBJECTS = (
     "SELECT count(*), coalesce(sum(hashtextextended(oid || ' ' || encode(sha256(lo_get(oid)), 'hex'), 0)), 0)::text"
     " FROM pg_catalog.pg_largeobject_metadata"
 )
@@ -82,7 +83,7 @@ def count_rows(session: Session, names: Collection[str] | None = None, *, hashed
     with _unchanged(session):
         session.script("; ".join(f"SET LOCAL {name} TO {literal(value)}" for name, value in FIXED.items()))
         tables = [table for table in read_tables(session) if names is None or table.name in names]
-        return {table.name: count_table(session, table, hashed, warn=lambda _: None) for table in tables}
+        return count_tables(session, tables, hashed, warn=lambda _: None) if tables else {}
 
 
 @contextmanager
@@ -99,9 +100,10 @@ def _unchanged(session: Session) -> Iterator[None]:
 
 
 def counting(table: Table, hashed: bool) -> str:
-    """The statement that yields a table's number of rows and their hash."""
-    total = f"coalesce(sum({_row_hash(table.columns)}), 0)::text" if hashed else "NULL"
-    return f"SELECT count(*), {total} FROM {table.source} AS {ALIAS} {table.condition}".rstrip()
+    """The query that yields a table's name, its number of rows and their hash."""
+    total = f"coalesce(sum({_row_hash(table.columns)}), 0)::text" if hashed else "NULL::text"
+    selected = f"SELECT {literal(table.name)}, count(*), {total}"
+    return f"{selected} FROM {table.source} AS {ALIAS} {table.condition}".rstrip()
 
 
 def _row_hash(columns: Sequence[Column]) -> str:
@@ -132,39 +134,50 @@ def _reference(column: Column) -> str:
     return f"{ALIAS}.{identifier(column.name)}"
 
 
+def count_tables(
+    session: Session, tables: Sequence[Table], hashed: bool, warn: Callable[[str], None]
+) -> dict[str, TableRows]:
+    """The rows of some tables, in the transaction that is open, by one statement.
+
+    Where that fails it is tried table by table, and one that cannot be hashed is only counted, with a warning.
+    """
+    found = _attempt(session, " UNION ALL ".join(counting(table, hashed) for table in tables))
+    if not isinstance(found, StatementFailed):
+        return {name: TableRows(rows, total) for name, rows, total in found}
+    if len(tables) > 1:
+        return {name: rows for table in tables for name, rows in count_tables(session, [table], hashed, warn).items()}
+    if not hashed:
+        raise found
+    warn(f"Rows of {tables[0].name} were counted, but not hashed: {found.message}")
+    return count_tables(session, tables, False, warn)
+
+
 def count_table(session: Session, table: Table, hashed: bool, warn: Callable[[str], None]) -> TableRows:
-    """One table's rows, in the transaction that is open; counted only, with a warning, where they cannot be hashed."""
-    if hashed:
-        found = _attempt(session, counting(table, hashed=True))
-        if isinstance(found, TableRows):
-            return found
-        warn(f"Rows of {table.name} were counted, but not hashed: {found.message}")
-    rows, _ = session.rows(counting(table, hashed=False))[0]
-    return TableRows(rows)
+    """The same for one table."""
+    return count_tables(session, [table], hashed, warn)[table.name]
 
 
 def count_large_objects(session: Session, hashed: bool, warn: Callable[[str], None]) -> TableRows:
-    """The same for large objects, by their numbers and contents."""
+    """The large objects there are, hashed by their numbers and contents."""
     if hashed:
-        found = _attempt(session, LARGE_OBJECTS)
-        if isinstance(found, TableRows):
-            return found
+        found = _attempt(session, HASHED_LARGE_OBJECTS)
+        if not isinstance(found, StatementFailed):
+            return TableRows(*found[0])
         warn(f"Large objects were counted, but not hashed: {found.message}")
-    return TableRows(session.rows("SELECT count(*) FROM pg_catalog.pg_largeobject_metadata")[0][0])
+    return TableRows(*session.rows(LARGE_OBJECTS)[0])
 
 
-def _attempt(session: Session, statement: str) -> TableRows | StatementFailed:
-    """Within a savepoint, so that the snapshot outlives an error."""
+def _attempt(session: Session, statement: str) -> list[Row] | StatementFailed:
+    """Within a savepoint, so that the snapshot outlives an error; keeps no locks."""
     session.execute("SAVEPOINT counting")
     try:
-        rows, total = session.rows(statement)[0]
+        found: list[Row] | StatementFailed = session.rows(statement)
     except StatementFailed as error:
         if error.sqlstate in NOT_ABOUT_HASHING:
             raise
-        session.script("ROLLBACK TO SAVEPOINT counting; RELEASE SAVEPOINT counting")
-        return error
-    session.execute("RELEASE SAVEPOINT counting")
-    return TableRows(rows, total)
+        found = error
+    session.script("ROLLBACK TO SAVEPOINT counting; RELEASE SAVEPOINT counting")
+    return found
 
 
 def differences(name: str, expected: TableRows, found: TableRows | None) -> str | None:

@@ -22,15 +22,17 @@ _SEQUENCES = """
 
 
 def read_sequences(session: Session) -> dict[str, SequenceState]:
-    """All sequences as they stand at this moment, whatever transaction is open."""
+    """All sequences as they stand at this moment, in a transaction that is open; keeps no lock on them."""
     names = session.rows(_SEQUENCES)
     states: dict[str, SequenceState] = {}
+    session.execute("SAVEPOINT sequences")
     for start in range(0, len(names), AT_ONCE):
         query = " UNION ALL ".join(
             f"SELECT {literal(name)}, last_value, is_called FROM {identifier(schema, relation)}"
             for name, schema, relation in names[start : start + AT_ONCE]
         )
         states.update({name: SequenceState(value, called) for name, value, called in session.rows(query)})
+    session.script("ROLLBACK TO SAVEPOINT sequences; RELEASE SAVEPOINT sequences")
     return states
 
 

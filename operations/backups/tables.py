@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from operations.ports import Session
 from operations.quoting import identifier
+
+SMALL = 1 << 20
+"""Bytes up to which going to the server and back is most of the work."""
+AT_ONCE = 40
 
 _IN_DUMP = """
     c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
@@ -68,6 +73,14 @@ class Table:
     def source(self) -> str:
         """For FROM and LOCK TABLE, without partitions and children: those are tables of their own."""
         return f"ONLY {identifier(self.schema, self.relation)}"
+
+
+def batches(tables: Iterable[Table]) -> list[tuple[Table, ...]]:
+    """Tables to be read by one statement, the most work first: large ones alone, small ones many at once."""
+    ordered = sorted(tables, key=lambda table: -table.bytes)
+    small = [table for table in ordered if table.bytes < SMALL]
+    alone = [(table,) for table in ordered[: len(ordered) - len(small)]]
+    return [*alone, *(tuple(small[start : start + AT_ONCE]) for start in range(0, len(small), AT_ONCE))]
 
 
 def table_names(session: Session) -> dict[int, Table]:
