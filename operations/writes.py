@@ -111,7 +111,8 @@ class Written:
 
 def flush(session: Session) -> None:
     """Add what the session's own ended transactions have counted, now and not later. Not within a transaction."""
-    session.rows("SELECT pg_stat_force_next_flush()")
+    if session.server_version >= RELIABLE_FROM:
+        session.rows("SELECT pg_stat_force_next_flush()")
 
 
 def counters(session: Session) -> Counters:
