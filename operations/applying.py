@@ -19,7 +19,8 @@ from operations.context import Context
 from operations.counting import counted, counted_outside
 from operations.errors import ConnectionLost, DatabaseUnreachable, LocktenderError, MigrationFailed, StatementFailed
 from operations.journal import Journal
-from operations.leftovers import Outside, drop_new_invalid_indexes
+from operations.leftovers import Outside, drop_new_invalid_indexes, recreate_dropped_indexes
+from operations.migrations.inverse import inverse
 from operations.migrations.model import Format, Migration
 from operations.migrations.script import Script, place
 from operations.plan import Unit, split
@@ -33,6 +34,8 @@ ONLY_TOGETHER = frozenset({"55P04", "55006"})
 """Unsafe use of a new enum value, pending trigger events: gone once the file before is committed."""
 CONCURRENT_LOCK_TIMEOUT = 600.0
 """Seconds that CREATE INDEX CONCURRENTLY and its like may wait for older transactions: nobody queues behind that."""
+COMMITTING = frozenset({"DO", "CALL"})
+"""Where they end transactions by themselves, their rows cannot be counted as ours."""
 RECONNECT_FOR = 60.0
 
 
@@ -129,24 +132,28 @@ class Applier:
 
     def _concurrent(self, name: str, number: int, segment: Segment) -> None:
         """A statement that PostgreSQL runs outside of transactions only: what it did shows in the catalog."""
-        before = Outside.read(self.session)
-        commits = segment.statements[0].kind in (
-            "DO",
-            "CALL",
-        )  # a block that ends transactions: its rows are not counted
-        self.journal.record("statement", migration=name, piece=number, invalid=sorted(before.invalid), verbatim=commits)
+        before, (statement,) = Outside.read(self.session), segment.statements
+        commits = statement.kind in COMMITTING
+        self.journal.record(
+            "statement",
+            migration=name,
+            piece=number,
+            verbatim=commits,
+            outside=before.to_json(),
+            undo=recreate_dropped_indexes(self.session, statement.text) or inverse(statement.text),
+        )
 
         def perform() -> None:
             self._settle_session(CONCURRENT_LOCK_TIMEOUT)
             try:
                 self._run(name, segment.text, segment.offset)
             except MigrationFailed:
-                drop_new_invalid_indexes(self.session, before.invalid)
+                drop_new_invalid_indexes(self.session, before)
                 raise
 
         def done() -> bool:
-            drop_new_invalid_indexes(self.session, before.invalid)
-            return Outside.read(self.session) != before
+            drop_new_invalid_indexes(self.session, before)
+            return not Outside.read(self.session).same_as(before)
 
         with counted_outside(lambda: self.session, self.journal, before):
             self._attempt(perform, done, attempts=1 if commits else None)
@@ -250,8 +257,8 @@ class Applier:
 
 
 def history_table(session: Session, format: Format) -> frozenset[tuple[str, str]]:
-    """The history table's schema and name, as ``catalog.read`` leaves it out."""
-    return frozenset({(session.rows("SELECT current_schema()")[0][0] or "public", format.history_table)})
+    """The history table, as ``catalog.read`` leaves it out."""
+    return frozenset({format.place(session)})
 
 
 def _interval(lock_timeout: float) -> float:

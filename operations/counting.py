@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from operations import writes
@@ -53,32 +54,52 @@ def counted_outside(session: Callable[[], Session], journal: Journal, before: Ou
         journal.record("outside", own=gained.to_json() if same else None)
 
 
-def counted_since(records: Iterable[RunRecord], run_id: str) -> Counters | None:
-    """What runs of ours have written from ``run_id`` on; ``None`` where some of it could not be counted."""
-    total, begun = Counters(), False
+@dataclass(frozen=True)
+class Ours:
+    """What runs of ours have written; ``None`` where some of it could not be counted.
+
+    ``interrupted`` is what stood before a statement outside of transactions that our client did not live to count.
+    """
+
+    counters: Counters | None
+    interrupted: Outside | None
+
+
+def counted_since(records: Iterable[RunRecord], run_id: str) -> Ours:
+    """What our runs have written, from run ``run_id`` on. Pure."""
+    total, interrupted, begun = Counters(), None, False
     for record in records:
         begun = begun or record.run_id == run_id
         if not begun:
             continue
+        open_statement = None
         for entry in record.entries:
             if entry.facts.get("verbatim") or entry.facts.get("own", {}) is None:
-                return None
+                return Ours(None, None)
             if "own" in entry.facts:
                 total = total + Counters.from_json(entry.facts["own"])
-    return total
+            if entry.event == "statement":
+                open_statement = Outside.from_json(entry.facts["outside"])
+            if entry.event == "outside":
+                open_statement = None
+        interrupted = interrupted or open_statement
+    return Ours(total, interrupted)
 
 
-def written_by_others(context: Context, origin: Trace, now: Counters, history_table: str) -> Written:
+def written_by_others(context: Context, origin: Trace, session: Session, now: Counters, history_table: str) -> Written:
     """What others have written between the restore point of ``origin`` and ``now``, but for the history table."""
-    own = counted_since(records(context), origin.run_id)
-    if own is None:
+    ours, point = counted_since(records(context), origin.run_id), origin.restore_point
+    if ours.counters is None:
         return Written.unknown("a migration committed by itself, so its own writes could not be counted")
-    point = origin.restore_point
     if point is None:
         return Written.unknown("there is no restore point")
     # The history is the migration tools' own book-keeping: what stands in it is looked up there.
-    before, after, ours = (counters.without(history_table) for counters in (point.counters, now, own))
-    return writes.since(before, after, ours)
+    before, after, own = (c.without(history_table) for c in (point.counters, now, ours.counters))
+    written = writes.since(before, after, own)
+    if ours.interrupted and ours.interrupted.files <= Outside.read(session).files:
+        # No table was emptied or rewritten: the rows of catalogs are those of the statement that died uncounted.
+        return replace(written, catalog=0)
+    return written
 
 
 def _record_attempt(session: Session, journal: Journal) -> None:

@@ -21,10 +21,10 @@ from operations.context import Context
 from operations.counting import counted, counted_since
 from operations.errors import StatementFailed
 from operations.journal import Journal, records
-from operations.leftovers import drop_new_invalid_indexes
+from operations.leftovers import Outside, drop_new_invalid_indexes
 from operations.migrations.inverse import inverse
 from operations.migrations.model import Format, HistoryRow, Migration
-from operations.migrations.script import read_script
+from operations.migrations.script import Script, Statement, read_script
 from operations.ports import Session
 from operations.quoting import identifier
 from operations.segments import TRANSACTION_COMMANDS, commits_itself, segments_of
@@ -59,11 +59,7 @@ def go_down(
     """
     rows = {row.id: row for row in format.history(session) or ()}
     folder = {migration.name: migration for migration in format.read(context.host, context.environment.migrations)}
-    downs = [down for trace in traces for down in downs_of(trace, rows, folder)]
-    for trace in traces:
-        for statement in trace.statements:
-            if "invalid" in statement:
-                drop_new_invalid_indexes(session, statement["invalid"])
+    downs = [down for trace in traces for down in downs_of(trace, rows, folder, _in_doubt(trace, rows, session))]
     attempt = _Attempt(context, journal, traces, session, format, rows, written, accept_data_loss)
     try:
         for retry in Retrying(
@@ -80,18 +76,37 @@ def go_down(
     raise AssertionError("tenacity either returns or raises")
 
 
-def downs_of(trace: Trace, rows: Mapping[str, HistoryRow], folder: Mapping[str, Migration]) -> Iterator[Down]:
-    """Scripts that undo what of the run is committed, latest first. Pure; raises ``NotThisWay``."""
+def _in_doubt(trace: Trace, rows: Mapping[str, HistoryRow], session: Session) -> int:
+    """How many pieces were done without being recorded: one, if the last statement outside of transactions was."""
+    if not trace.statements or "outside" not in trace.statements[-1]:
+        return 0
+    last = trace.statements[-1]
+    row = rows.get(trace.row_ids[last["migration"]])
+    if row is None or row.finished_at is not None or row.applied_steps >= last["piece"]:
+        return 0
+    before = Outside.from_json(last["outside"])
+    drop_new_invalid_indexes(session, before)
+    return 0 if Outside.read(session).same_as(before) else 1
+
+
+def downs_of(
+    trace: Trace, rows: Mapping[str, HistoryRow], folder: Mapping[str, Migration], in_doubt: int = 0
+) -> Iterator[Down]:
+    """Scripts that undo what of the run is committed, latest first. Pure; raises ``NotThisWay``.
+
+    ``in_doubt``: pieces of an unfinished migration that are done, but not recorded in its row.
+    """
     for name, row_id in reversed(tuple(trace.row_ids.items())):
         row, migration = rows.get(row_id), folder.get(name)
         if row is None:
             continue
         if migration is None or migration.script is None or migration.checksum != trace.checksums.get(name):
             raise NotThisWay(f"the folder no longer holds {name} as it was applied")
-        yield Down(name, _down(migration, row))
+        journalled = {s["piece"]: s["undo"] for s in trace.statements if s["migration"] == name and s.get("undo")}
+        yield Down(name, _down(migration, row, in_doubt, journalled))
 
 
-def _down(migration: Migration, row: HistoryRow) -> str:
+def _down(migration: Migration, row: HistoryRow, in_doubt: int, journalled: Mapping[int, str]) -> str:
     finished = row.finished_at is not None
     if finished and migration.down is not None:
         return migration.down
@@ -100,17 +115,24 @@ def _down(migration: Migration, row: HistoryRow) -> str:
         return ""  # how far it came is not known; if nothing of it stayed, the proof will tell
     if script.statements is None:
         raise NotThisWay(f"{migration.name} has no down.sql and could not be parsed")
+    if script.verdict.atomic:
+        return _inverses(migration.name, script, script.statements)
     pieces = segments_of(script)
-    committed = pieces if finished else pieces[: row.applied_steps]
-    inverses = []
-    for statement in reversed([s for piece in committed for s in piece.statements]):
+    done = pieces if finished else pieces[: row.applied_steps + in_doubt]
+    numbered = reversed(tuple(enumerate(done, start=1)))
+    return ";\n".join(journalled.get(n) or _inverses(migration.name, script, piece.statements) for n, piece in numbered)
+
+
+def _inverses(name: str, script: Script, statements: Sequence[Statement]) -> str:
+    found = []
+    for statement in reversed(statements):
         if statement.kind in TRANSACTION_COMMANDS or not script.body[statement.start : statement.end].strip():
             continue
         undone = inverse(statement.text)
         if undone is None:
-            raise NotThisWay(f"{migration.name} has no down.sql, and its {statement.kind} has no inverse")
-        inverses.append(undone)
-    return ";\n".join(inverses)
+            raise NotThisWay(f"{name} has no down.sql, and its {statement.kind} has no inverse")
+        found.append(undone)
+    return ";\n".join(found)
 
 
 @dataclass(frozen=True)
@@ -178,7 +200,7 @@ class _Attempt:
         if self.point.backup_id is None:
             return  # the database was empty: the schema says it all
         before = load_intact(self.context, self.point.backup_id).tables
-        own = counted_since(records(self.context), self.traces[-1].run_id)
+        own = counted_since(records(self.context), self.traces[-1].run_id).counters
         touched = before.keys() if own is None else before.keys() & own.tables()
         names = {name for name in touched if not name.endswith(f".{self.format.history_table}")}
         if any(before[name].hash is None for name in names):

@@ -1,28 +1,34 @@
-"""What an interrupted CREATE INDEX CONCURRENTLY leaves behind: an index that is never used, but maintained."""
+"""What a statement outside of transactions changes, and what it leaves behind when it is interrupted.
+
+An interrupted CREATE INDEX CONCURRENTLY leaves an index that is never used, but maintained; a DROP INDEX CONCURRENTLY
+one that is only waiting to be dropped.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from operations.migrations.dropping import dropped_indexes
 from operations.ports import Session
 
+_OUTSIDE = """
+    SELECT array_agg(indexrelid::bigint) FILTER (WHERE indisvalid),
+           array_agg(indexrelid::bigint) FILTER (WHERE NOT indisvalid), (SELECT count(*) FROM pg_inherits),
+           (SELECT array_agg(relfilenode::bigint) FROM pg_class WHERE relkind IN ('r', 'm') AND oid >= 16384)
+    FROM pg_index WHERE indexrelid >= 16384
+"""
 _INVALID = """
     SELECT i.indexrelid::bigint, format('%I.%I', n.nspname, c.relname)
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE NOT i.indisvalid AND c.relkind = 'i'
 """
-_OUTSIDE = """
-    SELECT array_agg(indexrelid::bigint) FILTER (WHERE indisvalid),
-           array_agg(indexrelid::bigint) FILTER (WHERE NOT indisvalid), (SELECT count(*) FROM pg_inherits),
-           (SELECT array_agg(relfilenode::bigint) FROM pg_class WHERE relkind IN ('r', 'm') AND oid >= 16384)
-    FROM pg_index
-"""
 
 
 @dataclass(frozen=True)
 class Outside:
-    """What statements outside of transactions change in the catalog: indexes, partitions' ties, tables' files."""
+    """What such statements change in the catalog: object ids of indexes, the number of partitions' ties."""
 
     valid: frozenset[int]
     invalid: frozenset[int]
@@ -36,10 +42,36 @@ class Outside:
         ((valid, invalid, ties, files),) = session.rows(_OUTSIDE)
         return cls(frozenset(valid or ()), frozenset(invalid or ()), ties, frozenset(files or ()))
 
+    def same_as(self, other: Outside) -> bool:
+        """Whether none of it has changed; ``REINDEX`` and ``VACUUM`` change files alone, and may as well run again."""
+        return (self.valid, self.invalid, self.ties) == (other.valid, other.invalid, other.ties)
 
-def drop_new_invalid_indexes(session: Session, before: Collection[int]) -> tuple[str, ...]:
-    """Drop invalid indexes that were not there before; returns their names."""
-    new = [name for oid, name in session.rows(_INVALID) if oid not in before]
+    def to_json(self) -> dict[str, Any]:
+        """For the journal."""
+        return {
+            "valid": sorted(self.valid),
+            "invalid": sorted(self.invalid),
+            "ties": self.ties,
+            "files": sorted(self.files),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Outside:
+        """What ``to_json`` gave."""
+        valid, invalid, files = (frozenset(value[name]) for name in ("valid", "invalid", "files"))
+        return cls(valid, invalid, value["ties"], files)
+
+
+def drop_new_invalid_indexes(session: Session, before: Outside) -> tuple[str, ...]:
+    """Drop invalid indexes that were not invalid before; returns their names."""
+    new = [name for oid, name in session.rows(_INVALID) if oid not in before.invalid]
     for name in new:
         session.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
     return tuple(new)
+
+
+def recreate_dropped_indexes(session: Session, statement: str) -> str | None:
+    """SQL that brings back the indexes that a DROP INDEX is about to drop; ``None`` for any other statement."""
+    names = list(dropped_indexes(statement))
+    found = session.rows("SELECT pg_get_indexdef(to_regclass(n)) FROM unnest(%s::text[]) n", (names,)) if names else []
+    return "; ".join(definition for (definition,) in found if definition) or None

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
-
 from operations import writes
 from operations.backup import load_intact
+from operations.beside import beside, drop, scratch_name
 from operations.catalog.properties import create_statement, read_properties, restore_statements
 from operations.context import Context
 from operations.counting import written_by_others
 from operations.errors import DataWouldBeLost, NeedsAttention
 from operations.journal import Journal
-from operations.layout import kept_name, scratch_prefix
+from operations.layout import kept_name
 from operations.ports import Session
-from operations.quoting import identifier
-from operations.restore import beside
 from operations.swap import swap
 from operations.traces import Trace
 
@@ -41,7 +38,7 @@ def swap_back(
         for attempt in range(1, SWAPS + 1):
             with context.database.session(purpose="rollback") as looking:
                 now = writes.counters(looking)
-            written = written_by_others(context, origin, now, history_table)
+                written = written_by_others(context, origin, looking, now, history_table)
             if not (written.certain_none or accept_data_loss):
                 raise DataWouldBeLost(f"Meanwhile others have written to the database ({written}).")
             try:
@@ -51,7 +48,7 @@ def swap_back(
                 if attempt == SWAPS:
                     raise
     except BaseException:
-        _drop(context, incoming)
+        drop(context, incoming)
         raise
     journal.record("swap_finished", kept=kept)
     return kept
@@ -66,7 +63,7 @@ def _incoming(context: Context, origin: Trace) -> str:
         raise NeedsAttention(f"Run {origin.run_id} has no backup to return to.")
     name, validation = beside(context, load_intact(context, point.backup_id))
     if not validation.ok:
-        _drop(context, name)
+        drop(context, name)
         raise NeedsAttention(
             f"Backup {point.backup_id} was restored, but does not hold what its manifest says: "
             + "; ".join(validation.differences),
@@ -77,15 +74,10 @@ def _incoming(context: Context, origin: Trace) -> str:
 
 def _fresh(context: Context) -> str:
     """An empty database with all that the live one is besides its content."""
-    name = scratch_prefix(context.environment, context.database.target.database) + secrets.token_hex(4)
+    name = scratch_name(context)
     with context.database.session(purpose="rollback") as session:
         properties = read_properties(session, context.database.target.database)
         session.execute(create_statement(name, properties))
         for statement in restore_statements(name, properties):
             session.execute(statement)
     return name
-
-
-def _drop(context: Context, name: str) -> None:
-    with context.database.session(purpose="clean up") as session:
-        session.execute(f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)")

@@ -79,7 +79,7 @@ def _written_by_others(
         )
     if origin.database_oid != reality.database_oid:
         return Written.unknown("the database was replaced by a restore since that run")
-    return written_by_others(context, origin, counters(session), history_table)
+    return written_by_others(context, origin, session, counters(session), history_table)
 
 
 def _would_lose(context: Context, origin: Trace, written: Written, reason: str) -> DataWouldBeLost:

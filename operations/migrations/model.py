@@ -85,6 +85,10 @@ class Format(Protocol):
         """The table's rows, oldest first; ``None`` if there is no table."""
         ...
 
+    def place(self, session: Session) -> tuple[str, str]:
+        """Schema and name of the history table: where it is, or would be created."""
+        ...
+
     def schema_is_empty(self, session: Session) -> bool:
         """Whether a history may begin here without a baseline."""
         ...

@@ -94,6 +94,10 @@ class Prisma:
             )
         return tuple(HistoryRow(*row) for row in rows)
 
+    def place(self, session: Session) -> tuple[str, str]:
+        """As it is looked up for everything else."""
+        return (self._find(session) or self._first_schema(session)), TABLE
+
     def schema_is_empty(self, session: Session) -> bool:
         """Whether the first schema of the search path holds no table but those of extensions."""
         schema = self._schemas.get(session) or self._first_schema(session)
