@@ -7,6 +7,7 @@ import pwd
 import secrets
 import shutil
 import socket
+import stat
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
@@ -146,12 +147,23 @@ def _unprivileged_account() -> pwd.struct_passwd | None:
 
 
 def _readable_copy(binaries: Path, directory: Path, account: pwd.struct_passwd | None) -> Path:
-    """Programs below root's home cannot be reached by another user: give that user a copy, 40 MB."""
-    if account is None or (os.access(binaries, os.X_OK) and not str(binaries.resolve()).startswith("/root/")):
+    """Programs below a directory that others may not enter (root's home) are out of that user's reach: a copy, 40 MB.
+
+    The package keeps shared libraries beside itself, and its programs look for them there by a relative path.
+    """
+    if account is None or _open_to_all(binaries):
         return binaries
-    copy = directory / "postgres"
-    shutil.copytree(binaries.parent, copy, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a"))
-    return copy / "bin"
+    installed = binaries.parents[1]
+    copy = directory / installed.name
+    shutil.copytree(installed, copy, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a", "__pycache__"))
+    libraries = installed.with_name(f"{installed.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, directory / libraries.name, symlinks=True)
+    return copy / binaries.relative_to(installed)
+
+
+def _open_to_all(path: Path) -> bool:
+    return all(step.stat().st_mode & stat.S_IXOTH for step in (path.resolve(), *path.resolve().parents))
 
 
 def _free_port() -> int:

@@ -1,0 +1,25 @@
+"""The throwaway server where it is hard to start: its programs out of reach of the user that it must run as."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from operations.adapters.postgres import PostgresDatabase
+from operations.adapters.throwaway import ThrowawayServer, embedded_binaries
+from operations.database_url import parse_database_url
+
+
+def test_programs_in_a_private_directory_can_be_run_by_the_servers_own_user(tmp_path: Path) -> None:
+    package = embedded_binaries().parents[1]
+    for each in package.parent.glob(f"{package.name}*"):
+        if each.is_dir() and each.suffix != ".dist-info":
+            shutil.copytree(each, tmp_path / each.name, symlinks=True)
+    tmp_path.chmod(0o700)
+    binaries = tmp_path / package.name / embedded_binaries().relative_to(package)
+    with (
+        ThrowawayServer(binaries=binaries) as server,
+        PostgresDatabase(parse_database_url(server.url())).session() as session,
+    ):
+        assert session.server_version // 10000 == 18
+    assert not server.directory.exists()
