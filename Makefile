@@ -19,6 +19,7 @@ $(VENV)/bin/python:
 $(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install -q --require-hashes -r requirements.txt
 	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q operations action bot cli
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed

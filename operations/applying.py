@@ -34,6 +34,8 @@ ONLY_TOGETHER = frozenset({"55P04", "55006"})
 """Unsafe use of a new enum value, pending trigger events: gone once the file before is committed."""
 CONCURRENT_LOCK_TIMEOUT = 600.0
 """Seconds that CREATE INDEX CONCURRENTLY and its like may wait for older transactions: nobody queues behind that."""
+STEADY = {"idle_session_timeout": "0", "synchronous_commit": "on"}
+"""The session must outlive a backup; what the journal calls committed must outlive a crash."""
 COMMITTING = frozenset({"DO", "CALL"})
 """Where they end transactions by themselves, their rows cannot be counted as ours."""
 RECONNECT_FOR = 60.0
@@ -106,6 +108,7 @@ class Applier:
         for number, segment in enumerate(segments, start=1):
             self._report(name)
             self._piece(name, number, segment)
+        self._leave_transaction("COMMIT")
         self._settle_session()
         self.format.record_finished(self.session, self.row_ids[name])
 
@@ -128,7 +131,16 @@ class Applier:
         if not self.session.in_transaction:
             self._settle_session()
         self.journal.record("statement", migration=name, piece=number, verbatim=True)
-        self._run(name, segment.text, segment.offset)
+        try:
+            self._run(name, segment.text, segment.offset)
+        except MigrationFailed:
+            self._leave_transaction("ROLLBACK")
+            raise
+
+    def _leave_transaction(self, command: str) -> None:
+        """End one that the file's own commands have left open."""
+        if self.session.in_transaction:
+            self.session.execute(command)
 
     def _concurrent(self, name: str, number: int, segment: Segment) -> None:
         """A statement that PostgreSQL runs outside of transactions only: what it did shows in the catalog."""
@@ -220,7 +232,7 @@ class Applier:
     def _settle_session(self, lock_timeout: float | None = None) -> None:
         """Nothing that a script has set outlives it."""
         limit = self.context.environment.lock_timeout if lock_timeout is None else lock_timeout
-        self.session.reset({"lock_timeout": f"{int(limit * 1000)}ms", "idle_session_timeout": "0"})
+        self.session.reset({"lock_timeout": f"{int(limit * 1000)}ms", **STEADY})
 
     def _row(self, name: str) -> Any:
         rows = self.format.history(self.session) or ()

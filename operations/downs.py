@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from operations import catalog
-from operations.applying import history_table, is_transient
+from operations.applying import STEADY, history_table, is_transient
 from operations.backup import load_intact
 from operations.backups.manifest import TableRows
 from operations.backups.rows import count_table, fix_settings
@@ -219,7 +219,7 @@ class _Attempt:
         return found
 
     def _settle_session(self) -> None:
-        self.session.reset({"lock_timeout": f"{int(self.context.environment.lock_timeout * 1000)}ms"})
+        self.session.reset({"lock_timeout": f"{int(self.context.environment.lock_timeout * 1000)}ms", **STEADY})
 
 
 _LOCKED = """

@@ -229,6 +229,13 @@ class _Run:
                 f"It cannot be told yet what stands, because the database cannot be reached: {lost.message}",
                 hint=f"Once it answers, {self.context.command} deploy settles this run before it does anything else.",
             ) from lost
+        except NeedsAttention:
+            raise
+        except Exception as broken:  # whatever it is: it must not be mistaken for a way back that succeeded
+            raise NeedsAttention(
+                f"And the way back failed: {broken}",
+                hint=f"{self.context.command} status shows what stands; {self.context.command} rollback tries again.",
+            ) from broken
 
     def _what_stands(self) -> str:
         whole = ", ".join(self.applier.applied) if self.applier else ""

@@ -72,7 +72,7 @@ class Host(Protocol):
         ...
 
     def list(self, path: str) -> tuple[str, ...]:
-        """Names in a directory, sorted byte-wise; empty if it does not exist. Directories end in ``/``."""
+        """Names in a directory, sorted byte-wise; empty if it does not exist. Directories (no links) end in ``/``."""
         ...
 
     def sizes(self, path: str) -> Mapping[str, int]:

@@ -358,3 +358,32 @@ def test_a_role_that_cannot_restore_is_told_before_a_deploy_that_may_need_it(con
 def test_needs_attention_is_exit_code_four() -> None:
     assert issubclass(DataWouldBeLost, NeedsAttention)
     assert DataWouldBeLost.exit_code == 4
+
+
+def test_a_file_that_commits_half_of_itself_never_claims_the_old_state(context: Context) -> None:
+    write_migration(context, "1_init", SHOP)
+    deploy(context)
+    write_migration(context, "2_half", "BEGIN; CREATE TABLE a (); COMMIT AND CHAIN; SELECT 1/0; COMMIT;")
+    with pytest.raises(NeedsAttention) as caught:
+        deploy(context)
+    assert result_of(caught.value).outcome == "needs_attention"
+    assert status(context).failed == ("2_half",)
+
+
+def test_a_file_that_commits_by_itself_and_fails_at_once_leaves_the_old_state(context: Context) -> None:
+    write_migration(context, "1_init", SHOP)
+    deploy(context)
+    before = state(context)
+    write_migration(context, "2_half", "SELECT 1/0; COMMIT; CREATE TABLE a ();")
+    with pytest.raises(MigrationFailed) as caught:
+        deploy(context)
+    assert result_of(caught.value).outcome == "rolled_back"
+    assert state(context) == before
+
+
+def test_syntax_that_is_not_known_is_tried_in_a_transaction(context: Context) -> None:
+    write_migration(context, "1_init", "CREATE TABLE t (a int);\nCREATE TABEL u (a int);")
+    with pytest.raises(MigrationFailed, match=r"1_init/migration\.sql:2:8: syntax error") as caught:
+        deploy(context)
+    assert result_of(caught.value).outcome == "rolled_back"
+    assert status(context).has_table is False

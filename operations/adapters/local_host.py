@@ -117,7 +117,7 @@ class LocalHost:
         with _told(path):
             try:
                 with os.scandir(path) as entries:
-                    names = [entry.name + ("/" if entry.is_dir() else "") for entry in entries]
+                    names = [entry.name + ("/" if entry.is_dir(follow_symlinks=False) else "") for entry in entries]
             except FileNotFoundError:
                 return ()
             return tuple(sorted(names, key=os.fsencode))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from types import MappingProxyType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import psycopg
 from psycopg import generators, pq
@@ -45,6 +45,9 @@ LIBPQ_ENVIRONMENT = {
     "service": "PGSERVICE",
     "require_auth": "PGREQUIREAUTH",
 }
+
+ENDED = frozenset({"57P01", "57P02", "57P03", "25P03", "25P04", "57P05"})
+"""The server ends the session: by an administrator, a crash, a shutdown, or one of its time-outs."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -110,13 +113,15 @@ class PostgresDatabase:
         return variables
 
 
-def _translated(method: Callable[P, T]) -> Callable[P, T]:
+def _translated(
+    method: Callable[Concatenate[PostgresSession, P], T],
+) -> Callable[Concatenate[PostgresSession, P], T]:
     @wraps(method)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+    def wrapper(self: PostgresSession, /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return method(*args, **kwargs)
+            return method(self, *args, **kwargs)
         except psycopg.Error as error:
-            raise _statement_error(error) from None
+            raise _statement_error(error, 0, lost=self.closed) from None
 
     return wrapper
 
@@ -146,6 +151,11 @@ class PostgresSession:
         return self._connection.pgconn.server_version
 
     @property
+    def closed(self) -> bool:
+        """Whether the connection is gone."""
+        return self._connection.closed
+
+    @property
     def in_transaction(self) -> bool:
         """As libpq keeps count of it."""
         return self._connection.info.transaction_status != pq.TransactionStatus.IDLE
@@ -168,7 +178,8 @@ class PostgresSession:
         results = connection.wait(generators.execute(connection.pgconn))
         for index, result in enumerate(results):
             if result.status in (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.PIPELINE_ABORTED):
-                raise _script_error(psycopg.errors.error_from_result(result, encoding="utf-8"), index)
+                error = psycopg.errors.error_from_result(result, encoding="utf-8")
+                raise _statement_error(error, index, lost=self.closed)
             if result.status in (pq.ExecStatus.COPY_IN, pq.ExecStatus.COPY_OUT, pq.ExecStatus.COPY_BOTH):
                 connection.close()
                 raise StatementFailed(
@@ -259,14 +270,10 @@ def _sqlstate_in(text: str) -> str | None:
     return None
 
 
-def _statement_error(error: psycopg.Error) -> LocktenderError:
-    return _script_error(error, 0)
-
-
-def _script_error(error: psycopg.Error, statement: int) -> LocktenderError:
+def _statement_error(error: psycopg.Error, statement: int, *, lost: bool) -> LocktenderError:
+    """``lost``: our own connection is gone; a class 08 without that is about one that the server had made elsewhere."""
     sqlstate = error.sqlstate or ""
-    lost = sqlstate[:2] == "08" or sqlstate in ("57P01", "57P02", "57P03", "25P03", "57P05")
-    if lost or (not sqlstate and isinstance(error, psycopg.OperationalError)):
+    if lost or sqlstate in ENDED or (not sqlstate and isinstance(error, psycopg.OperationalError)):
         return ConnectionLost(f"The connection to the database was lost: {str(error).strip()}", prisma_code="P1017")
     diagnosis = error.diag
     position = diagnosis.statement_position
