@@ -25,17 +25,21 @@ from operations.errors import (
     StatementFailed,
     listed,
 )
-from operations.ports import Session
+from operations.ports import Row, Session
 from operations.quoting import identifier
 
 Guard = Callable[[Session], None]
 
 ATTEMPTS = 3
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 LIMITS = "SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '20s'; SET LOCAL synchronous_commit = on"
 INTERVAL = 0.01
 """Seconds between two rounds of disconnecting; PostgreSQL itself looks every 0.1 s, for 5 s, whether all are gone."""
 AGAIN = ("55006", "55P03", "57014")
 """Someone is still connected, or held a lock on the database for too long."""
+PASSING = 3.0
+"""Seconds that a session which we may not end is given to leave by itself, as those of monitoring do."""
+POLL = 0.1
 RECONNECT_FOR = 30.0
 SECOND_MAINTENANCE_DATABASE = "template1"
 
@@ -93,7 +97,7 @@ def maintenance(context: Context, purpose: str) -> Iterator[Session]:
 def preflight(context: Context) -> None:
     """Raise ``Refused`` (``PrivilegeMissing``) with all that stands in the way of a swap; changes nothing."""
     with maintenance(context, "swap check") as session:
-        _refuse_hindered(session, context.database.target.database)
+        _refuse_hindered(context, session)
 
 
 def swap(context: Context, incoming: str, kept: str, guard: Guard | None = None) -> float:
@@ -112,7 +116,8 @@ def swap(context: Context, incoming: str, kept: str, guard: Guard | None = None)
             raise Refused(f"There is a database {kept!r} already.")
         renames = [(live, kept), (incoming, live)] if live in oids else [(incoming, live)]
         ours = [oids[name] for name, _ in renames]
-        _refuse_hindered(renaming, live)
+        _refuse_hindered(context, renaming)
+        backend = renaming.pid
         begun = context.clock.now()
         _disconnect(ending, ours)
         for attempt in range(1, ATTEMPTS + 1):
@@ -128,13 +133,13 @@ def swap(context: Context, incoming: str, kept: str, guard: Guard | None = None)
             except ConnectionLost as error:
                 if not error.details.get("in_doubt"):
                     raise
-                _settle(context, live, oids[incoming], error)
+                _settle(context, backend, oids[incoming], error)
                 break
         return context.clock.now() - begun
 
 
 def _rename(session: Session, renames: Sequence[tuple[str, str]], guard: Guard | None) -> None:
-    with session.transaction():
+    with session.transaction(BEGIN):
         session.script(LIMITS)
         for old, new in renames:
             session.execute(f"ALTER DATABASE {identifier(old)} RENAME TO {identifier(new)}")
@@ -182,8 +187,12 @@ def _protected_sessions(session: Session, oids: Sequence[int]) -> Iterator[str]:
         yield f"session {pid} of {user} ({application or 'no application name'}) may not be ended by this role"
 
 
-def _refuse_hindered(session: Session, live: str) -> None:
+def _refuse_hindered(context: Context, session: Session) -> None:
+    live = context.database.target.database
     oids = [oid for (oid,) in session.rows("SELECT oid::bigint FROM pg_database WHERE datname = %s", (live,))]
+    until = context.clock.now() + PASSING
+    while any(_protected_sessions(session, oids)) and context.clock.now() < until:
+        context.clock.sleep(POLL)
     lacking = (*_lacking_rights(session, live), *_protected_sessions(session, oids))
     if lacking:
         raise PrivilegeMissing(
@@ -211,16 +220,17 @@ def _in_use(live: str, session: Session, oids: Sequence[int], error: StatementFa
     )
 
 
-def _settle(context: Context, live: str, incoming_oid: int, lost: ConnectionLost) -> None:
+def _settle(context: Context, backend: int, incoming_oid: int, lost: ConnectionLost) -> None:
     """The connection broke during COMMIT: look whether it happened; raises if not, or if that cannot be seen."""
+    live = context.database.target.database
     until = context.clock.now() + RECONNECT_FOR
     while True:
         try:
             with maintenance(context, "swap, looking") as session:
-                rows = session.rows("SELECT oid::bigint FROM pg_catalog.pg_database WHERE datname = %s", (live,))
+                rows = _once_ended(context, session, backend, live, until)
         except (DatabaseUnreachable, ConnectionLost) as error:
             if context.clock.now() < until:
-                context.clock.sleep(0.2)
+                context.clock.sleep(POLL)
                 continue
             raise NeedsAttention(
                 f"It cannot be told whether {live} was swapped: the connection broke at the very moment, and the server"
@@ -230,6 +240,16 @@ def _settle(context: Context, live: str, incoming_oid: int, lost: ConnectionLost
         if rows == [(incoming_oid,)]:
             return
         raise lost
+
+
+def _once_ended(context: Context, session: Session, backend: int, live: str, until: float) -> list[Row]:
+    """The live database's id, after the server process that may still be committing is gone."""
+    while session.rows("SELECT FROM pg_catalog.pg_stat_activity WHERE pid = %s", (backend,)):
+        session.rows("SELECT pg_terminate_backend(%s)", (backend,))
+        if context.clock.now() >= until:
+            raise ConnectionLost(f"server process {backend} is still at work")
+        context.clock.sleep(POLL)
+    return session.rows("SELECT oid::bigint FROM pg_catalog.pg_database WHERE datname = %s", (live,))
 
 
 def _no_maintenance(name: str, error: LocktenderError) -> ConfigurationError:

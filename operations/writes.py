@@ -1,8 +1,9 @@
 """Evidence of what others have written to the database: PostgreSQL counts every row that anyone writes.
 
 Counted is what was tried, so rolled-back work counts, too; TRUNCATE and changes of the schema show as rows of the
-system catalogs. No evidence is left by a sequence that was only advanced. Not held against anyone are planner
-statistics, which the server writes by itself, temporary tables, and the catalogs that databases share.
+system catalogs. No evidence is left by a sequence that was only advanced, nor by a superuser who turns counting off in
+the session that writes. Not held against anyone are planner statistics, which the server writes by itself, temporary
+tables, and the catalogs that databases share.
 
 A session adds its counts after a transaction has ended, but up to ten seconds later, and at the latest when it exits.
 So "nothing was written" is certain only once everyone else is gone: ``guard`` says so within ``swap``.

@@ -11,16 +11,20 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from operations import swap, writes
-from operations.adapters.postgres import PostgresDatabase
+from operations.adapters.postgres import PostgresDatabase, PostgresSession
 from operations.adapters.throwaway import FAST, ThrowawayServer, embedded_binaries
 from operations.context import Context
+from operations.database_url import ConnectionParameters, parse_database_url
 from operations.errors import (
     ConfigurationError,
+    ConnectionLost,
     DataWouldBeLost,
     LocktenderError,
     NotFound,
@@ -285,9 +289,10 @@ import sys
 from operations import swap
 from operations.adapters.clock import SystemClock
 from operations.adapters.local_host import LocalHost
-from operations.adapters.postgres import PostgresDatabase
+from operations.adapters.postgres import PostgresDatabase, PostgresSession
 from operations.adapters.processes import LocalProcesses
 from operations.context import Context
+from operations.database_url import ConnectionParameters, parse_database_url
 from operations.database_url import parse_database_url
 from operations.secret import Secret
 from operations.settings import Environment
@@ -382,3 +387,48 @@ def test_crashed_servers_hold_one_or_the_other(crashing: Server, context_of: Con
     complete(context, live)
     with context.database.session() as session:
         assert writes.since(before, writes.counters(session), writes.Counters()).reason
+
+
+class LosesTheConnection(PostgresDatabase):
+    """Its connections to the maintenance database break at the first COMMIT, before or after the server has got it."""
+
+    def __init__(self, parameters: ConnectionParameters, received: bool) -> None:
+        super().__init__(parameters)
+        self.received, self.broken = received, False
+
+    def connect(self, database: str | None = None, *, purpose: str = "") -> PostgresSession:
+        session = super().connect(database, purpose=purpose)
+        if purpose == "swap" and not self.broken:
+            self.broken = True
+            setattr(session, "_commit", partial(self._break, session))  # noqa: B010
+        return session
+
+    def _break(self, session: PostgresSession) -> None:
+        if self.received:
+            session.execute("COMMIT")
+        session.close()
+        raise ConnectionLost("cut off")
+
+
+@pytest.mark.parametrize("received", [True, False])
+def test_a_connection_lost_during_commit_is_looked_after(context: Context, live: str, received: bool) -> None:
+    url = context.environment.database_url
+    cut = replace(context, database=LosesTheConnection(parse_database_url(url), received))
+    if received:
+        swap.swap(cut, f"{live}_new", f"{live}_kept")
+    else:
+        with pytest.raises(ConnectionLost):
+            swap.swap(cut, f"{live}_new", f"{live}_kept")
+    assert content(context) == ("new" if received else "old")
+    assert databases(context) == ({"", "_kept"} if received else {"", "_new"})
+
+
+def test_a_session_that_leaves_by_itself_does_not_hinder(server: Server, live: str, context_of: ContextOf) -> None:
+    context = as_owner(server, live, context_of)
+    boss = server.superuser(live).connect(purpose="monitoring")
+    leaving = threading.Timer(0.4, boss.close)
+    leaving.start()
+    swap.preflight(context)
+    leaving.join()
+    swap.swap(context, f"{live}_new", f"{live}_kept")
+    assert content(context) == "new"
