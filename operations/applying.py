@@ -7,7 +7,7 @@ the journal before: whether it happened can then always be looked up, also after
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -53,9 +53,12 @@ class Applier:
     scripts: Mapping[str, Script]
     row_ids: Mapping[str, str]
     create_history: bool
+    began_with_data: bool = True
+    """False where the database was empty: there, changes of the schema by others are not looked for."""
     applied: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     divided: bool = False
+    _pids: dict[int, int] = field(default_factory=dict)
 
     def apply(self, unit: Unit) -> None:
         """Apply one unit. Raises ``MigrationFailed``; what it had committed until then stands in the journal."""
@@ -108,6 +111,9 @@ class Applier:
         for number, segment in enumerate(segments, start=1):
             self._report(name)
             self._piece(name, number, segment)
+            if number < len(segments) and not segment.in_transaction and not segment.verbatim:
+                self._settle_session()
+                self.format.record_step(self.session, self.row_ids[name], number)
         self._leave_transaction("COMMIT")
         self._settle_session()
         self.format.record_finished(self.session, self.row_ids[name])
@@ -167,10 +173,11 @@ class Applier:
             drop_new_invalid_indexes(self.session, before)
             return not Outside.read(self.session).same_as(before)
 
-        with counted_outside(lambda: self.session, self.journal, before):
+        counting = (
+            counted_outside(lambda: self.session, self.journal, before) if self.began_with_data else nullcontext()
+        )
+        with counting:
             self._attempt(perform, done, attempts=1 if commits else None)
-        self._settle_session()
-        self.format.record_step(self.session, self.row_ids[name], number)
 
     def _create_history(self) -> None:
         with self._committing("", 0):
@@ -201,7 +208,7 @@ class Applier:
                 sleep=self.context.clock.sleep,
                 reraise=True,
             ):
-                with attempt, watching(self.context, self.session, _interval(environment.lock_timeout)) as watch:
+                with attempt, watching(self.context, self._pid(), _interval(environment.lock_timeout)) as watch:
                     try:
                         action()
                     except ConnectionLost:
@@ -233,6 +240,12 @@ class Applier:
         """Nothing that a script has set outlives it."""
         limit = self.context.environment.lock_timeout if lock_timeout is None else lock_timeout
         self.session.reset({"lock_timeout": f"{int(limit * 1000)}ms", **STEADY})
+
+    def _pid(self) -> int:
+        """Of the session's server process; asked once, for without a pooler in between it stays the same."""
+        if self._pids.get(id(self.session)) is None:
+            self._pids[id(self.session)] = self.session.pid
+        return self._pids[id(self.session)]
 
     def _row(self, name: str) -> Any:
         rows = self.format.history(self.session) or ()

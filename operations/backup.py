@@ -105,11 +105,11 @@ def create(context: Context, reason: str = "manual", verify: Level = "L1") -> Ba
 
     Errors are those of ``take_backup``, and ``LockHeld``.
     """
-    from operations.settling import settle
+    from operations.settling import settle_if_possible
 
     run_id = new_id(context.clock.now(), secrets.token_hex(3))
     with held(context, "backup create", run_id) as lock:
-        settle(context, lock)
+        settle_if_possible(context, lock)
         result = take_backup(context, reason, None, verify)
         return replace(result, pruned=prune_held(context).removed)
 

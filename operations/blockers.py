@@ -63,12 +63,12 @@ class Watch:
 
 
 @contextmanager
-def watching(context: Context, session: Session, interval: float) -> Iterator[Watch]:
-    """Look every ``interval`` seconds, from another session, at who blocks this one.
+def watching(context: Context, pid: int, interval: float) -> Iterator[Watch]:
+    """Look every ``interval`` seconds, from a session of its own, at who blocks the one of that ``pid``.
 
     Only the server can tell, and only while the wait lasts: the time-out afterwards says nothing of who it was.
     """
-    watch, pid = Watch(), session.pid
+    watch = Watch()
     thread = threading.Thread(target=_look, args=(context, pid, interval, watch), name="blockers", daemon=True)
     thread.start()
     try:

@@ -1,7 +1,8 @@
 """Our own writes, counted into the journal, so that those of others can be told from them.
 
 PostgreSQL counts rows that were rolled back like those that were committed. So both kinds of ours are journalled, and
-every entry that holds ``own`` counts, whatever became of its transaction.
+every entry that holds ``own`` counts, whatever became of its transaction. An entry that is lost makes rows of ours look
+like others', and so a way back refuse where it need not: never the other way round.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def counted(session: Session, journal: Journal, begin: str, event: str, **facts:
         except BaseException:
             _record_attempt(session, journal)
             raise
-        journal.record(event, own=own.to_json(), **facts)
+        journal.record(event, sync=False, own=own.to_json(), **facts)
 
 
 @contextmanager
@@ -51,7 +52,7 @@ def counted_outside(session: Callable[[], Session], journal: Journal, before: Ou
     finally:
         gained = writes.gained(counts, writes.catalogs(session()))
         same = Outside.read(session()).files == before.files
-        journal.record("outside", own=gained.to_json() if same else None)
+        journal.record("outside", sync=False, own=gained.to_json() if same else None)
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,8 @@ def written_by_others(context: Context, origin: Trace, session: Session, now: Co
     # The history is the migration tools' own book-keeping: what stands in it is looked up there.
     before, after, own = (c.without(history_table) for c in (point.counters, now, ours.counters))
     written = writes.since(before, after, own)
+    if point.kind == "empty":
+        return replace(written, catalog=0)
     if ours.interrupted and ours.interrupted.files <= Outside.read(session).files:
         # No table was emptied or rewritten: the rows of catalogs are those of the statement that died uncounted.
         return replace(written, catalog=0)
@@ -107,4 +110,4 @@ def _record_attempt(session: Session, journal: Journal) -> None:
         own = writes.attempted(session)
     except (ConnectionLost, StatementFailed):
         return  # the server forgot the counts with the connection, or counts them as someone else's
-    journal.record("attempted", own=own.to_json())
+    journal.record("attempted", sync=False, own=own.to_json())

@@ -98,7 +98,7 @@ def downs_of(
     """
     for name, row_id in reversed(tuple(trace.row_ids.items())):
         row, migration = rows.get(row_id), folder.get(name)
-        if row is None:
+        if row is None or row.rolled_back_at is not None:
             continue
         if migration is None or migration.script is None or migration.checksum != trace.checksums.get(name):
             raise NotThisWay(f"the folder no longer holds {name} as it was applied")

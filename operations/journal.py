@@ -1,7 +1,8 @@
 """The record of a run's steps, on the host beside the backups: outside the database that a restore would rewind.
 
-One file of JSON lines per run, append-only, synced after each line. A line that a crash cut short has no line end and
-is not read. What a run is about to do stands there before it is done; what happened then is looked up, never assumed.
+One file of JSON lines per run, append-only, synced before anything that must not go unrecorded. A line that a crash cut
+short has no line end and is not read. What a run is about to do stands there before it is done; what happened then is
+looked up, never assumed.
 """
 
 from __future__ import annotations
@@ -88,21 +89,24 @@ class Journal:
             context.host.append(path, b"\n")
         return cls(context, lock, run_id)
 
-    def record(self, event: str, **facts: Any) -> None:
-        """Append and sync one line, if the lock is still ours; raises ``LockLost``, ``HostError``."""
+    def record(self, event: str, *, sync: bool = True, **facts: Any) -> None:
+        """Append one line, if the lock is still ours; raises ``LockLost``, ``HostError``.
+
+        Without ``sync`` a crash of the machine may take it: only for what the run does not depend on afterwards.
+        """
         self.lock.check()
-        append(self.context, self.run_id, event, **facts)
+        append(self.context, self.run_id, event, sync=sync, **facts)
 
     def finish(self, outcome: str, **facts: Any) -> None:
         """The run's own end."""
         self.record(FINISHED, outcome=outcome, **facts)
 
 
-def append(context: Context, run_id: str, event: str, **facts: Any) -> None:
+def append(context: Context, run_id: str, event: str, *, sync: bool = True, **facts: Any) -> None:
     """Append one line to a run's journal."""
     at = datetime.fromtimestamp(context.clock.now(), UTC).isoformat(timespec="milliseconds")
     line = json.dumps({"event": event, "at": at, **facts}, ensure_ascii=False, separators=(",", ":"))
-    context.host.append(_file(context, run_id), line.encode() + b"\n")
+    context.host.append(_file(context, run_id), line.encode() + b"\n", sync=sync)
 
 
 def read(context: Context, run_id: str) -> RunRecord | None:

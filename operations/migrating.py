@@ -190,6 +190,7 @@ class _Run:
             scripts=self.facts.scripts,
             row_ids=row_ids,
             create_history=not self._has_history,
+            began_with_data=self.plan.restore_point != "empty",
         )
         for unit in self.plan.units:
             self.applier.apply(unit)

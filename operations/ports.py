@@ -51,8 +51,8 @@ class Host(Protocol):
         """Create or replace a file: after a crash it holds the old bytes or the new ones. Mode 0600, synced."""
         ...
 
-    def append(self, path: str, data: bytes) -> None:
-        """Add to a file's end, creating it (mode 0600), and sync it."""
+    def append(self, path: str, data: bytes, *, sync: bool = True) -> None:
+        """Add to a file's end, creating it (mode 0600); by default synced, with all that was appended before."""
         ...
 
     def make_directory(self, path: str) -> None:

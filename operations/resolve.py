@@ -16,7 +16,7 @@ from operations.migrations import formats
 from operations.migrations.model import Format, HistoryRow, Migration
 from operations.pooler import refuse_pooler
 from operations.ports import Session
-from operations.settling import settle, unfinished
+from operations.settling import settle_if_possible, unfinished
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def resolve(context: Context, name: str, applied: bool) -> ResolveResult:
     with held(context, "resolve", run_id) as lock:
         refuse_pooler(context)
         if unfinished(context, run_id):
-            settle(context, lock)
+            settle_if_possible(context, lock)
         tool = formats.detect(context.host, context.environment.migrations)
         folder = {migration.name: migration for migration in tool.read(context.host, context.environment.migrations)}
         with context.database.session(purpose=f"run {run_id}") as session:

@@ -19,7 +19,6 @@ from operations.context import Context
 from operations.errors import (
     DatabaseMissing,
     LocktenderError,
-    MigrationFilesError,
     NeedsAttention,
     RestoreFailed,
     listed,
@@ -27,11 +26,12 @@ from operations.errors import (
 from operations.journal import Journal
 from operations.kept import KeptDatabase, kept_databases, prune_kept
 from operations.layout import kept_name, new_id
-from operations.lock import Lock, held
+from operations.lock import held
 from operations.migrations.formats import FORMATS
 from operations.pooler import refuse_pooler
 from operations.ports import Progress, Session
 from operations.restore_checks import refuse_unfit
+from operations.settling import settle_if_possible
 from operations.swap import maintenance, preflight
 from operations.swapping import last_swap, rename_in, swap_in
 
@@ -93,7 +93,7 @@ def restore(
         steps = tuple(_steps(context, manifest, run_id, live, into, emergency))
         return RestoreResult(run_id, manifest.id, into or context.database.target.database, steps=steps)
     with held(context, "restore", run_id) as lock:
-        notes = _settled(context, lock)
+        notes = settle_if_possible(context, lock)
         live, manifest = _prepare(context, backup_id, into, foreign)
         journal = Journal.open(context, lock, "restore", backup_id=manifest.id, into=into)
         run = _Run(context, journal, manifest, emergency and live, begun, notes)
@@ -111,7 +111,7 @@ def undo(context: Context) -> RestoreResult:
     run_id = new_id(context.clock.now(), secrets.token_hex(3))
     begun = context.clock.now()
     with held(context, "restore --undo", run_id) as lock:
-        notes = _settled(context, lock)
+        notes = settle_if_possible(context, lock)
         kept, before = last_swap(context)
         preflight(context)
         journal = Journal.open(context, lock, "restore --undo", kept=kept)
@@ -255,18 +255,6 @@ def _live_exists(context: Context) -> bool:
     except DatabaseMissing:
         return False
     return True
-
-
-def _settled(context: Context, lock: Lock) -> tuple[str, ...]:
-    """Settle what died before; what needs a person does not stand in the way of the restore that person asks for."""
-    from operations.settling import settle
-
-    try:
-        return settle(context, lock)
-    except DatabaseMissing:
-        return ()
-    except (NeedsAttention, MigrationFilesError) as error:
-        return (f"A run that died could not be settled: {error.message}",)
 
 
 @contextmanager

@@ -37,7 +37,7 @@ def run(context: Context, journal: Journal, plan: Plan, perform: Mapping[str, Pe
     results: list[StepResult] = []
     for number, step in enumerate(plan.steps):
         context.report(Progress(step.what, number, len(plan.steps), "steps"))
-        journal.record("step_started", name=step.name)
+        journal.record("step_started", sync=False, name=step.name)
         began = context.clock.now()
         try:
             perform[step.name]()
@@ -46,7 +46,7 @@ def run(context: Context, journal: Journal, plan: Plan, perform: Mapping[str, Pe
             results += [StepResult(later.name, "skipped", 0.0) for later in plan.steps[number + 1 :]]
             raise StepFailed(tuple(results), error) from error
         results.append(StepResult(step.name, "done", _seconds(context, began)))
-        journal.record("step_finished", name=step.name)
+        journal.record("step_finished", sync=False, name=step.name)
     return tuple(results)
 
 

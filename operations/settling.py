@@ -9,7 +9,7 @@ from __future__ import annotations
 from operations.advisory import lock_database
 from operations.backup_leftovers import remove_leftovers
 from operations.context import Context
-from operations.errors import NeedsAttention
+from operations.errors import DatabaseMissing, NeedsAttention
 from operations.journal import Journal, RunRecord, records
 from operations.layout import scratch_prefix, state_directory
 from operations.lock import Lock
@@ -29,6 +29,16 @@ def settle(context: Context, lock: Lock) -> tuple[str, ...]:
     """
     clean(context)
     return tuple(_settle(context, lock, record) for record in unfinished(context, lock.owner.run_id))
+
+
+def settle_if_possible(context: Context, lock: Lock) -> tuple[str, ...]:
+    """The same, for runs that may go on in whatever state the database is: what needs a person is only said."""
+    try:
+        return settle(context, lock)
+    except DatabaseMissing:
+        return ()
+    except NeedsAttention as error:
+        return (error.message,)
 
 
 def unfinished(context: Context, but: str | None = None) -> tuple[RunRecord, ...]:

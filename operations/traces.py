@@ -58,7 +58,7 @@ def state_of(trace: Trace, rows: Mapping[str, HistoryRow], has_history: bool, da
     """
     if trace.swap and database_oid == trace.swap.get("incoming_oid"):
         return "old"
-    present = [rows[row_id] for row_id in trace.row_ids.values() if row_id in rows]
+    present = _present(trace, rows)
     if not present:
         created = has_history and trace.restore_point is not None and not trace.restore_point.had_history
         return "between" if created and not rows else "old"
@@ -68,8 +68,13 @@ def state_of(trace: Trace, rows: Mapping[str, HistoryRow], has_history: bool, da
 
 def at_a_boundary(trace: Trace, rows: Mapping[str, HistoryRow]) -> bool:
     """Whether every migration of the run is in the database whole or not at all."""
-    present = [rows[row_id] for row_id in trace.row_ids.values() if row_id in rows]
-    return all(row.finished_at is not None for row in present)
+    return all(row.finished_at is not None for row in _present(trace, rows))
+
+
+def _present(trace: Trace, rows: Mapping[str, HistoryRow]) -> list[HistoryRow]:
+    """The run's rows that stand; one that a person has resolved as rolled back does not."""
+    found = (rows[row_id] for row_id in trace.row_ids.values() if row_id in rows)
+    return [row for row in found if row.rolled_back_at is None]
 
 
 def _restore_point(facts: Mapping[str, Any]) -> RestorePoint:

@@ -45,11 +45,11 @@ class DyingHost(LocalHost):
     def __init__(self, at: int, after: bool) -> None:
         self.left, self.after = at, after
 
-    def append(self, path: str, data: bytes) -> None:
+    def append(self, path: str, data: bytes, *, sync: bool = True) -> None:
         self.left -= 1
         if self.left == 0 and not self.after:
             os._exit(9)
-        super().append(path, data)
+        super().append(path, data, sync=sync)
         if self.left == 0:
             os._exit(9)
 

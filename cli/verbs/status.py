@@ -27,6 +27,11 @@ SECTIONS = (
     ("out_of_order", "yellow", "pending, though later ones are applied already"),
     ("pending", "yellow", "in the folder, and not applied"),
 )
+STATES = {
+    "old": "the database is in the state before it",
+    "new": "the database is in the state after it",
+    "between": "the database is between the state before it and the one after it",
+}
 
 
 @verb("status", EXAMPLE)
@@ -51,6 +56,9 @@ def view(context: Context, found: StatusResult) -> Iterator[str]:
         f"{len(getattr(found, name))} {name.replace('_', ' ')}" for name, _, _ in SECTIONS if getattr(found, name)
     ]
     yield ", ".join(counts) + (click.style(": up to date", fg="green") if found.ok else "")
+    if found.last_run:
+        last = found.last_run
+        yield f"last run: {last.operation} {last.run_id}, {last.outcome.replace('_', ' ')}; {STATES[last.state]}"
     for name, colour, meaning in SECTIONS:
         if getattr(found, name):
             yield ""

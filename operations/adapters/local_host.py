@@ -63,18 +63,18 @@ class LocalHost:
         temporary = f"{path}.{uuid.uuid4().hex}.tmp"
         with _told(path):
             try:
-                _write_synced(temporary, data, os.O_CREAT | os.O_EXCL)
+                _write(temporary, data, os.O_CREAT | os.O_EXCL)
                 Path(temporary).rename(path)
             except BaseException:
                 Path(temporary).unlink(missing_ok=True)
                 raise
             _sync_path(Path(path).parent)
 
-    def append(self, path: str, data: bytes) -> None:
+    def append(self, path: str, data: bytes, *, sync: bool = True) -> None:
         """Append and sync; the directory too where the file is new."""
         with _told(path):
             new = not Path(path).exists()
-            _write_synced(path, data, os.O_CREAT | os.O_APPEND)
+            _write(path, data, os.O_CREAT | os.O_APPEND, sync=sync)
             if new:
                 _sync_path(Path(path).parent)
 
@@ -226,13 +226,14 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _write_synced(path: str, data: bytes, flags: int) -> None:
+def _write(path: str, data: bytes, flags: int, *, sync: bool = True) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | flags, 0o600)
     try:
         view = memoryview(data)
         while view:
             view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
+        if sync:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
