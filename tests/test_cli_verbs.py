@@ -95,8 +95,8 @@ def shop18(server18: Server, context_of: Callable[..., Context], tmp_path: Path)
     return made
 
 
-def test_status_from_pending_to_up_to_date(shop: Shop) -> None:
-    pending = shop.run("status", "--json")
+def test_status_from_pending_to_up_to_date(shop18: Shop) -> None:
+    pending = shop18.run("status", "--json")
     assert (pending.exit_code, pending.envelope["command"], pending.envelope["environment"]) == (1, "status", "local")
     result = pending.envelope["result"]
     lists = {
@@ -110,12 +110,12 @@ def test_status_from_pending_to_up_to_date(shop: Shop) -> None:
     assert {key: result[key] for key in lists} == lists
     assert result["format"] == "prisma"
     assert pending.envelope["error"] is None
-    assert shop.run("deploy").exit_code == 0
-    assert shop.run("status").exit_code == 0
-    shop.golden("status_up_to_date", shop.run("status"))
-    shop.migration("20231231000000_late", "SELECT 1;")
-    shop.migration("20240101000000_init", INIT + "-- edited")
-    shop.golden("status_trouble", shop.run("status"))
+    assert shop18.run("deploy").exit_code == 0
+    assert shop18.run("status").exit_code == 0
+    shop18.golden("status_up_to_date", shop18.run("status"))
+    shop18.migration("20231231000000_late", "SELECT 1;")
+    shop18.migration("20240101000000_init", INIT + "-- edited")
+    shop18.golden("status_trouble", shop18.run("status"))
 
 
 def test_a_deploy_in_json_has_what_the_contract_says(shop: Shop) -> None:
@@ -136,10 +136,10 @@ def test_a_deploy_in_json_has_what_the_contract_says(shop: Shop) -> None:
     assert shop.run("apply", "--json").envelope["result"]["outcome"] == "nothing_to_do"
 
 
-def test_a_deploy_that_fails_shows_both_result_and_error_and_leaves_the_old_state(shop: Shop) -> None:
-    shop.run("deploy")
-    shop.migration("20240102000000_half_way", HALF_WAY)
-    failed = shop.run("deploy", "--json")
+def test_a_deploy_that_fails_shows_both_result_and_error_and_leaves_the_old_state(shop18: Shop) -> None:
+    shop18.run("deploy")
+    shop18.migration("20240102000000_half_way", HALF_WAY)
+    failed = shop18.run("deploy", "--json")
     assert (failed.exit_code, failed.error["code"], failed.error["prisma_code"]) == (3, "migration_failed", "P3018")
     assert "20240102000000_half_way/migration.sql:3:1" in failed.error["message"]
     result = failed.envelope["result"]
@@ -147,8 +147,8 @@ def test_a_deploy_that_fails_shows_both_result_and_error_and_leaves_the_old_stat
     assert result["rollback"]["method"] == "transaction"
     assert result["rollback"]["lossless"] is True
     assert "result" not in failed.error.get("details", {})
-    assert shop.prices() == [1, 2]
-    shop.golden("deploy_failed", shop.run("deploy", "-q"))
+    assert shop18.prices() == [1, 2]
+    shop18.golden("deploy_failed", shop18.run("deploy", "-q"))
 
 
 def test_a_dry_run_tells_the_plan_and_changes_nothing(shop18: Shop) -> None:
@@ -175,27 +175,27 @@ def test_apply_stops_where_it_is_told_and_baseline_only_records(shop18: Shop) ->
     assert done["result"]["applied"] == ["20240103000000_most"]
 
 
-def test_backups_from_create_to_prune(shop: Shop) -> None:
-    shop.run("deploy")
-    made = shop.run("backup", "create", "--json").envelope
+def test_backups_from_create_to_prune(shop18: Shop) -> None:
+    shop18.run("deploy")
+    made = shop18.run("backup", "create", "--json").envelope
     assert made["command"] == "backup create"
     result = made["result"]
     assert set(result) >= {"id", "path", "bytes", "seconds", "verified", "tables", "rows"}
     assert (result["tables"], result["rows"], result["verified"]) == (2, 3, False)
     assert Path(result["path"], "manifest.json").exists()
-    second = shop.run("backup", "create", "--test-restore", "--json").envelope["result"]
+    second = shop18.run("backup", "create", "--test-restore", "--json").envelope["result"]
     assert second["verified"] is True
-    listed = shop.run("backup", "list", "--json").envelope["result"]
+    listed = shop18.run("backup", "list", "--json").envelope["result"]
     assert [backup["id"] for backup in listed["backups"]] == [second["id"], result["id"]]
-    verified = shop.run("backup", "verify", result["id"], "--test-restore", "--json").envelope["result"]
+    verified = shop18.run("backup", "verify", result["id"], "--test-restore", "--json").envelope["result"]
     assert (verified["id"], verified["intact"], verified["problems"]) == (result["id"], True, [])
-    shown = shop.run("backup", "show", "latest", "--json").envelope["result"]
-    assert (shown["id"], shown["database"]) == (second["id"], shop.context.database.target.database)
-    shop.golden("backup_list", shop.run("backup", "list"))
-    refused = shop.run("backup", "prune", "--json")
+    shown = shop18.run("backup", "show", "latest", "--json").envelope["result"]
+    assert (shown["id"], shown["database"]) == (second["id"], shop18.context.database.target.database)
+    shop18.golden("backup_list", shop18.run("backup", "list"))
+    refused = shop18.run("backup", "prune", "--json")
     assert (refused.exit_code, refused.error["code"]) == (2, "usage")
     assert "--yes" in refused.error["hint"]
-    assert shop.run("backup", "prune", "--yes", "--json").envelope["ok"] is True
+    assert shop18.run("backup", "prune", "--yes", "--json").envelope["ok"] is True
 
 
 def test_a_damaged_backup_is_not_intact(shop18: Shop) -> None:
@@ -213,22 +213,22 @@ def test_a_damaged_backup_is_not_intact(shop18: Shop) -> None:
     assert shop18.run("backup", "verify", "20240101T000000Z-abcdef", "--json").error["code"] == "not_found"
 
 
-def test_rollback_asks_first_and_takes_the_last_deploy_back(shop: Shop) -> None:
-    shop.run("deploy")
-    shop.migration("20240102000000_wrong", WRONG)
-    assert shop.run("deploy").exit_code == 0
-    assert shop.prices() == [0, 0]
-    refused = shop.run("rollback", "--json")
+def test_rollback_asks_first_and_takes_the_last_deploy_back(shop18: Shop) -> None:
+    shop18.run("deploy")
+    shop18.migration("20240102000000_wrong", WRONG)
+    assert shop18.run("deploy").exit_code == 0
+    assert shop18.prices() == [0, 0]
+    refused = shop18.run("rollback", "--json")
     assert (refused.exit_code, refused.error["code"]) == (2, "usage")
-    code, screen = shop.typed("rollback", answers={"Go on? [y/N]": "n"})
+    code, screen = shop18.typed("rollback", answers={"Go on? [y/N]": "n"})
     assert (code, "Not confirmed" in screen) == (5, True)
-    assert shop.prices() == [0, 0]
-    assert shop.run("rollback", "--dry-run").exit_code == 0
-    code, screen = shop.typed("rollback", answers={"Go on? [y/N]": "y"})
+    assert shop18.prices() == [0, 0]
+    assert shop18.run("rollback", "--dry-run").exit_code == 0
+    code, screen = shop18.typed("rollback", answers={"Go on? [y/N]": "y"})
     assert code == 0, screen
     assert "Rolled back." in screen
-    assert shop.prices() == [1, 2]
-    assert shop.run("status", "--json").envelope["result"]["pending"] == ["20240102000000_wrong"]
+    assert shop18.prices() == [1, 2]
+    assert shop18.run("status", "--json").envelope["result"]["pending"] == ["20240102000000_wrong"]
 
 
 def test_restore_asks_for_the_databases_name_swaps_and_is_undone(shop: Shop) -> None:
@@ -255,6 +255,20 @@ def test_restore_asks_for_the_databases_name_swaps_and_is_undone(shop: Shop) -> 
     assert again["validation"]["ok"] is True
     assert again["validation"]["differences"] == []
     assert shop.prices() == [1, 2]
+
+
+def test_replaced_databases_are_dropped_when_they_are_old(shop18: Shop) -> None:
+    shop18.run("deploy")
+    shop18.run("backup", "create")
+    kept = shop18.run("restore", "latest", "--yes", "--json").envelope["result"]["previous_database"]
+    assert shop18.run("restore", "--prune", "1d", "--yes", "--json").envelope["result"] == {"pruned": []}
+    assert shop18.run("restore", "--prune", "0s", "--json").exit_code == 2
+    wrong = shop18.run("restore", "--prune", "week", "--yes", "--json")
+    assert (wrong.exit_code, wrong.error["code"]) == (2, "usage")
+    assert kept in shop18.run("restore", "--prune", "0s", "--dry-run").stdout
+    pruned = shop18.run("restore", "--prune", "0s", "--yes", "--json").envelope["result"]["pruned"]
+    assert [each["name"] for each in pruned] == [kept]
+    assert shop18.run("restore", "--undo", "--yes", "--json").error["code"] == "not_found"
 
 
 def test_restore_into_another_database_asks_nothing_and_touches_nothing(shop18: Shop) -> None:
