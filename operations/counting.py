@@ -7,7 +7,7 @@ like others', and so a way back refuse where it need not: never the other way ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -85,6 +85,12 @@ def counted_since(records: Iterable[RunRecord], run_id: str) -> Ours:
                 open_statement = None
         interrupted = interrupted or open_statement
     return Ours(total, interrupted)
+
+
+def tables_written(records: Iterable[RunRecord], run_ids: Collection[str]) -> set[str]:
+    """Names of the tables in which transactions of these runs that were about to commit had written rows. Pure."""
+    commits = (entry for r in records if r.run_id in run_ids for entry in r.entries if entry.event == "committing")
+    return {table for entry in commits for table in Counters.from_json(entry.facts["own"]).tables()}
 
 
 def written_by_others(context: Context, origin: Trace, session: Session, now: Counters, history_table: str) -> Written:

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from operations import catalog
+from operations import catalog, writes
 from operations.applying import STEADY, history_table, is_transient
 from operations.backup import load_intact
 from operations.backups.manifest import TableRows
 from operations.backups.rows import count_table, fix_settings
 from operations.backups.tables import read_tables
 from operations.context import Context
-from operations.counting import counted, counted_since
+from operations.counting import counted, tables_written
 from operations.errors import StatementFailed
 from operations.journal import Journal, records
 from operations.leftovers import Outside, drop_new_invalid_indexes
@@ -29,7 +29,10 @@ from operations.ports import Session
 from operations.quoting import identifier
 from operations.segments import TRANSACTION_COMMANDS, commits_itself, segments_of
 from operations.traces import RestorePoint, Trace
-from operations.writes import Written
+from operations.writes import Counters, Written
+
+LAG = 12.0
+"""Seconds: an idle session adds its counts after ten at the latest."""
 
 
 class NotThisWay(Exception):
@@ -51,16 +54,31 @@ def go_down(
     session: Session,
     format: Format,
     written: Written,
+    *,
+    completed: bool,
     accept_data_loss: bool,
 ) -> bool:
     """Undo the runs (newest first) by scripts; returns whether nothing was lost by it.
+
+    ``completed``: some of them had come to their end, so that applications may use what they had added.
 
     Raises ``NotThisWay``, with the database as it was, where that cannot be done or proven.
     """
     rows = {row.id: row for row in format.history(session) or ()}
     folder = {migration.name: migration for migration in format.read(context.host, context.environment.migrations)}
     downs = [down for trace in traces for down in downs_of(trace, rows, folder, _in_doubt(trace, rows, session))]
-    attempt = _Attempt(context, journal, traces, session, format, rows, written, accept_data_loss)
+    attempt = _Attempt(
+        context,
+        journal,
+        traces,
+        session,
+        format,
+        rows,
+        written,
+        completed,
+        accept_data_loss,
+        _lagging(context, session, LAG if completed else 0.0),
+    )
     try:
         for retry in Retrying(
             stop=stop_after_attempt(context.environment.attempts),
@@ -74,6 +92,14 @@ def go_down(
     except StatementFailed as error:
         raise NotThisWay(f"undoing it by script failed ({error.message})") from error
     raise AssertionError("tenacity either returns or raises")
+
+
+def _lagging(context: Context, session: Session, patience: float) -> tuple[str, ...]:
+    """Sessions whose counts are not in yet, after waiting for those that have only just become idle."""
+    until = context.clock.now() + patience
+    while (found := writes.lagging(session)) and context.clock.now() < until:
+        context.clock.sleep(0.5)
+    return found
 
 
 def _in_doubt(trace: Trace, rows: Mapping[str, HistoryRow], session: Session) -> int:
@@ -144,7 +170,9 @@ class _Attempt:
     format: Format
     rows: Mapping[str, HistoryRow]
     written: Written
+    completed: bool
     accept_data_loss: bool
+    lagging: tuple[str, ...]
 
     @property
     def point(self) -> RestorePoint:
@@ -161,7 +189,8 @@ class _Attempt:
             for down in downs:
                 self._run(down)
             self._forget()
-            lossless = self._loses_nothing()
+            own = writes.own(self.session)
+            lossless = self._loses_nothing(own)
             if not (lossless or self.accept_data_loss):
                 raise NotThisWay(f"others have written to tables that undoing it would change ({self.written})")
             self._prove_schema(exclude)
@@ -186,10 +215,18 @@ class _Attempt:
             ((schema,),) = self.session.rows("SELECT current_schema()")
             self.session.execute(f"DROP TABLE {identifier(schema, self.format.history_table)}")
 
-    def _loses_nothing(self) -> bool:
-        """Whether what others wrote lies in tables that the scripts left alone."""
+    def _loses_nothing(self, own: Counters) -> bool:
+        """Whether everything that others wrote is still there afterwards.
+
+        Of a run that never came to its end nobody uses what it had added: if the scripts leave all rows alone, then
+        whatever others wrote they wrote into what stays. Otherwise it must lie in tables that the scripts left alone.
+        """
+        if not self.completed and not own.without(self.format.history_table).tables():
+            return True
         changed = {oid for (oid,) in self.session.rows(_LOCKED, (self.format.history_table,))}
-        return not changed or self.written.certain_none or self.written.only_outside(changed)
+        if not changed or self.written.only_outside(changed):
+            return True
+        return self.written.certain_none and not self.lagging
 
     def _prove_schema(self, exclude: frozenset[tuple[str, str]]) -> None:
         if catalog.read(self.session, exclude).fingerprint != self.point.fingerprint:
@@ -200,8 +237,9 @@ class _Attempt:
         if self.point.backup_id is None:
             return  # the database was empty: the schema says it all
         before = load_intact(self.context, self.point.backup_id).tables
-        own = counted_since(records(self.context), self.traces[-1].run_id).counters
-        touched = before.keys() if own is None else before.keys() & own.tables()
+        uncounted = any(statement.get("verbatim") for trace in self.traces for statement in trace.statements)
+        written = tables_written(records(self.context), [trace.run_id for trace in self.traces])
+        touched = before.keys() if uncounted else before.keys() & written
         names = {name for name in touched if not name.endswith(f".{self.format.history_table}")}
         if any(before[name].hash is None for name in names):
             raise NotThisWay("the backup holds no row hashes to compare the rows with")

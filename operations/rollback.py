@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from operations.advisory import lock_database
 from operations.context import Context
 from operations.errors import LocktenderError, NotFound
-from operations.journal import Journal, RunRecord, records
+from operations.journal import Journal, RunRecord, read, records
 from operations.layout import new_id
 from operations.lock import held
 from operations.migrating import DeployResult
@@ -45,7 +45,15 @@ def rollback(
             traces = runs_to_undo(records(context), look(session, format), run_id)
             journal = Journal.open(context, lock, "rollback", undoes=[trace.run_id for trace in traces])
             try:
-                way = undo(context, journal, traces, session, format, accept_data_loss=accept_data_loss)
+                way = undo(
+                    context,
+                    journal,
+                    traces,
+                    session,
+                    format,
+                    completed=_completed(context, traces),
+                    accept_data_loss=accept_data_loss,
+                )
             except LocktenderError as error:
                 journal.finish("failed", error=error.message, code=error.code)
                 raise
@@ -54,6 +62,11 @@ def rollback(
         journal.finish("rolled_back", rollback=way.method)
     point = traces[-1].restore_point
     return DeployResult(own_id, "rolled_back", rollback=way, backup_id=point.backup_id if point else None, notes=notes)
+
+
+def _completed(context: Context, traces: Sequence[Trace]) -> bool:
+    runs = (read(context, trace.run_id) for trace in traces)
+    return any(run is not None and run.outcome == "deployed" for run in runs)
 
 
 def runs_to_undo(history: Sequence[RunRecord], reality: Reality, run_id: str | None) -> tuple[Trace, ...]:

@@ -102,7 +102,7 @@ def _settle_migrating(context: Context, journal: Journal, trace: Trace) -> str:
 def _settle_between(context: Context, journal: Journal, trace: Trace, session: Session, format: Format) -> str:
     rows = look(session, format).rows
     try:
-        rollback = undo(context, journal, (trace,), session, format)
+        rollback = undo(context, journal, (trace,), session, format, completed=False)
     except NeedsAttention:
         if not at_a_boundary(trace, rows):
             raise

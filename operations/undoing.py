@@ -36,7 +36,7 @@ def put_back(context: Context, journal: Journal, session: Session, format: Forma
     """Bring back what stood before the journal's own run. Raises ``NeedsAttention`` where that could lose data."""
     record = read(context, journal.run_id)
     assert record is not None  # noqa: S101 - it is the journal we are writing
-    return undo(context, journal, (trace_of(record),), session, format)
+    return undo(context, journal, (trace_of(record),), session, format, completed=False)
 
 
 def undo(
@@ -46,10 +46,12 @@ def undo(
     session: Session,
     format: Format,
     *,
+    completed: bool,
     accept_data_loss: bool = False,
 ) -> Rollback:
     """Go back to before the last of ``traces``, which are ordered newest first.
 
+    ``completed``: one of the runs had succeeded, so that applications may have begun to use what it had added.
     ``session`` must hold the migration lock; a swap ends it. What is done stands in ``journal``.
     """
     reality = look(session, format)
@@ -57,7 +59,16 @@ def undo(
         return Rollback("transaction", lossless=True)
     written = _written_by_others(context, traces[-1], reality, session, format.history_table)
     try:
-        lossless = go_down(context, journal, traces, session, format, written, accept_data_loss)
+        lossless = go_down(
+            context,
+            journal,
+            traces,
+            session,
+            format,
+            written,
+            completed=completed,
+            accept_data_loss=accept_data_loss,
+        )
         return Rollback("down", lossless)
     except NotThisWay as refused:
         reason = str(refused)

@@ -21,6 +21,7 @@ from operations.errors import (
 )
 from operations.journal import records
 from operations.migrating import DeployResult
+from operations.ports import Progress
 from operations.rollback import rollback
 from operations.status import status
 
@@ -169,6 +170,29 @@ def test_a_failure_half_way_is_left_to_a_person_if_others_wrote_meanwhile(contex
     assert (undone.rollback.method, undone.rollback.lossless) == ("swap", False)
     with context.database.session() as session:
         assert session.rows('SELECT sum(price) FROM "Product"') == [(500500,)]
+
+
+def test_what_others_wrote_meanwhile_stays_where_only_additions_are_undone(context: Context) -> None:
+    write_migration(context, "1_init", SHOP)
+    deploy(context)
+    write_migration(context, "2_column", 'ALTER TABLE "Product" ADD COLUMN note text;')
+    write_migration(context, "3_unique", 'CREATE UNIQUE INDEX CONCURRENTLY i ON "Product" ((price / 2));')
+    written: list[int] = []
+
+    def write(progress: Progress) -> None:
+        if "applying" in progress.label:
+            with context.database.session(purpose="application") as session:
+                session.execute('INSERT INTO "Product" VALUES (%s, %s, 7)', (-len(written), "by the app"))
+            written.append(1)
+
+    with pytest.raises(MigrationFailed) as caught:
+        deploy(replace(context, report=write))
+    result = result_of(caught.value)
+    assert result.rollback is not None
+    assert (result.rollback.method, result.rollback.lossless) == ("down", True)
+    with context.database.session() as session:
+        assert session.rows("SELECT count(*) FROM \"Product\" WHERE name = 'by the app'") == [(len(written),)]
+    assert status(context).pending == ("2_column", "3_unique")
 
 
 def test_an_enum_value_used_in_a_later_file_goes_file_by_file(context: Context) -> None:
