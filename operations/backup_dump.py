@@ -98,7 +98,7 @@ def _readable(context: Context, session: Session) -> Iterator[None]:
         try:
             # Any query, be it for the watched session's own pid, would take the snapshot: so it is asked before.
             with ExitStack() as waiting:
-                watch = waiting.enter_context(watching(context, session, LOCK_WAIT / 10))
+                watch = waiting.enter_context(watching(context, session.pid, LOCK_WAIT / 10))
                 with session.transaction(BEGIN):
                     _lock(session, list(known.values()), watch)
                     _lock(session, [t for oid, t in table_names(session).items() if oid not in known], watch)
