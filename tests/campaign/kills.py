@@ -77,12 +77,17 @@ class Trial:
         return {self.references.old: OLD, self.references.new: NEW}.get(seen, BETWEEN)
 
     def _status_agrees(self, stood: str) -> None:
+        """What is applied and pending, that a run died, and in which state it left the database."""
         ran = self.stage.project.run("status")
-        if stood == BETWEEN:
-            expect(ran, 1)
-            return
         expect(ran, 0, 1)
         result: dict[str, Any] = ran.result
+        last = result["last_run"]
+        if result["interrupted"] and last and last["run_id"] in result["interrupted"]:
+            assert stood == UNCHANGED or {"old": OLD, "new": NEW, "between": BETWEEN}[last["state"]] == stood, ran.said
+        if stood == BETWEEN:
+            assert result["interrupted"], ran.said
+            assert ran.exit_code == 1, ran.said
+            return
         assert result["failed"] == [], ran.said
         with self.stage.ground.live.session() as session:
             rows = session.rows("SELECT migration_name FROM _prisma_migrations WHERE finished_at IS NOT NULL")
@@ -90,7 +95,7 @@ class Trial:
         applied = {row[0] for row in rows}
         assert set(result["applied"]) == applied, ran.said
         assert set(result["pending"]) == folder - applied, ran.said
-        assert (ran.exit_code == 1) is bool(folder - applied), ran.said
+        assert (ran.exit_code == 1) is bool(folder - applied or result["interrupted"]), ran.said
 
     def _backups_are_whole(self) -> None:
         """Whatever bears the name of a backup is one."""
