@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -216,18 +217,23 @@ def _write(
         context, ground.tools, ground.role, f"{directory}/{ARCHIVE}", jobs_for(context, ground.role.free_connections)
     )
     host.write(f"{directory}/{CATALOG}", json.dumps(dumped.facts.catalog.to_json(), ensure_ascii=False).encode())
-    files = hashed(context, directory)
-    level: Level = "L0"
-    if verify == "L1":
-        context.report(Progress("reading the archive"))
-        archive = {name.removeprefix(f"{ARCHIVE}/"): file.bytes for name, file in files.items()}
-        read_through(context, ground.tools, f"{directory}/{ARCHIVE}", archive, ground.role.database_bytes)
-        level = "L1"
+    with ThreadPoolExecutor(1) as beside:
+        syncing = beside.submit(host.sync, directory)
+        files = hashed(context, directory)
+        if verify == "L1":
+            _read_through(context, ground, directory, files)
+        syncing.result()
     linked = link_unchanged(context, directory, files, ground.earlier)
+    level: Level = "L1" if verify == "L1" else "L0"
     manifest = _manifest(context, ground, dumped, files, backup_id, reason, run_id, level)
-    host.sync(directory)
     host.write(f"{directory}/{MANIFEST}", to_bytes(manifest, context.environment.backups.signing_key))
     return manifest, linked
+
+
+def _read_through(context: Context, ground: _Ground, directory: str, files: Mapping[str, StoredFile]) -> None:
+    context.report(Progress("reading the archive"))
+    archive = {name.removeprefix(f"{ARCHIVE}/"): file.bytes for name, file in files.items()}
+    read_through(context, ground.tools, f"{directory}/{ARCHIVE}", archive, ground.role.database_bytes)
 
 
 def _manifest(

@@ -25,8 +25,8 @@ from operations.quoting import identifier
 
 MOST_JOBS = 4
 COUNT_CORES = ["nproc"]
-MAINTENANCE_MEMORY = 256 << 20
-"""Bytes that each restoring session may use to build an index."""
+MAINTENANCE_MEMORY = 128 << 20
+"""Bytes that each restoring session may use to build an index, where the server itself does not give it more."""
 
 
 def jobs_for(context: Context, free_connections: int = 1000) -> int:
@@ -44,6 +44,7 @@ def archive_into(context: Context, manifest: Manifest, database: str) -> None:
     with context.database.session(database, purpose="restore") as session:
         role = read_role(session)
         tools = find(context, session.server_version)
+        ((memory,),) = session.rows("SELECT pg_size_bytes(current_setting('maintenance_work_mem'))")
         _drop_missing_schemas(session, manifest)
     archive = f"{backup_path(context.environment, manifest.id)}/{ARCHIVE}"
     meter = Meter("restoring", _tables(manifest), context.report)
@@ -57,7 +58,7 @@ def archive_into(context: Context, manifest: Manifest, database: str) -> None:
                     jobs=jobs_for(context, role.free_connections),
                     entries=entries,
                 ),
-                env={**_environment(context, database), **client.quick_restore(MAINTENANCE_MEMORY)},
+                env={**_environment(context, database), **client.quick_restore(max(memory, MAINTENANCE_MEMORY))},
                 timeout=patience(manifest.database_bytes),
                 on_line=meter.line,
             )

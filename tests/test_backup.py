@@ -340,6 +340,20 @@ def test_progress_is_told_to_the_end(shop: Context) -> None:
         assert {done[-1]} == total != {0}
 
 
+def test_an_interrupt_leaves_nothing_and_nobody(shop: Context) -> None:
+    def interrupt(progress: Progress) -> None:
+        if progress.label == "counting rows":
+            raise KeyboardInterrupt
+
+    with shop.database.session() as session:
+        with pytest.raises(KeyboardInterrupt):
+            create(replace(shop, report=interrupt))
+        ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ 'locktender backup|client'"
+        while session.rows(f"{ours} AND datname = current_database()") != [(0,)]:
+            pass
+    assert in_directory(shop) == []
+
+
 def test_secrets_are_nowhere(shop: Context, server: Server) -> None:
     made = create(shop)
     for file in (Path(made.path) / "manifest.json", Path(made.path) / "catalog.json"):

@@ -2,8 +2,8 @@
 
 A row's hash takes its columns by name, because a child table's columns can come back in another order. Each value's
 hash is the seed of the next one's. Types whose own hash tells all their values apart are hashed by it, as that is
-quick; all others by their text, since theirs takes 1.0 for 1.00, depends on an enum's object ids, or does not exist.
-The sum over all rows does not depend on their order, and counts a row that is there twice.
+quick; all others by their text, since theirs takes -1 for 1 (numeric, jsonb), depends on an enum's object ids, or does
+not exist. The sum over all rows does not depend on their order, and counts a row that is there twice.
 """
 
 from __future__ import annotations
@@ -19,20 +19,22 @@ from operations.quoting import identifier, literal
 
 ALIAS = "r"
 NESTED = 50
-"""Columns that are hashed in one nested expression; fewer than an int8 has bits."""
+"""Columns that are hashed in one nested expression."""
+NULL = "-6917529027641081904"
+"""Stands for a null where a hash function takes none; nobody has it as a value, and no two types share it."""
 
-BY_TEXT = "hashtextextended(coalesce(textin({output}({column})), '') COLLATE \"C\", {seed})"
+_TEXT = f"hashtextextended(coalesce({{column}}, '{NULL}') COLLATE \"C\", {{seed}})"
+_INTEGER = f"hashint8extended(coalesce({{column}}::int8, {NULL}), {{seed}})"
+BY_TEXT = f"hashtextextended(coalesce(textin({{output}}({{column}})), '{NULL}') COLLATE \"C\", {{seed}})"
 # The type's own output function, not a cast to text: that could be one that a user made, and would run with our rights.
-_TEXT = "hashtextextended(coalesce({column}, '') COLLATE \"C\", {seed})"
 BY_TYPE = {
-    "bool": "hashint4extended(coalesce({column}, false)::int4, {seed})",
-    "int2": "hashint2extended(coalesce({column}, 0::int2), {seed})",
-    "int4": "hashint4extended(coalesce({column}, 0), {seed})",
-    "int8": "hashint8extended(coalesce({column}, 0), {seed})",
-    "uuid": "uuid_hash_extended(coalesce({column}, '00000000-0000-0000-0000-000000000000'), {seed})",
-    "timestamp": "timestamp_hash_extended(coalesce({column}, 'epoch'), {seed})",
-    "timestamptz": "timestamp_hash_extended(coalesce({column}, 'epoch')::timestamp, {seed})",
-    "time": "time_hash_extended(coalesce({column}, '0:00'), {seed})",
+    "bool": f"hashint8extended(coalesce({{column}}::int4::int8, {NULL}), {{seed}})",
+    "int2": _INTEGER,
+    "int4": _INTEGER,
+    "int8": _INTEGER,
+    "uuid": "uuid_hash_extended(coalesce({column}, 'a0000000-6917-4529-8276-410819040000'), {seed})",
+    "timestamp": "timestamp_hash_extended(coalesce({column}, '1752-10-28 06:17:29.276410'), {seed})",
+    "timestamptz": "timestamp_hash_extended(coalesce({column}::timestamp, '1752-10-28 06:17:29.276410'), {seed})",
     "text": _TEXT,
     "varchar": _TEXT,
 }
@@ -107,22 +109,18 @@ def counting(table: Table, hashed: bool) -> str:
 
 
 def _row_hash(columns: Sequence[Column]) -> str:
-    """One expression; in pieces, as PostgreSQL limits how deep one may be nested."""
-    row = "0"
-    for start in range(0, len(columns), NESTED):
-        row = f"hashint8extended({_piece(columns[start : start + NESTED])}, {row})"
+    """One expression; in pieces that end each other's chain, as PostgreSQL limits how deep one may be nested."""
+    pieces = [_chain(columns[start : start + NESTED], "0") for start in range(0, len(columns), NESTED)] or ["0"]
+    row = pieces[0]
+    for piece in pieces[1:]:
+        row = f"hashint8extended({piece}, {row})"
     return row
 
 
-def _piece(columns: Sequence[Column]) -> str:
-    """The chain over some columns, begun with which of them are null: after that a null can be hashed as any value."""
-    nulls = " + ".join(
-        f"CASE WHEN {_reference(column)} IS NULL THEN {1 << bit} ELSE 0 END" for bit, column in enumerate(columns)
-    )
-    chain = f"hashint8extended({nulls}, 0)"
+def _chain(columns: Sequence[Column], seed: str) -> str:
     for column in columns:
-        chain = _hash(column).format(column=_reference(column), output=column.output, seed=chain)
-    return chain
+        seed = _hash(column).format(column=_reference(column), output=column.output, seed=seed)
+    return seed
 
 
 def _hash(column: Column) -> str:
