@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from operations.measures import size_text
 from operations.ports import Progress
 
 if TYPE_CHECKING:
@@ -104,13 +105,7 @@ def line(progress: Progress, elapsed: float) -> str:
 
 def amount(number: float, unit: str) -> str:
     """``1.1 GB`` for bytes, ``12,000 rows`` for everything else."""
-    if unit != "bytes":
-        return f"{number:,.0f} {unit}"
-    for name in ("B", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.0f} {name}" if name == "B" else f"{number:.1f} {name}"
-        number /= 1000
-    return f"{number:.1f} TB"
+    return size_text(number) if unit == "bytes" else f"{number:,.0f} {unit}"
 
 
 def _bars(color: bool | None) -> rich.progress.Progress:

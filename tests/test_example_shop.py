@@ -15,7 +15,7 @@ from .conftest import Server
 
 SHOP = Path(__file__).parent.parent / "examples" / "shop"
 TABLES = ("Category", "Customer", "Order", "OrderItem", "Product", "Review")
-SEED_42_WITH_2000_ORDERS = {"Category": 8, "Customer": 500, "Order": 2000, "OrderItem": 5021, "Product": 100, "Review": 434}
+SEED_42_WITH_2000_ORDERS = dict(zip(TABLES, (8, 500, 2000, 5021, 100, 434), strict=True))
 
 
 def fill(session: Session, *, seed: int = 42, orders: int = 2000) -> None:

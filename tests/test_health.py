@@ -13,12 +13,13 @@ import pytest
 
 from operations import backup, journal
 from operations.checks import activity, backups
-from operations.checks.model import Check, Probe, age_text, bytes_text, listed
+from operations.checks.model import Check, Probe, listed
 from operations.context import Context
 from operations.errors import StatementFailed
 from operations.health import check
 from operations.layout import kept_name, scratch_prefix
 from operations.lock import held
+from operations.measures import age_text, size_text
 from operations.quoting import identifier
 from operations.secret import Secret
 from operations.settings import Alerts, App
@@ -256,4 +257,4 @@ def test_looking_is_bounded_and_cannot_write(shop: Context) -> None:
 def test_words() -> None:
     assert listed("abcdefg") == "a, b, c, d, e and 2 more"
     assert [age_text(t) for t in (59, 119, 130, 7200, 200_000)] == ["59 s", "119 s", "2 min", "2 h", "2 d"]
-    assert [bytes_text(n) for n in (999, 1500, 3e13)] == ["999 B", "1.5 kB", "30.0 TB"]
+    assert [size_text(n) for n in (999, 1500, 3e13)] == ["999 B", "1.5 kB", "30.0 TB"]

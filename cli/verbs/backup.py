@@ -11,8 +11,8 @@ import click
 from cli.desk import Desk
 from cli.options import VerbGroup, verb
 from cli.output import Answer
-from cli.progress import amount
 from operations.errors import ExitCode
+from operations.measures import size_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -100,10 +100,10 @@ for each in (create, list_, show, verify, prune):
 
 
 def _created(context: Context, made: BackupResult) -> Iterator[str]:
-    yield f"Backup {made.id}: {made.tables} tables, {made.rows:,} rows, {amount(made.bytes, 'bytes')} ({made.level})."
+    yield f"Backup {made.id}: {made.tables} tables, {made.rows:,} rows, {size_text(made.bytes)} ({made.level})."
     yield f"  {made.path}"
     if made.linked_bytes:
-        yield f"  {amount(made.linked_bytes, 'bytes')} of it are shared with earlier backups"
+        yield f"  {size_text(made.linked_bytes)} of it are shared with earlier backups"
     if made.pruned:
         yield f"  removed, since no rule keeps them any more: {', '.join(made.pruned)}"
     yield from (f"  note: {warning}" for warning in made.warnings)
@@ -129,7 +129,7 @@ def _listed(backups: Sequence[BackupInfo]) -> Iterator[RenderableType | str]:
             continue
         taken = f"{datetime.fromtimestamp(one.created, UTC):%Y-%m-%d %H:%M:%S}"
         reason = one.reason + (f" (pinned: {one.pinned})" if one.pinned else "")
-        size = amount(one.bytes, "bytes")
+        size = size_text(one.bytes)
         table.add_row(one.id, taken, str(one.level), one.database, reason, size, f"{one.rows:,}")
     yield table
     yield "L0 complete, checksums right; L1 read to its end; L2 restored for a test, rows and schema equal"

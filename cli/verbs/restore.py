@@ -10,8 +10,8 @@ import click
 from cli.desk import Desk
 from cli.options import verb
 from cli.output import Answer
-from cli.progress import amount
 from operations.errors import ExitCode, UsageError
+from operations.measures import size_text
 
 if TYPE_CHECKING:
     from operations.context import Context
@@ -100,7 +100,7 @@ def _dropped(pruned: Sequence[KeptDatabase], dry_run: bool) -> Iterator[str]:
     if not pruned:
         yield "None is that old."
     for kept in pruned:
-        yield f"{'would drop' if dry_run else 'dropped'}  {kept.name}  {amount(kept.bytes, 'bytes')}"
+        yield f"{'would drop' if dry_run else 'dropped'}  {kept.name}  {size_text(kept.bytes)}"
 
 
 def view(context: Context, result: RestoreResult) -> Iterator[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from operations.checks.model import Check, Probe, age_text, listed
+from operations.checks.model import Check, Probe, listed
+from operations.measures import age_text
 
 LONG = 300.0
 """Seconds after which an open transaction holds back autovacuum and CREATE INDEX CONCURRENTLY noticeably."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from operations.backup_catalogue import BackupInfo, list_backups
-from operations.checks.model import Check, age_text, bytes_text, listed
+from operations.checks.model import Check, listed
 from operations.context import Context
+from operations.measures import age_text, size_text
 
 ROOM = 2.0
 """The next backup may be this much larger than the last."""
@@ -54,12 +55,12 @@ def _newest(context: Context, backups: Sequence[BackupInfo]) -> Check:
 def _disk(context: Context, largest: int) -> Iterator[Check]:
     directory = context.environment.backup_dir
     free = context.host.free_bytes(directory)
-    detail = f"{bytes_text(free)} free for {directory}"
+    detail = f"{size_text(free)} free for {directory}"
     if free < ROOM * largest:
         yield Check(
             "disk",
             "fail" if free < largest else "warn",
-            f"{detail}; the largest backup takes {bytes_text(largest)}",
+            f"{detail}; the largest backup takes {size_text(largest)}",
             "A deploy without room for its backup is refused.",
             f"{context.command} backup prune --dry-run",
         )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from operations.backup_leftovers import partial_path
-from operations.checks.model import Check, Probe, bytes_text, listed
+from operations.checks.model import Check, Probe, listed
 from operations.context import Context
 from operations.kept import kept_databases
 from operations.layout import scratch_prefix
 from operations.lock import current_owner, is_alive
+from operations.measures import size_text
 from operations.settling import unfinished
 
 SCRATCH = "SELECT datname FROM pg_database WHERE starts_with(datname, %s) ORDER BY datname"
@@ -26,7 +27,7 @@ def look(probe: Probe) -> Iterator[Check]:
         yield Check(
             "kept_databases",
             "warn",
-            f"{listed(each.name for each in kept)}; {bytes_text(sum(each.bytes for each in kept))}",
+            f"{listed(each.name for each in kept)}; {size_text(sum(each.bytes for each in kept))}",
             "They are the states before restores and rollbacks, for restore --undo; they take up room.",
             f"{context.command} restore --prune 7d drops those older than a week",
         )
