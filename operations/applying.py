@@ -20,7 +20,6 @@ from operations.counting import counted, counted_outside
 from operations.errors import ConnectionLost, DatabaseUnreachable, LocktenderError, MigrationFailed, StatementFailed
 from operations.journal import Journal
 from operations.leftovers import Outside, drop_new_invalid_indexes, recreate_dropped_indexes
-from operations.migrations.inverse import inverse
 from operations.migrations.model import Format, Migration
 from operations.migrations.script import Script, place
 from operations.plan import Unit, split
@@ -36,6 +35,7 @@ CONCURRENT_LOCK_TIMEOUT = 600.0
 """Seconds that CREATE INDEX CONCURRENTLY and its like may wait for older transactions: nobody queues behind that."""
 STEADY = {"idle_session_timeout": "0", "synchronous_commit": "on"}
 """The session must outlive a backup; what the journal calls committed must outlive a crash."""
+DROP_INDEX = "DROP INDEX"
 COMMITTING = frozenset({"DO", "CALL"})
 """Where they end transactions by themselves, their rows cannot be counted as ours."""
 RECONNECT_FOR = 60.0
@@ -158,7 +158,7 @@ class Applier:
             piece=number,
             verbatim=commits,
             outside=before.to_json(),
-            undo=recreate_dropped_indexes(self.session, statement.text) or inverse(statement.text),
+            undo=recreate_dropped_indexes(self.session, statement) if statement.kind.startswith(DROP_INDEX) else None,
         )
 
         def perform() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from operations.migrations.dropping import dropped_indexes
+from operations.migrations.statement import Statement
 from operations.ports import Session
 
 _OUTSIDE = """
@@ -70,8 +71,8 @@ def drop_new_invalid_indexes(session: Session, before: Outside) -> tuple[str, ..
     return tuple(new)
 
 
-def recreate_dropped_indexes(session: Session, statement: str) -> str | None:
-    """SQL that brings back the indexes that a DROP INDEX is about to drop; ``None`` for any other statement."""
-    names = list(dropped_indexes(statement))
+def recreate_dropped_indexes(session: Session, statement: Statement) -> str | None:
+    """SQL that brings back the indexes that a DROP INDEX is about to drop; ``None`` if there are none."""
+    names = list(dropped_indexes(statement.text))
     found = session.rows("SELECT pg_get_indexdef(to_regclass(n)) FROM unnest(%s::text[]) n", (names,)) if names else []
     return "; ".join(definition for (definition,) in found if definition) or None
