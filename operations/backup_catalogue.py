@@ -242,12 +242,16 @@ def _latest(context: Context) -> str:
         raise _not_found(context, f"Environment {context.environment.name!r} has no backup yet.")
     for info in unreadable:
         # Its time cannot be read any more, but its name holds one: going back further than meant would lose data.
-        if not usable or info.id > usable[0]:
+        if not usable or _second(info.id) >= _second(usable[0]):
             raise Tampered(
                 f"Which backup is the latest cannot be told: {info.problems[0]}",
                 hint=f"Name the one you mean: {context.command} backup list shows them.",
             )
     return usable[0]
+
+
+def _second(backup_id: str) -> str:
+    return backup_id.partition("-")[0]
 
 
 def _pins(context: Context) -> str:

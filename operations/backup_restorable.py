@@ -21,10 +21,11 @@ from operations.backups.tables import Table, batches, read_tables
 from operations.catalog import Catalog
 from operations.catalog.properties import DatabaseProperties, create_statement
 from operations.context import Context
-from operations.errors import LocktenderError, PrivilegeMissing, RestoreFailed, listed
+from operations.errors import LocktenderError, PrivilegeMissing, RestoreFailed, StatementFailed, listed
 from operations.layout import backup_path, scratch_prefix
 from operations.ports import Progress
 from operations.quoting import identifier
+from operations.swap import maintenance
 
 MOST_SHOWN = 20
 
@@ -52,13 +53,15 @@ def refuse_unrestorable_by(context: Context, owners: tuple[str, ...], size: int)
 def restore_problems(context: Context, manifest: Manifest) -> tuple[str, ...]:
     """Restore a backup into a scratch database, and say what failed or is not the same; empty: it is verified.
 
-    Raises ``RestoreFailed`` where it was not the backup's fault (the server went away, its disk is full).
+    Raises ``RestoreFailed`` where that may not be the backup's fault (the server went away, its disk is full …).
     """
     try:
         with scratch_database(context, manifest.properties) as name:
             archive_into(context, manifest, name)
             context.report(Progress("comparing the restored database"))
             return _shortened(restored_differences(context, manifest, name))
+    except StatementFailed as error:
+        raise RestoreFailed(f"The test restore could not be done: {error.message}") from error
     except RestoreFailed as error:
         if error.details.get("passing"):
             raise
@@ -93,9 +96,8 @@ def scratch_database(context: Context, properties: DatabaseProperties) -> Iterat
     """An empty database like the original, under a name of our own, that is gone afterwards."""
     prefix = scratch_prefix(context.environment, context.database.target.database)
     name = f"{prefix}{secrets.token_hex(4)}"
-    maintenance = context.environment.maintenance_database
     try:
-        with context.database.session(maintenance, purpose="backup test") as session:
+        with maintenance(context, "backup test") as session:
             session.execute(create_statement(name, properties))
         yield name
     finally:
@@ -104,7 +106,7 @@ def scratch_database(context: Context, properties: DatabaseProperties) -> Iterat
 
 def _drop(context: Context, name: str) -> None:
     try:
-        with context.database.session(context.environment.maintenance_database, purpose="backup test") as session:
+        with maintenance(context, "backup test") as session:
             session.execute(f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)")
     except LocktenderError:
         return  # what went wrong before says more; the next run drops what bears the prefix

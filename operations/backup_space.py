@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from operations.backups.manifest import Manifest
-from operations.backups.space import estimate, shown
+from operations.backups.space import estimate
 from operations.context import Context
 from operations.errors import NotEnoughSpace, StatementFailed
+from operations.measures import size_text
 from operations.ports import Session
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -17,9 +18,10 @@ def refuse_full_disk(context: Context, database_bytes: int, previous: Manifest |
     directory = context.environment.backup_dir
     needed, free = estimate(database_bytes, previous), context.host.free_bytes(directory)
     if needed > free:
+        measure = "the previous backup" if previous else "the size of the database"
         raise NotEnoughSpace(
-            f"There is too little disk space for a backup in {directory}: about {shown(needed)} are needed"
-            f" (going by {'the previous backup' if previous else 'the size of the database'}), {shown(free)} are free.",
+            f"There is too little disk space for a backup in {directory}: about {size_text(needed)} are needed (going"
+            f" by {measure}), {size_text(free)} are free.",
             hint=f"Make room, or see what {context.command} backup prune --dry-run would remove.",
         )
 
@@ -41,7 +43,7 @@ def refuse_full_server(context: Context, session: Session, needed: int) -> None:
     free = context.host.free_bytes(directory)
     if needed * SHARE_LEFT > free:
         raise NotEnoughSpace(
-            f"The server's disk has too little space to restore this beside the live database: {shown(needed)} are"
-            f" needed in {directory}, {shown(free)} are free.",
+            f"The server's disk has too little space to restore this beside the live database: {size_text(needed)} are"
+            f" needed in {directory}, {size_text(free)} are free.",
             hint="Make room there first: a full disk would stop the live database.",
         )

@@ -17,6 +17,7 @@ from operations.client_tools import find
 from operations.context import Context
 from operations.errors import BackupFailed, Tampered
 from operations.layout import ARCHIVE, backup_path, new_id
+from operations.swap import maintenance
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def _verify(context: Context, backup_id: str, test_restore: bool) -> VerifyResul
 
 
 def _unreadable(context: Context, manifest: Manifest) -> tuple[str, ...]:
-    with context.database.session(context.environment.maintenance_database, purpose="backup verify") as session:
+    with maintenance(context, "backup verify") as session:
         tools = find(context, session.server_version)
     prefix = f"{ARCHIVE}/"
     files = {name.removeprefix(prefix): f.bytes for name, f in manifest.files.items() if name.startswith(prefix)}

@@ -15,13 +15,3 @@ def estimate(database_bytes: int, previous: Manifest | None) -> int:
     if previous is None or not previous.database_bytes:
         return SLACK + round(database_bytes * SHARE_OF_DATABASE)
     return SLACK + round(previous.bytes * GROWTH * max(1.0, database_bytes / previous.database_bytes))
-
-
-def shown(size: int) -> str:
-    """As people say it: ``1.5 GB``."""
-    amount = float(size)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "bytes" or amount >= 10 else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"
