@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,11 +36,23 @@ def project(ground: Ground, tmp_path: Path, **settings: str) -> Project:
 
 
 @contextmanager
-def report(ground: Ground) -> Iterator[int]:
-    """Somebody's long report: a transaction that has read the table and goes on; yields its pid."""
+def report(ground: Ground, isolation: str = "READ COMMITTED") -> Iterator[int]:
+    """Somebody's report that has been going on for a while: a transaction that has read the table; yields its pid."""
     with psycopg.connect(ground.url.reveal(), application_name="monthly report") as connection:
+        connection.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}")  # type: ignore[arg-type]
         connection.execute('SELECT sum(cents) AS the_monthly_report FROM "Order"')
-        yield connection.info.backend_pid
+        pid = connection.info.backend_pid
+        _await(ground, f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid} AND xact_start < now() - interval '1.5 s'")
+        yield pid
+
+
+def _await(ground: Ground, condition: str, process: subprocess.Popen[str] | None = None) -> None:
+    deadline = time.monotonic() + 60
+    with ground.server.superuser().session() as session:
+        while not session.rows(condition):
+            assert time.monotonic() < deadline
+            assert process is None or process.poll() is None, process.communicate()
+            time.sleep(0.02)
 
 
 @pytest.mark.parametrize("strategy", ["maintenance", "online"])
@@ -70,14 +83,8 @@ def test_nobody_queues_behind_a_migration_for_long(
     save(found)
 
 
-def _await_wait_of_ours(ground: Ground) -> None:
-    deadline = time.monotonic() + 60
-    with ground.server.superuser().session() as session:
-        while not session.rows(
-            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~* 'create +index'"
-        ):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+def waiting(statement: str) -> str:
+    return f"SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~* '{statement}'"
 
 
 def test_a_report_that_ends_lets_the_next_attempt_through(ground: Ground, tmp_path: Path) -> None:
@@ -86,14 +93,7 @@ def test_a_report_that_ends_lets_the_next_attempt_through(ground: Ground, tmp_pa
     with probing(ground.url, QUESTION) as waits:
         with report(ground):
             process = made.start("deploy")
-            deadline = time.monotonic() + 60
-            with ground.server.superuser().session() as session:
-                while not session.rows(
-                    "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~* 'alter +table'"
-                ):
-                    assert time.monotonic() < deadline
-                    assert process.poll() is None, process.communicate()
-                    time.sleep(0.02)
+            _await(ground, waiting("alter +table"), process)
         expect(finish(process), 0)
     assert waits.longest < LOCK_TIMEOUT + TOLERANCE
 
@@ -102,9 +102,9 @@ def test_an_index_built_concurrently_waits_without_making_others_wait(ground: Gr
     made = project(ground, tmp_path, strategy='"online"')
     shop.write(made.migrations, INDEX)
     with probing(ground.url, QUESTION) as waits:
-        with report(ground):
+        with report(ground, "REPEATABLE READ"):
             process = made.start("deploy")
-            _await_wait_of_ours(ground)
+            _await(ground, waiting("create +index"), process)
             reached = len(waits.seconds)
             while len(waits.seconds) < reached + 50:
                 time.sleep(0.02)
