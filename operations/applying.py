@@ -59,6 +59,7 @@ class Applier:
     notes: list[str] = field(default_factory=list)
     divided: bool = False
     _pids: dict[int, int] = field(default_factory=dict)
+    _settled: tuple[Session, float] | None = None
 
     def apply(self, unit: Unit) -> None:
         """Apply one unit. Raises ``MigrationFailed``; what it had committed until then stands in the journal."""
@@ -154,6 +155,7 @@ class Applier:
         commits = statement.kind in COMMITTING
         self.journal.record(
             "statement",
+            sync=False,  # lost with the machine, it makes the way back refuse, not err
             migration=name,
             piece=number,
             verbatim=commits,
@@ -191,6 +193,7 @@ class Applier:
             yield
 
     def _run(self, name: str, text: str, offset: int = 0) -> None:
+        self._settled = None
         try:
             self.session.script(text)
         except StatementFailed as error:
@@ -239,7 +242,9 @@ class Applier:
     def _settle_session(self, lock_timeout: float | None = None) -> None:
         """Nothing that a script has set outlives it."""
         limit = self.context.environment.lock_timeout if lock_timeout is None else lock_timeout
-        self.session.reset({"lock_timeout": f"{int(limit * 1000)}ms", **STEADY})
+        if self._settled != (self.session, limit):
+            self.session.reset({"lock_timeout": f"{int(limit * 1000)}ms", **STEADY})
+            self._settled = (self.session, limit)
 
     def _pid(self) -> int:
         """Of the session's server process; asked once, for without a pooler in between it stays the same."""
