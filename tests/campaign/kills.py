@@ -139,3 +139,19 @@ def ended_as_promised(trial: Trial, ran: Ran) -> None:
     else:
         assert ran.exit_code == 4, ran.said
         assert ran.error["hint"], ran.said
+
+
+def person_follows(trial: Trial, ran: Ran) -> str:
+    """What a person does who is told that one is needed: look at the status, then type what the hint says."""
+    stage = trial.stage
+    assert stage.ground.answers(), "the live name does not answer"
+    stage.ground.await_quiet()
+    stood = trial.state()
+    last = stage.project.run("status").result["last_run"]
+    assert (last["outcome"], last["state"]) == ("needs_attention", {OLD: "old", NEW: "new"}.get(stood, "between"))
+    hinted = ["rollback", "--run", last["run_id"], "--accept-data-loss", "--yes"]
+    assert " ".join(hinted) in ran.error["hint"], ran.said
+    back = expect(stage.project.run(*hinted), 0)
+    assert trial.state() == OLD, back.said
+    assert stage.ground.scratch() == [], back.said
+    return f"{stood}; the old one by the hint"
