@@ -64,6 +64,9 @@ def select_baseline(migrations: Sequence[Migration], standing: Standing, baselin
     names = [migration.name for migration in migrations]
     if baseline not in names:
         raise NotFound(f"There is no migration {baseline!r} in the folder.", prisma_code="P3017")
+    before = names[: names.index(baseline) + 1]
+    if set(before) <= set(standing.applied):
+        return ()  # recorded already, by an attempt whose later migrations failed
     if standing.has_table and (standing.applied or standing.failed):
         raise HistoryConflict(
             "The database has a migration history already; a baseline begins one.",

@@ -7,6 +7,8 @@ from operations.errors import LockHeld
 from operations.ports import Session
 
 POLL = 0.2
+STEADY = {"idle_session_timeout": "0", "synchronous_commit": "on"}
+"""Settings of a session that holds the lock: it must outlive a backup, and what it commits must outlive a crash."""
 _HOLDER = """
     SELECT a.pid, coalesce(a.usename, ''), coalesce(a.application_name, ''), coalesce(a.query, ''),
            coalesce(to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')

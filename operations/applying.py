@@ -13,11 +13,19 @@ from typing import Any
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from operations.advisory import lock_database
+from operations.advisory import STEADY, lock_database
 from operations.blockers import Blocker, watching
 from operations.context import Context
 from operations.counting import counted, counted_outside
-from operations.errors import ConnectionLost, DatabaseUnreachable, LocktenderError, MigrationFailed, StatementFailed
+from operations.errors import (
+    ConnectionLost,
+    DatabaseUnreachable,
+    HistoryConflict,
+    LocktenderError,
+    MigrationFailed,
+    PrivilegeMissing,
+    StatementFailed,
+)
 from operations.journal import Journal
 from operations.leftovers import Outside, drop_new_invalid_indexes, recreate_dropped_indexes
 from operations.migrations.model import Format, Migration
@@ -33,8 +41,6 @@ ONLY_TOGETHER = frozenset({"55P04", "55006"})
 """Unsafe use of a new enum value, pending trigger events: gone once the file before is committed."""
 CONCURRENT_LOCK_TIMEOUT = 600.0
 """Seconds that CREATE INDEX CONCURRENTLY and its like may wait for older transactions: nobody queues behind that."""
-STEADY = {"idle_session_timeout": "0", "synchronous_commit": "on"}
-"""The session must outlive a backup; what the journal calls committed must outlive a crash."""
 DROP_INDEX = "DROP INDEX"
 COMMITTING = frozenset({"DO", "CALL"})
 """Where they end transactions by themselves, their rows cannot be counted as ours."""
@@ -53,11 +59,14 @@ class Applier:
     scripts: Mapping[str, Script]
     row_ids: Mapping[str, str]
     create_history: bool
+    may_restore: bool = True
     began_with_data: bool = True
     """False where the database was empty: there, changes of the schema by others are not looked for."""
     applied: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     divided: bool = False
+    locked: bool = True
+    """Whether ``session`` holds the migration lock."""
     _pids: dict[int, int] = field(default_factory=dict)
     _settled: tuple[Session, float] | None = None
 
@@ -67,6 +76,12 @@ class Applier:
             self._apply(unit)
         except MigrationFailed as error:
             sqlstate = error.details.get("sqlstate")
+            if sqlstate in (NOT_IN_TRANSACTION, *ONLY_TOGETHER) and not self.may_restore:
+                raise PrivilegeMissing(
+                    f"{error.message} So it would take more than one transaction, and the role could not restore the "
+                    "database if that failed half-way.",
+                    hint="ALTER ROLE … CREATEDB for the role of the database URL, which must own the database.",
+                ) from error
             if sqlstate == NOT_IN_TRANSACTION and self.scripts[unit.migrations[0]].statements is None:
                 self.notes.append(f"{unit.migrations[0]} was sent as one message: {error.details['reason']}.")
                 return self._apply(replace(unit, kind="message"))
@@ -164,7 +179,7 @@ class Applier:
         )
 
         def perform() -> None:
-            self._settle_session(CONCURRENT_LOCK_TIMEOUT)
+            self._settle_session(CONCURRENT_LOCK_TIMEOUT if statement.kind.endswith("CONCURRENTLY") else None)
             try:
                 self._run(name, segment.text, segment.offset)
             except MigrationFailed:
@@ -172,6 +187,8 @@ class Applier:
                 raise
 
         def done() -> bool:
+            if commits:
+                return False  # what it changes shows nowhere
             drop_new_invalid_indexes(self.session, before)
             return not Outside.read(self.session).same_as(before)
 
@@ -226,18 +243,36 @@ class Applier:
             raise _told_of(self._failed("", error, 0), seen) from error
 
     def reconnect(self) -> None:
-        """A session that holds the migration lock again: then the server process before is certainly gone."""
+        """A session that holds the migration lock again: then the server process before is certainly gone.
+
+        Raises ``LockHeld`` where somebody else has the lock by now, ``HistoryConflict`` where they have used it.
+        """
+        self.locked = False
         self.session.close()
         until = self.context.clock.now() + RECONNECT_FOR
         while True:
             try:
                 self.session = self.context.database.connect(purpose=f"run {self.journal.run_id}")
+                self.session.reset(STEADY)
+                self.session.rows(_END_THE_ONE_BEFORE)
                 lock_database(self.context, self.session, self.format.lock_id)
+                self.locked = True
+                self._refuse_interference()
                 return
             except (DatabaseUnreachable, ConnectionLost):
                 if self.context.clock.now() >= until:
                     raise
                 self.context.clock.sleep(0.5)
+
+    def _refuse_interference(self) -> None:
+        """While the connection was gone the lock was free: what someone else has applied is not applied again."""
+        rows, ours = self.format.history(self.session) or (), set(self.row_ids.values())
+        others = [r.name for r in rows if r.name in self.row_ids and r.id not in ours and r.rolled_back_at is None]
+        if others:
+            raise HistoryConflict(
+                f"While the connection was lost, someone else applied {', '.join(others)}.",
+                hint=f"{self.context.command} status shows what stands.",
+            )
 
     def _settle_session(self, lock_timeout: float | None = None) -> None:
         """Nothing that a script has set outlives it."""
@@ -284,6 +319,13 @@ class Applier:
         within = [s for s in script.statements or () if s.start >= offset and script.body[s.start : s.end].strip()]
         index = min(error.statement, len(within) - 1)
         return place(file, script.text, within[index].start if within else offset)
+
+
+_END_THE_ONE_BEFORE = """
+    SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
+    WHERE a.application_name = current_setting('application_name') AND a.datname = current_database()
+      AND a.usename = current_user AND a.pid <> pg_backend_pid()
+"""
 
 
 def history_table(session: Session, format: Format) -> frozenset[tuple[str, str]]:

@@ -32,7 +32,7 @@ _TARGET = """
     SELECT oid::bigint, pg_database_size(oid), pg_is_in_recovery(), current_setting('transaction_read_only')::bool,
            (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
            (SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user),
-           pg_has_role(current_user, datdba, 'USAGE'), has_database_privilege(oid, 'CREATE'),
+           pg_has_role(current_user, datdba, 'USAGE'),
            coalesce(has_schema_privilege(current_schema(), 'CREATE'), has_database_privilege(oid, 'CREATE'))
     FROM pg_database WHERE datname = current_database()
 """
@@ -49,7 +49,6 @@ class TargetFacts:
     superuser: bool
     may_create_databases: bool
     owns_database: bool
-    may_create_schemas: bool
     may_create_tables: bool
     empty: bool
     """Nothing in it that a backup could hold."""

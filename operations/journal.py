@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from operations.context import Context
+from operations.errors import HostError, LockLost
 from operations.layout import state_directory
 from operations.lock import Lock
 
@@ -97,9 +99,18 @@ class Journal:
         self.lock.check()
         append(self.context, self.run_id, event, sync=sync, **facts)
 
-    def finish(self, outcome: str, **facts: Any) -> None:
-        """The run's own end."""
-        self.record(FINISHED, outcome=outcome, **facts)
+    def note(self, event: str, **facts: Any) -> None:
+        """A line that nothing depends on: a full disk is no reason to fail because of it. Raises ``LockLost``."""
+        with suppress(HostError):
+            self.record(event, sync=False, **facts)
+
+    def finish(self, outcome: str, **facts: Any) -> bool:
+        """The run's own end. False if it could not be written: then the next run looks what became of this one."""
+        try:
+            self.record(FINISHED, outcome=outcome, **facts)
+        except (HostError, LockLost):
+            return False
+        return True
 
 
 def append(context: Context, run_id: str, event: str, *, sync: bool = True, **facts: Any) -> None:
@@ -116,12 +127,12 @@ def read(context: Context, run_id: str) -> RunRecord | None:
 
 
 def records(context: Context) -> tuple[RunRecord, ...]:
-    """All runs of the environment, oldest first by the time of their first entry."""
+    """All runs of the environment, oldest first: by their fencing tokens, since a clock may be set back."""
     names = [name for name in context.host.list(_directory(context)) if name.endswith(".jsonl")]
     found = [
         RunRecord(name[: -len(".jsonl")], parse(context.host.read(f"{_directory(context)}/{name}"))) for name in names
     ]
-    return tuple(sorted((r for r in found if r.entries), key=lambda record: record.entries[0].at))
+    return tuple(sorted((r for r in found if r.entries), key=_order))
 
 
 def latest(context: Context, count: int) -> tuple[RunRecord, ...]:
@@ -141,6 +152,10 @@ def parse(data: bytes) -> tuple[Entry, ...]:
         except (ValueError, KeyError, AttributeError):
             continue
     return tuple(entries)
+
+
+def _order(record: RunRecord) -> tuple[int, str]:
+    return int(record.first(STARTED).get("token", 0)), record.entries[0].at
 
 
 def _directory(context: Context) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -68,8 +68,8 @@ def held(context: Context, operation: str, run_id: str) -> Iterator[Lock]:
     finally:
         stop.set()
         heart.join()
-        if current_owner(context) == lock.owner:
-            context.host.remove(_path(context))
+        with suppress(HostError):  # a lock that cannot be removed is found to be a dead process's by the next run
+            _release(lock)
 
 
 def current_owner(context: Context) -> Owner | None:
@@ -89,6 +89,15 @@ def is_alive(context: Context, owner: Owner) -> bool:
         return context.host.age(f"{_path(context)}/heartbeat") < PRESUMED_DEAD
     except HostError:
         return False
+
+
+def _release(lock: Lock) -> None:
+    """Moved aside first: a lock that is half removed would be nobody's, and in everybody's way."""
+    context = lock.context
+    if current_owner(context) == lock.owner:
+        aside = f"{_path(context)}.{lock.owner.run_id}"
+        if context.host.rename(_path(context), aside):
+            context.host.remove(aside)
 
 
 def _path(context: Context) -> str:
@@ -121,7 +130,10 @@ def _acquire(context: Context, operation: str, run_id: str) -> Lock:
 
 def _remove_dead(context: Context) -> None:
     owner = current_owner(context)
-    if owner is None or is_alive(context, owner):
+    if owner is None:
+        _remove_ownerless(context)
+        return
+    if is_alive(context, owner):
         return
     aside = f"{_path(context)}.dead.{owner.token}"
     if not context.host.rename(_path(context), aside):
@@ -130,6 +142,13 @@ def _remove_dead(context: Context) -> None:
     if moved != owner and context.host.rename(aside, _path(context)):
         return  # another run had taken over in between: what was moved is its lock, put back
     context.host.remove(aside)
+
+
+def _remove_ownerless(context: Context) -> None:
+    """A lock always appears with its owner; one without was being removed by someone who died over it."""
+    with suppress(HostError):
+        if context.host.age(_path(context)) > PRESUMED_DEAD:
+            context.host.remove(_path(context))
 
 
 def _next_token(context: Context) -> int:

@@ -9,12 +9,20 @@ from typing import Any, Literal
 from uuid import uuid4
 
 from operations import catalog, writes
-from operations.advisory import lock_database
+from operations.advisory import STEADY, lock_database
 from operations.applying import Applier, history_table
 from operations.backup import Level, take_backup
 from operations.blockers import Blocker
 from operations.context import Context
-from operations.errors import ConnectionLost, DatabaseUnreachable, LocktenderError, NeedsAttention, OperationFailed
+from operations.errors import (
+    ConnectionLost,
+    DatabaseUnreachable,
+    DataWouldBeLost,
+    HistoryConflict,
+    LocktenderError,
+    NeedsAttention,
+    OperationFailed,
+)
 from operations.gathering import Facts, gather
 from operations.journal import Journal
 from operations.layout import new_id
@@ -75,6 +83,7 @@ def migrate(
         settled = settle(context, lock)
         session = context.database.connect(purpose=f"run {run_id}")
         try:
+            session.reset(STEADY)
             lock_database(context, session, formats.detect(context.host, context.environment.migrations).lock_id)
             facts = gather(context, session, to=to, baseline=baseline)
             plan = _plan(context, operation, facts)
@@ -136,7 +145,10 @@ class _Run:
             if self.applier:
                 self.applier.session.close()
         result = self._result("deployed", steps)
-        self.journal.finish("deployed", applied=list(result.applied), backup_id=self.backup_id, atomic=result.atomic)
+        facts = {"applied": list(result.applied), "backup_id": self.backup_id, "atomic": result.atomic}
+        if not self.journal.finish("deployed", **facts):
+            said = "The journal could not be finished; the next run looks what this one did, and finds the new state."
+            return replace(result, notes=(*result.notes, said))
         return result
 
     def _prepare(self) -> None:
@@ -156,6 +168,10 @@ class _Run:
     @property
     def _has_history(self) -> bool:
         return self.facts.standing.has_table or bool(self.facts.baseline)
+
+    @property
+    def _may_restore(self) -> bool:
+        return self.facts.target.may_create_databases and self.facts.target.owns_database
 
     def _restore_point(self) -> None:
         # Read before the snapshot: what is written in between then counts as written since.
@@ -190,6 +206,7 @@ class _Run:
             scripts=self.facts.scripts,
             row_ids=row_ids,
             create_history=not self._has_history,
+            may_restore=self._may_restore,
             began_with_data=self.plan.restore_point != "empty",
         )
         for unit in self.plan.units:
@@ -208,34 +225,44 @@ class _Run:
         error = _as_ours(failed.error)
         try:
             rollback = self._put_back(failed)
-        except NeedsAttention as attention:
+        except DataWouldBeLost as refused:
             self._finish("needs_attention", error)
-            message = f"{error.message} {self._what_stands()} {attention.message}"
-            return _with_result(attention, message, self._result("needs_attention", failed))
+            return self._attention(error, refused, failed)
+        except NeedsAttention as unknown:  # no end in the journal: the next run tries to settle this one
+            return self._attention(error, unknown, failed)
         self._finish("rolled_back", error, rollback=rollback.method if rollback else None)
-        return _with_result(
-            error, f"{error.message} The old state stands.", self._result("rolled_back", failed, rollback)
-        )
+        stands = "The old state stands" + (", with the baseline recorded." if self.facts.baseline else ".")
+        if isinstance(error, HistoryConflict):
+            stands = "Nothing of this run stands."
+        return _with_result(error, f"{error.message} {stands}", self._result("rolled_back", failed, rollback))
+
+    def _attention(self, error: LocktenderError, why: NeedsAttention, failed: StepFailed) -> NeedsAttention:
+        message = f"{error.message} {self._what_stands()} {why.message}"
+        _with_result(why, message, self._result("needs_attention", failed))
+        return why
 
     def _put_back(self, failed: StepFailed) -> Rollback | None:
-        if self.applier is None:
+        """Raises ``NeedsAttention`` whatever goes wrong: nothing may be mistaken for a way back that succeeded."""
+        applier = self.applier
+        if applier is None:
             return None
-        self.context.report(Progress("putting back the old state"))
+        command = self.context.command
         try:
-            if isinstance(failed.error, (ConnectionLost, DatabaseUnreachable)):
-                self.applier.reconnect()
-            return put_back(self.context, self.journal, self.applier.session, self.facts.format)
+            self.context.report(Progress("putting back the old state"))
+            if not applier.locked or isinstance(failed.error, (ConnectionLost, DatabaseUnreachable)):
+                applier.reconnect()
+            return put_back(self.context, self.journal, applier.session, self.facts.format)
+        except NeedsAttention:
+            raise
         except (ConnectionLost, DatabaseUnreachable) as lost:
             raise NeedsAttention(
                 f"It cannot be told yet what stands, because the database cannot be reached: {lost.message}",
-                hint=f"Once it answers, {self.context.command} deploy settles this run before it does anything else.",
+                hint=f"Once it answers, {command} deploy settles this run before it does anything else.",
             ) from lost
-        except NeedsAttention:
-            raise
-        except Exception as broken:  # whatever it is: it must not be mistaken for a way back that succeeded
+        except BaseException as broken:  # also a second Ctrl-C
             raise NeedsAttention(
-                f"And the way back failed: {broken}",
-                hint=f"{self.context.command} status shows what stands; {self.context.command} rollback tries again.",
+                f"The way back did not come to its end: {_as_ours(broken).message}",
+                hint=f"{command} status shows what stands; {command} deploy first settles this run.",
             ) from broken
 
     def _what_stands(self) -> str:

@@ -15,7 +15,7 @@ from operations.segments import commits_itself
 from operations.settings import Transactions
 
 UnitKind = Literal["transaction", "statements", "message"]
-RestorePointKind = Literal["backup", "empty", "none"]
+RestorePointKind = Literal["backup", "empty"]
 
 
 @dataclass(frozen=True)

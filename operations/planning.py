@@ -78,5 +78,4 @@ def _steps(operation: str, units: Sequence[Unit], restore_point: RestorePointKin
 _RESTORE_POINTS = {
     "backup": "take a backup to return to, and verify it",
     "empty": "note that the database is empty: a new one is all there is to return to",
-    "none": "none",
 }

@@ -36,6 +36,8 @@ def look(session: Session, format: Format) -> Reality:
 
 def judge(context: Context, record: RunRecord, reality: Reality) -> State:
     """Which state a run has left, also one that died: the one before it, the one after it, or one in between."""
+    if record.operation in MIGRATING and record.first("baseline") and not record.first("apply_planned"):
+        return "new" if record.outcome == "deployed" else "old"
     if record.operation in MIGRATING:
         return reality.state(trace_of(record))
     swap, undoing = record.last("swap_started"), record.last("undoing")

@@ -5,19 +5,28 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 
-from operations.advisory import lock_database
+from operations.advisory import STEADY, lock_database
 from operations.context import Context
-from operations.errors import LocktenderError, NotFound
+from operations.errors import (
+    ConnectionLost,
+    DatabaseUnreachable,
+    LockHeld,
+    LocktenderError,
+    NeedsAttention,
+    NotFound,
+)
 from operations.journal import Journal, RunRecord, read, records
 from operations.layout import new_id
 from operations.lock import held
 from operations.migrating import DeployResult
 from operations.migrations import formats
+from operations.migrations.model import Format
 from operations.pooler import refuse_pooler
+from operations.ports import Session
 from operations.reality import MIGRATING, Reality, look
 from operations.settling import clean, settle
 from operations.traces import Trace, trace_of
-from operations.undoing import foresee, undo
+from operations.undoing import Rollback, foresee, undo
 
 
 def rollback(
@@ -41,22 +50,11 @@ def rollback(
         notes = settle(context, lock) if run_id is None else clean(context)
         session = context.database.connect(purpose=f"run {own_id}")
         try:
+            session.reset(STEADY)
             lock_database(context, session, format.lock_id)
             traces = runs_to_undo(records(context), look(session, format), run_id)
             journal = Journal.open(context, lock, "rollback", undoes=[trace.run_id for trace in traces])
-            try:
-                way = undo(
-                    context,
-                    journal,
-                    traces,
-                    session,
-                    format,
-                    completed=_completed(context, traces),
-                    accept_data_loss=accept_data_loss,
-                )
-            except LocktenderError as error:
-                journal.finish("failed", error=error.message, code=error.code)
-                raise
+            way = _undo(context, journal, traces, session, format, accept_data_loss)
         finally:
             session.close()
         journal.finish("rolled_back", rollback=way.method)
@@ -64,9 +62,39 @@ def rollback(
     return DeployResult(own_id, "rolled_back", rollback=way, backup_id=point.backup_id if point else None, notes=notes)
 
 
-def _completed(context: Context, traces: Sequence[Trace]) -> bool:
-    runs = (read(context, trace.run_id) for trace in traces)
-    return any(run is not None and run.outcome == "deployed" for run in runs)
+def _undo(
+    context: Context,
+    journal: Journal,
+    traces: Sequence[Trace],
+    session: Session,
+    format: Format,
+    accept_data_loss: bool,
+) -> Rollback:
+    completed = any(run.finished for run in (read(context, trace.run_id) for trace in traces) if run)
+    try:
+        return undo(context, journal, traces, session, format, completed=completed, accept_data_loss=accept_data_loss)
+    except (ConnectionLost, DatabaseUnreachable, KeyboardInterrupt) as lost:
+        if not _is_undone(context, traces, format):
+            journal.finish("failed", error=str(lost))
+            raise
+        return Rollback("down", lossless=not accept_data_loss)
+    except LocktenderError as error:
+        journal.finish("failed", error=error.message, code=error.code)
+        raise
+
+
+def _is_undone(context: Context, traces: Sequence[Trace], format: Format) -> bool:
+    """Whether the last COMMIT took effect, although nobody could tell us. Raises ``NeedsAttention``."""
+    try:
+        with context.database.session(purpose="look") as session:
+            lock_database(context, session, format.lock_id)
+            reality = look(session, format)
+    except (ConnectionLost, DatabaseUnreachable, LockHeld) as error:
+        raise NeedsAttention(
+            f"It cannot be told yet whether the rollback took effect: {error.message}",
+            hint=f"{context.command} status says it, once the database answers.",
+        ) from error
+    return all(reality.state(trace) == "old" for trace in traces)
 
 
 def runs_to_undo(history: Sequence[RunRecord], reality: Reality, run_id: str | None) -> tuple[Trace, ...]:
@@ -77,7 +105,7 @@ def runs_to_undo(history: Sequence[RunRecord], reality: Reality, run_id: str | N
     traces = [trace_of(record) for record in reversed(history) if record.operation in MIGRATING]
     standing = [trace for trace in traces if reality.state(trace) != "old"]
     if not standing:
-        raise NotFound("There is no deploy to undo.", hint="locktender backup list shows what there is to restore.")
+        raise NotFound("There is no deploy to undo.", hint="backup list shows what there is to restore.")
     if run_id is None:
         return (standing[0],)
     ids = [trace.run_id for trace in standing]

@@ -36,17 +36,17 @@ def run(context: Context, journal: Journal, plan: Plan, perform: Mapping[str, Pe
     """Perform every step of the plan in order. Raises ``StepFailed`` at the first one that does not succeed."""
     results: list[StepResult] = []
     for number, step in enumerate(plan.steps):
-        context.report(Progress(step.what, number, len(plan.steps), "steps"))
-        journal.record("step_started", sync=False, name=step.name)
         began = context.clock.now()
         try:
+            context.report(Progress(step.what, number, len(plan.steps), "steps"))
+            journal.note("step_started", name=step.name)
             perform[step.name]()
+            journal.note("step_finished", name=step.name)
         except BaseException as error:  # also Ctrl-C: what was begun must be put back
             results.append(StepResult(step.name, "failed", _seconds(context, began)))
             results += [StepResult(later.name, "skipped", 0.0) for later in plan.steps[number + 1 :]]
             raise StepFailed(tuple(results), error) from error
         results.append(StepResult(step.name, "done", _seconds(context, began)))
-        journal.record("step_finished", sync=False, name=step.name)
     return tuple(results)
 
 

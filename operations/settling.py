@@ -6,17 +6,28 @@ as done, or is undone as a failure would have been, or a person is asked.
 
 from __future__ import annotations
 
-from operations.advisory import lock_database
+from contextlib import suppress
+
+from operations.advisory import STEADY, lock_database
 from operations.backup_leftovers import remove_leftovers
+from operations.beside import drop
 from operations.context import Context
-from operations.errors import DatabaseMissing, NeedsAttention
+from operations.errors import (
+    ConnectionLost,
+    DatabaseMissing,
+    DatabaseUnreachable,
+    DataWouldBeLost,
+    HostError,
+    LockHeld,
+    LocktenderError,
+    NeedsAttention,
+)
 from operations.journal import Journal, RunRecord, records
 from operations.layout import scratch_prefix, state_directory
-from operations.lock import Lock
+from operations.lock import PRESUMED_DEAD, Lock
 from operations.migrations import formats
 from operations.migrations.model import Format
 from operations.ports import Session
-from operations.quoting import identifier
 from operations.reality import MIGRATING, judge, look
 from operations.traces import Trace, at_a_boundary, trace_of
 from operations.undoing import undo
@@ -52,8 +63,9 @@ def clean(context: Context) -> tuple[str, ...]:
     removed = remove_leftovers(context)
     state = state_directory(environment)
     for name in host.list(state):
-        if name.startswith("lock.") and not name.startswith("lock.dead"):
-            host.remove(f"{state}/{name}")
+        if name.startswith("lock.") and host.age(f"{state}/{name}") > PRESUMED_DEAD:
+            with suppress(HostError):
+                host.remove(f"{state}/{name}")
     return (*removed, *_drop_scratch_databases(context))
 
 
@@ -61,8 +73,8 @@ def _drop_scratch_databases(context: Context) -> tuple[str, ...]:
     prefix = scratch_prefix(context.environment, context.database.target.database)
     with context.database.session(purpose="clean up") as session:
         names = session.rows("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (prefix,))
-        for (name,) in names:
-            session.execute(f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)")
+    for (name,) in names:
+        drop(context, name)
     return tuple(name for (name,) in names)
 
 
@@ -85,6 +97,7 @@ def _settle_migrating(context: Context, journal: Journal, trace: Trace) -> str:
     format = _format(context)
     session = context.database.connect(purpose=f"settle {trace.run_id}")
     try:
+        session.reset(STEADY)
         # Waits for the dead client's server process: it may still be at work, and may still commit.
         lock_database(context, session, format.lock_id)
         state = look(session, format).state(trace)
@@ -99,13 +112,27 @@ def _settle_migrating(context: Context, journal: Journal, trace: Trace) -> str:
         session.close()
 
 
+def _unsettled(context: Context, trace: Trace, error: LocktenderError) -> NeedsAttention:
+    ways = (
+        f"{context.command} rollback --run {trace.run_id} --accept-data-loss --yes goes back all the same. Or put the rest "
+        f"right by hand, and say what is true then: {context.command} resolve NAME --applied, or --rolled-back."
+    )
+    return NeedsAttention(
+        f"Run {trace.run_id} died in the middle of {', '.join(trace.row_ids)}, and cannot be undone by itself: "
+        f"{error.message}",
+        hint=error.hint if isinstance(error, DataWouldBeLost) else ways,
+    )
+
+
 def _settle_between(context: Context, journal: Journal, trace: Trace, session: Session, format: Format) -> str:
     rows = look(session, format).rows
     try:
         rollback = undo(context, journal, (trace,), session, format, completed=False)
-    except NeedsAttention:
+    except (ConnectionLost, DatabaseUnreachable, LockHeld):
+        raise  # nothing is known yet: the next run tries again
+    except LocktenderError as error:
         if not at_a_boundary(trace, rows):
-            raise
+            raise _unsettled(context, trace, error) from error
         present = [name for name, row_id in trace.row_ids.items() if row_id in rows]
         journal.finish("partial", state="between", applied=present, settled_by=journal.lock.owner.run_id)
         return (

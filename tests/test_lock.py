@@ -105,3 +105,12 @@ def test_losing_the_lock_does_not_remove_the_new_owners(context: Context, monkey
         winner.check()
     assert lock.current_owner(context) is None
     assert context.host.list(state_directory(context.environment)) == ("fence",)
+
+
+def test_a_lock_whose_release_was_cut_short_does_not_stay(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    context.host.make_directory(f"{state_directory(context.environment)}/lock")
+    with pytest.raises(LockHeld), lock.held(context, "deploy", "run-1"):
+        pytest.fail("it may still be being removed")
+    monkeypatch.setattr(lock, "PRESUMED_DEAD", 0.0)
+    with lock.held(context, "deploy", "run-2") as winner:
+        winner.check()
