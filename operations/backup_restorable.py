@@ -21,10 +21,10 @@ from operations.backups.tables import Table, batches, read_tables
 from operations.catalog import Catalog
 from operations.catalog.properties import DatabaseProperties, create_statement
 from operations.context import Context
+from operations.dropping import drop_database
 from operations.errors import LocktenderError, PrivilegeMissing, RestoreFailed, StatementFailed, listed
 from operations.layout import backup_path, scratch_prefix
 from operations.ports import Progress
-from operations.quoting import identifier
 from operations.swap import maintenance
 
 MOST_SHOWN = 20
@@ -107,7 +107,7 @@ def scratch_database(context: Context, properties: DatabaseProperties) -> Iterat
 def _drop(context: Context, name: str) -> None:
     try:
         with maintenance(context, "backup test") as session:
-            session.execute(f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)")
+            drop_database(session, name)
     except LocktenderError:
         return  # what went wrong before says more; the next run drops what bears the prefix
 

@@ -14,6 +14,7 @@ from operations.backups.manifest import CATALOG, Manifest
 from operations.catalog import Catalog
 from operations.catalog.properties import DatabaseProperties, create_statement, read_properties, restore_statements
 from operations.context import Context
+from operations.dropping import drop_database
 from operations.errors import LocktenderError, RestoreFailed, StatementFailed
 from operations.layout import backup_path, scratch_prefix
 from operations.ports import Progress
@@ -59,7 +60,7 @@ def drop(context: Context, name: str) -> None:
             for (template,) in session.rows("SELECT datistemplate FROM pg_database WHERE datname = %s", (name,)):
                 if template:
                     session.execute(f"ALTER DATABASE {identifier(name)} IS_TEMPLATE false")
-            session.execute(f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)")
+            drop_database(session, name)
     except LocktenderError:
         return
 

@@ -114,8 +114,8 @@ def _settle_migrating(context: Context, journal: Journal, trace: Trace) -> str:
 
 def _unsettled(context: Context, trace: Trace, error: LocktenderError) -> NeedsAttention:
     ways = (
-        f"{context.command} rollback --run {trace.run_id} --accept-data-loss --yes goes back all the same. Or put the rest "
-        f"right by hand, and say what is true then: {context.command} resolve NAME --applied, or --rolled-back."
+        f"{context.command} rollback --run {trace.run_id} --accept-data-loss --yes goes back all the same. Or put the "
+        f"rest right by hand, and say what is true then: {context.command} resolve NAME --applied, or --rolled-back."
     )
     return NeedsAttention(
         f"Run {trace.run_id} died in the middle of {', '.join(trace.row_ids)}, and cannot be undone by itself: "
