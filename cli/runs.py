@@ -64,7 +64,8 @@ def _plan(result: DeployResult) -> Iterator[RenderableType | str]:
     from rich.text import Text
 
     assert result.plan  # noqa: S101 - asked by the caller
-    whole = "one transaction: all of it happens, or nothing" if result.plan.atomic else "several transactions"
+    several = f"several transactions: {result.plan.verdict}"
+    whole = "one transaction: all of it happens, or nothing" if result.plan.atomic else several
     count = len(result.plan.migrations)
     yield f"  {count} migration{'s' * (count != 1)} in {whole}; plan {result.plan.digest[:12]}"
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))

@@ -63,6 +63,8 @@ class Plan:
     strategy: str
     migrations: tuple[PlannedMigration, ...]
     units: tuple[Unit, ...]
+    verdict: str
+    """Whether the whole run can be one transaction, or which statement is why not."""
     restore_point: RestorePointKind
     steps: tuple[Step, ...]
 

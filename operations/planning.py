@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from operations.errors import PrivilegeMissing, Refused
 from operations.gathering import Facts, TargetFacts
 from operations.migrations.model import Migration
-from operations.migrations.script import Script
+from operations.migrations.script import Script, combined
 from operations.plan import Plan, PlannedMigration, RestorePointKind, Step, Unit, units_of
 from operations.settings import Environment
 
@@ -25,6 +25,7 @@ def make_plan(operation: str, environment: Environment, database: str, facts: Fa
         strategy=environment.strategy,
         migrations=tuple(_planned(m, facts.scripts[m.name]) for m in facts.pending),
         units=units,
+        verdict=combined([facts.scripts[m.name] for m in facts.pending]).reason,
         restore_point=restore_point,
         steps=_steps(operation, units, restore_point, len(facts.pending)),
     )

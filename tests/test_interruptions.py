@@ -192,8 +192,8 @@ def test_what_someone_else_applied_while_the_line_was_cut_is_not_applied_again(
     def prisma() -> None:
         waiting.rows("SELECT pg_advisory_lock(72707369)")
         waiting.script(
-            "UPDATE users SET id = id + 1000;"
-            " INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('theirs', 'c', '2_shift', now())"
+            "UPDATE users SET id = id + 1000; INSERT INTO _prisma_migrations"
+            " (id, checksum, migration_name, finished_at) VALUES ('theirs', 'c', '2_shift', now())"
         )
         waiting.close()
 

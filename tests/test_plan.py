@@ -72,6 +72,7 @@ def test_every_field_of_a_plan_is_in_its_digest() -> None:
         strategy="maintenance",
         migrations=(PlannedMigration("m", "c", True, "r", down=True),),
         units=(Unit("transaction", ("m",), "r"),),
+        verdict="v",
         restore_point="backup",
         steps=(Step("apply", "w"),),
     )
@@ -83,6 +84,7 @@ def test_every_field_of_a_plan_is_in_its_digest() -> None:
         replace(plan, strategy="online"),
         replace(plan, migrations=(replace(plan.migrations[0], checksum="d"),)),
         replace(plan, units=(replace(plan.units[0], kind="statements"),)),
+        replace(plan, verdict="w"),
         replace(plan, restore_point="empty"),
         replace(plan, steps=()),
     ]
