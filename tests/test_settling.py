@@ -68,8 +68,23 @@ def run_dying(context: Context, at: int, after: bool) -> bool:
 
 @pytest.mark.parametrize("scenario", NEXT)
 def test_dying_at_every_journal_entry(scenario: str, server18: Server, context_of: Callable[..., Context]) -> None:
+    """Before one entry and after the next, in turn."""
+    die_everywhere(scenario, server18, context_of, lambda at: (at % 2 == 0,))
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("scenario", NEXT)
+def test_dying_before_and_after_every_journal_entry(
+    scenario: str, server15: Server, context_of: Callable[..., Context]
+) -> None:
+    die_everywhere(scenario, server15, context_of, lambda at: (False, True))
+
+
+def die_everywhere(
+    scenario: str, server: Server, context_of: Callable[..., Context], when: Callable[[int], tuple[bool, ...]]
+) -> None:
     quick = Backups(test_restore="never")
-    context = context_of(server18.url(server18.create()), backups=quick)
+    context = context_of(server.url(server.create()), backups=quick)
     write_migration(context, "1_init", SHOP)
     deploy(context)
     write_migration(context, "2_first", NEXT[scenario][0])
@@ -78,8 +93,8 @@ def test_dying_at_every_journal_entry(scenario: str, server18: Server, context_o
     old = state(context)
     new: object = None
     for at in range(1, 100):
-        for after in (False, True):
-            victim = copy_of(context, server18, template, f"{template}_{at}_{after:d}")
+        for after in when(at):
+            victim = copy_of(context, server, template, f"{template}_{at}_{after:d}")
             if not run_dying(victim, at, after):
                 assert (status(victim).last_run or status).outcome == "deployed"  # type: ignore[union-attr]
                 assert at > 5
@@ -102,7 +117,7 @@ def test_dying_at_every_journal_entry(scenario: str, server18: Server, context_o
             leaves_nothing(victim)
             if at % 5 == 0:
                 assert deploy(victim).outcome in ("deployed", "nothing_to_do")
-            drop(server18, victim)
+            drop(server, victim)
     pytest.fail("it never came to its end")
 
 
