@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 
 from operations.backup_dump import patience, tool_secrets
+from operations.backup_leftovers import lists_path
 from operations.backups import toc
 from operations.backups.manifest import Manifest
 from operations.backups.progress import Meter
@@ -148,9 +148,8 @@ def _written(context: Context, path: str, lists: Sequence[str]) -> Iterator[Sequ
 @contextmanager
 def _listed(context: Context, tools: ClientTools, archive: str) -> Iterator[tuple[str, str]]:
     """The archive's table of contents, and the file that holds it for the time of the block."""
-    state = state_directory(context.environment)
-    context.host.make_directory(state)
-    path = f"{state}/entries.{secrets.token_hex(8)}"
+    context.host.make_directory(state_directory(context.environment))
+    path = lists_path(context)
     try:
         argv = client.table_of_contents(tools.pg_restore, archive, path)
         completed = context.host.run(argv, env=client.PLAIN, timeout=patience(0))

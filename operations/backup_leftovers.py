@@ -7,10 +7,15 @@ lock may remove it.
 from __future__ import annotations
 
 import hashlib
+import secrets
 
 from operations.context import Context
 from operations.errors import HostError
-from operations.layout import PARTIAL, backup_path
+from operations.layout import PARTIAL, backup_path, state_directory
+
+LISTS = "entries."
+MOST_AGE = 86400.0
+"""Seconds after which a list is nobody's."""
 
 
 def partial_path(context: Context, backup_id: str) -> str:
@@ -20,9 +25,23 @@ def partial_path(context: Context, backup_id: str) -> str:
 
 def remove_leftovers(context: Context) -> tuple[str, ...]:
     """Remove what dead runs of this environment left half-written; the caller holds the lock. Returns the names."""
+    _remove_old_lists(context)
     base = context.environment.backup_dir
     names = [name.removesuffix("/") for name in context.host.list(base) if name.endswith(f"{_ending(context)}/")]
     return tuple(name for name in names if _removed(context, f"{base}/{name}"))
+
+
+def lists_path(context: Context) -> str:
+    """Where to put a list of an archive's entries for the time of a restore; needs the environment's directory."""
+    return f"{state_directory(context.environment)}/{LISTS}{secrets.token_hex(8)}"
+
+
+def _remove_old_lists(context: Context) -> None:
+    """Only old ones: reading a backup takes no lock, so that somebody may be using a young one."""
+    state = state_directory(context.environment)
+    for name in context.host.list(state):
+        if name.startswith(LISTS) and context.host.age(f"{state}/{name}") > MOST_AGE:
+            context.host.remove(f"{state}/{name}")
 
 
 def _removed(context: Context, path: str) -> bool:

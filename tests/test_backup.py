@@ -15,7 +15,7 @@ import pytest
 from operations import backup_dump
 from operations.adapters.throwaway import embedded_binaries
 from operations.backup import create, list_backups, load_intact, show, take_backup, verify
-from operations.backup_leftovers import partial_path
+from operations.backup_leftovers import lists_path, partial_path
 from operations.context import Context
 from operations.errors import (
     BackupFailed,
@@ -248,8 +248,14 @@ def test_what_a_dead_run_left_is_removed_by_the_next(shop: Context) -> None:
     theirs = Path(partial_path(replace(shop, environment=replace(shop.environment, name="other")), ours.name[:23]))
     for path in (ours, theirs):
         (path / "archive").mkdir(parents=True)
+    lists = [Path(lists_path(shop)) for _ in range(2)]
+    lists[0].parent.mkdir(parents=True)
+    for path in lists:
+        path.touch()
+    os.utime(lists[0], (0, 0))
     take_backup(shop, "next", None, "L0")
     assert not ours.exists()
+    assert [path.exists() for path in lists] == [False, True], "reading takes no lock: a young list may be in use"
     assert theirs.exists(), "another environment may be at work on it"
 
 
