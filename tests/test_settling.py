@@ -77,7 +77,7 @@ def test_dying_at_every_journal_entry(scenario: str, server18: Server, context_o
 def test_dying_before_and_after_every_journal_entry(
     scenario: str, server15: Server, context_of: Callable[..., Context]
 ) -> None:
-    die_everywhere(scenario, server15, context_of, lambda at: (False, True))
+    die_everywhere(scenario, server15, context_of, lambda _: (False, True))
 
 
 def die_everywhere(
