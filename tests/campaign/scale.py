@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 
 def scale() -> float:
@@ -18,3 +23,8 @@ def spread(full: int) -> list[int]:
     """Which of ``full`` cases to run: all, or a sample over the whole range, its two ends included."""
     wanted = min(full, max(2, count(full)))
     return sorted({round(index * (full - 1) / (wanted - 1)) for index in range(wanted)}) if full > 1 else [0]
+
+
+def crossed(first: Sequence[T], second: Sequence[U]) -> list[tuple[T, U]]:
+    """Every pair; of a small campaign every other one, so that each of both kinds still has its turn."""
+    return [(a, b) for i, a in enumerate(first) for j, b in enumerate(second) if scale() >= 0.5 or (i + j) % 2 == 0]

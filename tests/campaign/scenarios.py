@@ -37,6 +37,9 @@ class Scenario:
     code: int = 0
     between: bool = False
 
+    def __str__(self) -> str:
+        return self.name
+
 
 @dataclass(frozen=True)
 class Stage:

@@ -10,7 +10,7 @@ from ..conftest import Server
 from .conftest import TrialOf
 from .kills import after_line, after_seconds
 from .results import Finding, save
-from .scale import count, spread
+from .scale import count, crossed, spread
 from .scenarios import SCENARIOS, Scenario
 
 MOMENTS = 12
@@ -18,7 +18,7 @@ MOMENTS = 12
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(3600)]
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize(("scenario", "durable"), crossed(SCENARIOS, (15, 18)), indirect=["durable"], ids=str)
 def test_a_killed_client_leaves_the_old_or_the_new_state(
     durable: Server, trial_of: TrialOf, scenario: Scenario
 ) -> None:

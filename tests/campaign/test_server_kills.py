@@ -18,7 +18,7 @@ from .conftest import TrialOf
 from .ground import OURS
 from .kills import after_seconds, ended_as_promised, person_follows
 from .results import Finding, save
-from .scale import count
+from .scale import count, crossed
 from .scenarios import SCENARIOS, Scenario
 
 MOMENTS = 2
@@ -52,7 +52,7 @@ def dead_backend(server: Server) -> None:
 
 
 @pytest.mark.parametrize("strike", [power_loss, dead_backend], ids=lambda strike: strike.__name__)
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize(("scenario", "durable"), crossed(SCENARIOS, (15, 18)), indirect=["durable"], ids=str)
 def test_a_killed_server_leaves_the_old_or_the_new_state(
     durable: Server, trial_of: TrialOf, scenario: Scenario, strike: Callable[[Server], None]
 ) -> None:
