@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
+
 from operations.adapters.postgres import PostgresDatabase
+from operations.adapters.throwaway import embedded_binaries
 from operations.database_url import parse_database_url
 from operations.dropping import drop_database
 from operations.ports import Session
 
-from .conftest import Server
+from .conftest import Server, start
 
 WORKERS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker' AND datname = %s"
 
@@ -20,9 +25,16 @@ def autovacuum_at_work(session: Session, watcher: Session, name: str) -> None:
         " AS SELECT repeat('x', 500) FROM generate_series(1, 20000); DELETE FROM slow"
     )
     while watcher.rows(WORKERS, (name,)) == [(0,)]:
-        pass
+        watcher.rows("SELECT pg_sleep(0.05)")
 
 
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """With no other databases that autovacuum would have to visit before."""
+    yield from start(embedded_binaries(), 18)
+
+
+@pytest.mark.timeout(120)
 def test_while_autovacuum_is_at_work_there(server: Server) -> None:
     name = server.create()
     database = PostgresDatabase(parse_database_url(server.url(name)))
