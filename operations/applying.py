@@ -183,17 +183,19 @@ class Applier:
             try:
                 self._run(name, segment.text, segment.offset)
             except MigrationFailed:
-                drop_new_invalid_indexes(self.session, before)
+                drop_new_invalid_indexes(self.session, before, statement.text)
                 raise
 
         def done() -> bool:
             if commits:
                 return False  # what it changes shows nowhere
-            drop_new_invalid_indexes(self.session, before)
+            drop_new_invalid_indexes(self.session, before, statement.text)
             return not Outside.read(self.session).same_as(before)
 
         counting = (
-            counted_outside(lambda: self.session, self.journal, before) if self.began_with_data else nullcontext()
+            counted_outside(lambda: self.session, self.journal, before, statement.text)
+            if self.began_with_data
+            else nullcontext()
         )
         with counting:
             self._attempt(perform, done, attempts=1 if commits else None)

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from operations.context import Context
-from operations.errors import LocktenderError
+from operations.errors import LocktenderError, StatementFailed
 from operations.ports import Row, Session
+from operations.relation_names import find_relations
 
 QUERY_SHOWN = 200
 _COLUMNS = """
@@ -47,11 +48,14 @@ class Blocker:
 def holding(session: Session, relations: Sequence[str], older_than: float) -> tuple[Blocker, ...]:
     """Sessions whose transaction is older than ``older_than`` seconds and holds a lock on one of the relations.
 
-    ``relations`` are names as SQL writes them; those that do not exist (yet) block nobody.
+    ``relations`` are names as SQL writes them; those that do not exist (yet) block nobody. It is advice: where the
+    server refuses to tell, nobody is named.
     """
-    oids = [row[0] for row in session.rows("SELECT to_regclass(n)::oid FROM unnest(%s::text[]) n", (list(relations),))]
-    known = [oid for oid in oids if oid is not None]
-    return _blockers(session.rows(_HOLDING, (known, older_than))) if known else ()
+    try:
+        known = list(find_relations(session, relations))
+        return _blockers(session.rows(_HOLDING, (known, older_than))) if known else ()
+    except StatementFailed:
+        return ()
 
 
 @dataclass

@@ -7,52 +7,98 @@ like others', and so a way back refuse where it need not: never the other way ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from operations import writes
+from operations import catalog, writes
+from operations.catalog import Catalog
 from operations.context import Context
 from operations.errors import ConnectionLost, StatementFailed
 from operations.journal import Journal, RunRecord, records
-from operations.leftovers import Outside
+from operations.leftovers import Outside, indexes_of
+from operations.migrations.model import HistoryRow
 from operations.ports import Session
 from operations.traces import Trace
 from operations.writes import Counters, Written
+
+_LOCKED = """
+    SELECT l.relation::bigint FROM pg_locks l LEFT JOIN pg_class c ON c.oid = l.relation
+    WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.relation >= 16384
+      AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')
+      AND (c.oid IS NULL OR c.relkind IN ('r', 'p', 'm', 'c') AND c.relname <> %s)
+"""
+# A relation that this transaction has dropped is in no catalog any more, but still locked. A composite type is one,
+# too, and what is done to it reaches all tables that use it.
+NAMESPACES = "pg_catalog.pg_namespace"
 
 
 @contextmanager
 def counted(session: Session, journal: Journal, begin: str, event: str, **facts: Any) -> Iterator[None]:
     """A transaction; ``event`` is journalled with what it has written just before it commits.
 
-    One that fails journals what it had tried to write, as ``attempted``.
+    So are the object ids of what it has locked like one who changes it (``locked``): whatever it did to rows, be it
+    counted or not, it did there. One that fails journals what it had tried to write, as ``attempted``.
     """
     writes.flush(session)
     with session.transaction(begin):
         try:
             yield
             own = writes.own(session)
+            held = sorted(locked(session))
         except BaseException:
             _record_attempt(session, journal)
             raise
-        journal.record(event, sync=False, own=own.to_json(), **facts)
+        journal.record(event, sync=False, own=own.to_json(), locked=held, **facts)
+
+
+def locked(session: Session, without: str = "") -> frozenset[int]:
+    """Tables, materialized views and composite types that the open transaction can have changed, also dropped ones.
+
+    But for tables of the name ``without``.
+    """
+    return frozenset(oid for (oid,) in session.rows(_LOCKED, (without,)))
 
 
 @contextmanager
-def counted_outside(session: Callable[[], Session], journal: Journal, before: Outside) -> Iterator[None]:
-    """Statements outside of transactions, whose catalog rows no transaction of ours can count (``outside``).
+def counted_outside(
+    session: Callable[[], Session], journal: Journal, before: Outside, statement: str | None = None
+) -> Iterator[None]:
+    """A statement outside of transactions, whose catalog rows no transaction of ours can count (``outside``).
 
-    What the catalogs gained meanwhile counts as ours, unless a table got another file: someone may have emptied it.
+    What the catalogs gained meanwhile counts as ours only if no table got another file (someone may have emptied it),
+    and the schema differs in nothing but the indexes that ``statement`` works on (where it is given; else in indexes).
     ``session`` is asked for again at the end, since a lost connection may have been replaced.
     """
+    schema, indexes = _schema(session()), indexes_of(session(), statement)
     counts = writes.catalogs(session())
     try:
         yield
     finally:
+        # What others do is seen by the schemas, read before and after the counts, if the counts have it.
         gained = writes.gained(counts, writes.catalogs(session()))
-        same = Outside.read(session()).files == before.files
-        journal.record("outside", sync=False, own=gained.to_json() if same else None)
+        known = indexes | indexes_of(session(), statement)
+        ours = Outside.read(session()).files == before.files and _only(known, schema, _schema(session()))
+        journal.record("outside", sync=False, own=_of_schema(gained).to_json() if ours else None)
+
+
+def _schema(session: Session) -> Catalog | None:
+    try:
+        return catalog.read(session)
+    except StatementFailed:
+        return None
+
+
+def _only(objects: Collection[str], before: Catalog | None, after: Catalog | None) -> bool:
+    if before is None or after is None:
+        return False
+    return all(difference.object in objects for difference in catalog.diff(before, after))
+
+
+def _of_schema(counters: Counters) -> Counters:
+    """Without large objects: their rows lie in catalogs, but are data."""
+    return Counters({oid: relation for oid, relation in counters.relations.items() if relation.kind != "table"})
 
 
 @dataclass(frozen=True)
@@ -87,10 +133,54 @@ def counted_since(records: Iterable[RunRecord], run_id: str) -> Ours:
     return Ours(total, interrupted)
 
 
-def tables_written(records: Iterable[RunRecord], run_ids: Collection[str]) -> set[str]:
-    """Names of the tables in which transactions of these runs that were about to commit had written rows. Pure."""
-    commits = (entry for r in records if r.run_id in run_ids for entry in r.entries if entry.event == "committing")
-    return {table for entry in commits for table in Counters.from_json(entry.facts["own"]).tables()}
+@dataclass(frozen=True)
+class Touched:
+    """What runs of ours did to tables: ``names`` and ``oids`` of those in which they had written rows.
+
+    ``locked``: object ids of all whose rows they can have changed in any way; ``None`` where that is not known.
+    """
+
+    names: frozenset[str]
+    oids: frozenset[int]
+    locked: frozenset[int] | None
+
+
+def touched(records: Iterable[RunRecord], run_ids: Collection[str]) -> Touched:
+    """By the transactions of these runs that were about to commit. Pure."""
+    entries = [entry for record in records if record.run_id in run_ids for entry in record.entries]
+    commits = [entry.facts for entry in entries if entry.event == "committing"]
+    own = sum((Counters.from_json(facts["own"]) for facts in commits), Counters())
+    written = {oid: relation.name for oid, relation in own.relations.items() if relation.kind == "table"}
+    # Entries of older versions say nothing of locks; a statement that commits by itself is not counted at all; and
+    # where a schema was renamed, tables have other names without having been touched.
+    known = (
+        all("locked" in facts for facts in commits)
+        and not any(entry.facts.get("verbatim") for entry in entries)
+        and not renames_schemas(own)
+    )
+    held = frozenset(oid for facts in commits for oid in facts.get("locked", ()))
+    return Touched(frozenset(written.values()), frozenset(written), held if known else None)
+
+
+def renames_schemas(own: Counters) -> bool:
+    """Whether schemas were renamed (or changed otherwise), as rows that were written tell. Pure."""
+    return any(r.name == NAMESPACES and r.rows.updated for r in own.relations.values() if r.kind == "catalog")
+
+
+def inserted(record: RunRecord, row_ids: Mapping[str, str], rows: Mapping[str, HistoryRow]) -> dict[int, int]:
+    """Rows that the run has left in each table, by object id: inserted and not deleted, in what was committed. Pure.
+
+    ``row_ids`` by migration; ``rows`` of the history by id tell which of the journalled transactions did commit.
+    """
+    latest = {(e.facts["migration"], e.facts["piece"]): e.facts for e in record.entries if e.event == "committing"}
+    found: dict[int, int] = {}
+    for (migration, piece), facts in latest.items():
+        row = rows.get(row_ids.get(migration, ""))
+        if row is None or not (row.finished_at or 0 < piece <= row.applied_steps):
+            continue
+        for oid, relation in Counters.from_json(facts["own"]).relations.items():
+            found[oid] = found.get(oid, 0) + relation.rows.inserted - relation.rows.deleted
+    return found
 
 
 def written_by_others(context: Context, origin: Trace, session: Session, now: Counters, history_table: str) -> Written:

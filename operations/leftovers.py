@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from operations.migrations.dropping import dropped_indexes
+from operations.migrations.indexes import Index, index_work
 from operations.migrations.statement import Statement
 from operations.ports import Session
+from operations.quoting import identifier
+from operations.relation_names import find_relations
 
 _OUTSIDE = """
     SELECT array_agg(indexrelid::bigint) FILTER (WHERE indisvalid),
@@ -21,9 +24,21 @@ _OUTSIDE = """
     FROM pg_index WHERE indexrelid >= 16384
 """
 _INVALID = """
-    SELECT i.indexrelid::bigint, format('%I.%I', n.nspname, c.relname)
+    SELECT i.indexrelid::bigint, n.nspname, c.relname, t.relname
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE NOT i.indisvalid AND c.relkind = 'i'
+    JOIN pg_class t ON t.oid = i.indrelid
+    WHERE NOT i.indisvalid AND c.relkind = 'i' AND NOT EXISTS (
+        SELECT FROM pg_stat_progress_create_index p JOIN pg_locks l ON l.pid = p.pid
+        WHERE l.locktype = 'relation' AND l.database = p.datid AND l.relation = i.indrelid AND l.granted
+          AND l.mode = 'ShareUpdateExclusiveLock' AND p.pid <> pg_backend_pid())
+"""
+# An index that another session is building is invalid, too; what such a session works on, only its own role may see.
+
+_INDEXES = """
+    SELECT format('index %I.%I', n.nspname, c.relname), n.nspname, c.relname, t.relname
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_class t ON t.oid = i.indrelid
+    WHERE i.indexrelid >= 16384
 """
 
 
@@ -63,9 +78,26 @@ class Outside:
         return cls(valid, invalid, value["ties"], files)
 
 
-def drop_new_invalid_indexes(session: Session, before: Outside) -> tuple[str, ...]:
-    """Drop invalid indexes that were not invalid before; returns their names."""
-    new = [name for oid, name in session.rows(_INVALID) if oid not in before.invalid]
+def indexes_of(session: Session, statement: str | None) -> frozenset[str]:
+    """Indexes that stand and that ``statement`` works on (all, if it is not given), as ``catalog`` names them."""
+    work = index_work(statement) if statement is not None else None
+    return frozenset(
+        identity
+        for identity, schema, name, table in session.rows(_INDEXES)
+        if work is None or work.covers(Index(schema, name, table))
+    )
+
+
+def drop_new_invalid_indexes(session: Session, before: Outside, statement: str | None = None) -> tuple[str, ...]:
+    """Drop invalid indexes that were not invalid before; returns their names.
+
+    Only those that ``statement`` can have left, where it is given, and none that another session is building just now.
+    """
+    work = index_work(statement) if statement is not None else None
+    new = []
+    for oid, schema, name, table in session.rows(_INVALID):
+        if oid not in before.invalid and (work is None or work.covers(Index(schema, name, table))):
+            new.append(identifier(schema, name))
     for name in new:
         session.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
     return tuple(new)
@@ -73,6 +105,6 @@ def drop_new_invalid_indexes(session: Session, before: Outside) -> tuple[str, ..
 
 def recreate_dropped_indexes(session: Session, statement: Statement) -> str | None:
     """SQL that brings back the indexes that a DROP INDEX is about to drop; ``None`` if there are none."""
-    names = list(dropped_indexes(statement.text))
-    found = session.rows("SELECT pg_get_indexdef(to_regclass(n)) FROM unnest(%s::text[]) n", (names,)) if names else []
+    oids = find_relations(session, dropped_indexes(statement.text))
+    found = session.rows("SELECT pg_get_indexdef(oid) FROM unnest(%s::oid[]) oid", (list(oids),)) if oids else []
     return "; ".join(definition for (definition,) in found if definition) or None

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from operations.context import Context
-from operations.counting import written_by_others
-from operations.downs import NotThisWay, downs_of, go_down
+from operations.down_scripts import NotThisWay, downs_of
+from operations.downs import Undoing, go_down, written_since
 from operations.errors import DataWouldBeLost, NeedsAttention
 from operations.journal import Journal, read
 from operations.migrations.model import Format
 from operations.ports import Session
 from operations.reality import Reality, look
 from operations.traces import Trace, trace_of
-from operations.writes import Written, counters
+from operations.writes import Written
 
 
 @dataclass(frozen=True)
@@ -57,56 +57,74 @@ def undo(
     reality = look(session, format)
     if all(reality.state(trace) == "old" for trace in traces):
         return Rollback("transaction", lossless=True)
-    written = _written_by_others(context, traces[-1], reality, session, format.history_table)
+    _refuse_without_point(context, traces[-1])
+    same = traces[-1].database_oid == reality.database_oid
+    undoing = Undoing(context, journal, traces, session, format, completed, accept_data_loss, same)
     try:
-        lossless = go_down(
-            context,
-            journal,
-            traces,
-            session,
-            format,
-            written,
-            completed=completed,
-            accept_data_loss=accept_data_loss,
-        )
-        return Rollback("down", lossless)
+        return Rollback("down", go_down(undoing))
     except NotThisWay as refused:
         reason = str(refused)
+    written = undoing.written()
     if written.certain_none or accept_data_loss:
-        from operations.returning import swap_back  # restores are rare: a deploy that succeeds need not load them
-
-        kept = swap_back(context, journal, traces[-1], session, format.history_table, accept_data_loss=accept_data_loss)
-        return Rollback("swap", lossless=written.certain_none, kept_database=kept)
-    raise _would_lose(context, traces[-1], written, reason)
+        return _swap(undoing, lossless=written.certain_none)
+    raise _would_lose(context, traces[-1], reality, written, reason)
 
 
-def _written_by_others(
-    context: Context, origin: Trace, reality: Reality, session: Session, history_table: str
-) -> Written:
+def _refuse_without_point(context: Context, origin: Trace) -> None:
     if origin.restore_point is None:
         raise NeedsAttention(
             f"Run {origin.run_id} has no restore point.",
             hint=f"{context.command} backup list shows what there is to restore.",
         )
-    if origin.database_oid != reality.database_oid:
-        return Written.unknown("the database was replaced by a restore since that run")
-    return written_by_others(context, origin, session, counters(session), history_table)
 
 
-def _would_lose(context: Context, origin: Trace, written: Written, reason: str) -> DataWouldBeLost:
+def _swap(undoing: Undoing, *, lossless: bool) -> Rollback:
+    """Swap the restore point in: without a loss where that holds until the very end, else as it was accepted."""
+    from operations.returning import swap_back  # restores are rare: a deploy that succeeds need not load them
+
+    def swapped(accept_data_loss: bool) -> str:
+        return swap_back(
+            undoing.context,
+            undoing.journal,
+            undoing.traces[-1],
+            undoing.session,
+            undoing.format.history_table,
+            accept_data_loss=accept_data_loss,
+        )
+
+    if lossless:
+        try:
+            return Rollback("swap", lossless=True, kept_database=swapped(False))
+        except DataWouldBeLost:
+            if not undoing.accept_data_loss:
+                raise
+    return Rollback("swap", lossless=False, kept_database=swapped(True))
+
+
+def _would_lose(context: Context, origin: Trace, reality: Reality, written: Written, reason: str) -> DataWouldBeLost:
+    command = context.command
+    rows = {name: reality.rows[row_id] for name, row_id in origin.row_ids.items() if row_id in reality.rows}
+    half_done = [name for name, row in rows.items() if row.finished_at is None and row.rolled_back_at is None]
+    whole = [name for name, row in rows.items() if row.finished_at is not None]
+    stands = f" Of it there stand {', '.join([*whole, f'a part of {half_done[0]}'])}." if half_done else ""
+    go_on = f"{command} deploy."
+    if half_done:
+        by_hand = f"undo by hand what {half_done[0]} has left, then {command} resolve {half_done[0]} --rolled-back"
+        go_on = f"{by_hand}; repair its file, then {command} deploy."
     return DataWouldBeLost(
         f"To go back to before run {origin.run_id} could lose data, so it was not done: others have written since "
-        f"({written}), and by script it cannot be undone ({reason}).",
-        hint=f"To go back all the same: {context.command} rollback --run {origin.run_id} --accept-data-loss --yes "
-        "(the database as it is now is kept beside). To go on instead: repair what failed, then "
-        f"{context.command} deploy.",
+        f"({written}), and by script it cannot be undone ({reason}).{stands}",
+        hint=f"To go back all the same: {command} rollback --run {origin.run_id} --accept-data-loss --yes "
+        f"(what a swap replaces is kept beside). To go on instead: {go_on}",
     )
 
 
 def foresee(context: Context, traces: Sequence[Trace], session: Session, format: Format) -> tuple[str, ...]:
     """What ``undo`` would do, as sentences; changes nothing."""
     reality = look(session, format)
-    written = _written_by_others(context, traces[-1], reality, session, format.history_table)
+    _refuse_without_point(context, traces[-1])
+    same = traces[-1].database_oid == reality.database_oid
+    written = written_since(context, traces[-1], session, format, same)
     folder = {migration.name: migration for migration in format.read(context.host, context.environment.migrations)}
     said = [f"Would undo run {trace.run_id}: {', '.join(trace.row_ids)}." for trace in traces]
     said.append(f"Written by others since: {written}.")

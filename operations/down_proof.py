@@ -1,0 +1,142 @@
+"""What is proven of a way back by script before its commit: that rows are what they were, and nobody's are lost."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from operations.backup_catalogue import load
+from operations.backups.manifest import Manifest, TableRows
+from operations.backups.rows import count_large_objects, count_tables, fix_settings
+from operations.backups.tables import read_tables
+from operations.context import Context
+from operations.counting import Touched, inserted, locked, renames_schemas, touched
+from operations.down_scripts import NotThisWay
+from operations.errors import NotFound, Tampered
+from operations.journal import RunRecord, records
+from operations.migrations.model import Format, HistoryRow
+from operations.ports import Session
+from operations.traces import RestorePoint, Trace
+from operations.writes import Counters
+
+_TABLES = """
+    SELECT c.oid::bigint, format('%%I.%%I', n.nspname, c.relname), has_table_privilege(c.oid, 'TRUNCATE')
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND c.oid >= 16384 AND (n.nspname, c.relname) <> (%s, %s)
+    ORDER BY 2
+"""
+_ROWS = """
+    SELECT count(*), count(*) FILTER (WHERE t.xmin::text <> a.xmin::text)
+    FROM ONLY {} t, (SELECT xmin FROM pg_attribute WHERE attrelid = %s AND attnum = -6) a
+"""
+# The rows of a system column are written when the table is created, and never again.
+_COMPOSITE = "SELECT FROM pg_class WHERE relkind = 'c' AND oid = ANY (%s::bigint[]::oid[])"
+_NAMES = """
+    SELECT format('%%I.%%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.oid = ANY (%s::bigint[]::oid[])
+"""
+LARGE_OBJECTS = "pg_catalog.pg_largeobject"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Of undoing ``traces`` (newest first) back to ``point``, in the transaction that is open on ``session``."""
+
+    context: Context
+    session: Session
+    format: Format
+    traces: Sequence[Trace]
+    rows: Mapping[str, HistoryRow]
+    point: RestorePoint
+
+    def only_ours(self) -> bool:
+        """Whether the tables that the runs had created hold just the rows that the runs had put there.
+
+        Called before the scripts run: it locks those tables, so that it stays so.
+        """
+        runs = self._runs()
+        known = touched(runs, self._ids()).locked
+        names = self._names_before()
+        ours: dict[int, int] = {}
+        for trace in self.traces:
+            for run in (run for run in runs if run.run_id == trace.run_id):
+                ours.update({oid: ours.get(oid, 0) + n for oid, n in inserted(run, trace.row_ids, self.rows).items()})
+        found = self.session.rows(_TABLES, self.format.place(self.session))
+        created = [row for row in found if row[1] not in names and (known is None or row[0] in known)]
+        return all(self._holds(oid, name, allowed, ours.get(oid, 0)) for oid, name, allowed in created)
+
+    def _holds(self, oid: int, name: str, allowed: bool, expected: int) -> bool:
+        if not allowed:
+            return False
+        self.session.script(f"SET LOCAL row_security = off; LOCK TABLE ONLY {name} IN ACCESS EXCLUSIVE MODE")
+        ((count, of_later),) = self.session.rows(_ROWS.format(name), (oid,))
+        return bool(count == 0 or (count == expected and not of_later))
+
+    def prove_rows(self, own: Counters, *, inverses_only: bool) -> None:
+        """Every table that stood at the restore point holds the rows that it held then; raises ``NotThisWay``.
+
+        Compared are those in which the runs wrote rows, and unless ``inverses_only`` all whose rows the runs or this
+        transaction (which wrote ``own``) can have changed.
+        """
+        if self.point.backup_id is None:
+            return  # the database was empty: the schema says it all
+        did = touched(self._runs(), self._ids())
+        everything = not inverses_only and (did.locked is None or renames_schemas(own) or self._composite(did))
+        if inverses_only and not did.names:
+            return
+        before = self._manifest(self.point.backup_id)
+        names = set(before.tables) if everything else self._suspects(did, inverses_only) & before.tables.keys()
+        names = {name for name in names if not name.endswith(f".{self.format.history_table}")}
+        self._compare(names, before)
+        if everything or any(name.startswith(LARGE_OBJECTS) for name in did.names | own.tables()):
+            self._compare_large_objects(before)
+
+    def _suspects(self, did: Touched, inverses_only: bool) -> set[str]:
+        oids = did.oids if inverses_only else did.oids | (did.locked or frozenset()) | locked(self.session)
+        return {*did.names, *(name for (name,) in self.session.rows(_NAMES, (list(oids),)))}
+
+    def _composite(self, did: Touched) -> bool:
+        return bool(self.session.rows(_COMPOSITE, (list((did.locked or frozenset()) | locked(self.session)),)))
+
+    def _compare(self, names: Collection[str], before: Manifest) -> None:
+        if any(before.tables[name].hash is None for name in names):
+            raise NotThisWay("the backup holds no row hashes to compare the rows with")
+        found = self._hashed(names)
+        changed = sorted(name for name in names if found.get(name) != before.tables[name])
+        if changed:
+            raise NotThisWay(f"after undoing it by script the rows of {', '.join(changed)} would not be what they were")
+
+    def _hashed(self, names: Collection[str]) -> dict[str, TableRows]:
+        if not names:
+            return {}
+        fix_settings(self.session, self.context.environment.lock_timeout)
+        tables = [table for table in read_tables(self.session) if table.name in names]
+        found = (count_tables(self.session, [table], True, lambda _: None) for table in tables)
+        return {name: rows for one in found for name, rows in one.items()}
+
+    def _compare_large_objects(self, before: Manifest) -> None:
+        fix_settings(self.session, self.context.environment.lock_timeout)
+        if count_large_objects(self.session, True, lambda _: None) != before.large_objects:
+            raise NotThisWay("after undoing it by script the large objects would not be what they were")
+
+    def _manifest(self, backup_id: str) -> Manifest:
+        try:
+            return load(self.context, backup_id)
+        except (NotFound, Tampered) as error:
+            raise NotThisWay(f"there is no backup to compare the rows with ({error.message})") from error
+
+    def _names_before(self) -> Iterable[str]:
+        """Tables that stood at the restore point, as far as that is known."""
+        if self.point.backup_id is None:
+            return ()
+        try:
+            return self._manifest(self.point.backup_id).tables
+        except NotThisWay:
+            return ()
+
+    def _ids(self) -> list[str]:
+        return [trace.run_id for trace in self.traces]
+
+    def _runs(self) -> list[RunRecord]:
+        ids = self._ids()
+        return [record for record in records(self.context) if record.run_id in ids]

@@ -1,0 +1,290 @@
+"""The way back never says that nothing was lost where something was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from operations import downs
+from operations.blockers import holding
+from operations.context import Context
+from operations.counting import counted_since
+from operations.deploy import deploy
+from operations.errors import DataWouldBeLost, LocktenderError, MigrationFailed
+from operations.journal import records
+from operations.leftovers import Outside, drop_new_invalid_indexes, recreate_dropped_indexes
+from operations.migrating import DeployResult
+from operations.migrations.indexes import Index, index_work
+from operations.migrations.script import read_script
+from operations.ports import Progress, Row
+from operations.relation_names import name_parts
+from operations.rollback import rollback
+from operations.settings import Backups
+
+from .conftest import Server
+from .folders import write_migration
+
+USERS = "CREATE TABLE users (id int PRIMARY KEY, nick text); CREATE TABLE old_logs (id int, t text);"
+ROWS = (
+    "INSERT INTO users SELECT g, 'n' || g FROM generate_series(1, 5) g;"
+    " INSERT INTO old_logs SELECT g, 'x' FROM generate_series(1, 7) g;"
+)
+BAD = "CREATE INDEX CONCURRENTLY i ON users (id); SELECT 1/0;"
+
+
+@pytest.fixture
+def seeded(server15: Server, context_of: Callable[..., Context]) -> Context:
+    """Two tables with rows, deployed by one migration and filled by an application."""
+    context = context_of(server15.url(server15.create()), backups=Backups(test_restore="never"))
+    write_migration(context, "1_init", USERS)
+    deploy(context)
+    change(context, ROWS)
+    return context
+
+
+def rows(context: Context, query: str) -> list[Row]:
+    with context.database.session(purpose="application") as session:
+        return session.rows(query)
+
+
+def change(context: Context, script: str) -> None:
+    with context.database.session(purpose="application") as session:
+        session.script(script)
+
+
+def when(context: Context, label: str, action: Callable[[], object]) -> Context:
+    """The same context, whose first report of that label runs an action."""
+    done: list[object] = []
+
+    def report(progress: Progress) -> None:
+        if label in progress.label and not done:
+            done.append(True)
+            action()
+
+    return replace(context, report=report)
+
+
+def way_of(result: DeployResult) -> tuple[str, bool]:
+    assert result.rollback is not None
+    return result.rollback.method, result.rollback.lossless
+
+
+def way_of_failure(context: Context) -> tuple[str, bool]:
+    with pytest.raises(MigrationFailed) as caught:
+        deploy(context)
+    result = caught.value.details["result"]
+    assert isinstance(result, DeployResult)
+    return way_of(result)
+
+
+@pytest.mark.parametrize(
+    ("script", "down"),
+    [
+        ("DROP TABLE old_logs;", "CREATE TABLE old_logs (id int, t text);"),
+        ("ALTER TABLE users DROP COLUMN nick;", "ALTER TABLE users ADD COLUMN nick text;"),
+        ("TRUNCATE old_logs; CREATE TABLE z (a int);", "DROP TABLE z;"),
+        ("UPDATE users SET nick = 'gone'; ALTER TABLE users RENAME TO people;", "ALTER TABLE people RENAME TO users;"),
+        (
+            "ALTER TABLE old_logs ALTER t TYPE int USING length(t);",
+            "ALTER TABLE old_logs ALTER t TYPE text USING t::text;",
+        ),
+        (
+            "DO $$ BEGIN EXECUTE 'TRUNCATE old_logs'; END $$; CREATE VIEW v AS SELECT 1 AS a;",
+            "DROP VIEW v;",
+        ),
+    ],
+    ids=["drop-table", "drop-column", "truncate", "rename", "rewrite", "do"],
+)
+@pytest.mark.parametrize("accepted", [False, True])
+def test_rows_that_no_script_brings_back_come_from_the_backup(
+    seeded: Context, script: str, down: str, accepted: bool
+) -> None:
+    if accepted and not script.startswith(("DROP TABLE", "TRUNCATE")):
+        pytest.skip("two are enough")
+    write_migration(seeded, "2_loses", script, down)
+    deploy(seeded)
+    assert way_of(rollback(seeded, accept_data_loss=accepted)) == ("swap", True)
+    assert rows(seeded, "SELECT count(nick), count(DISTINCT nick) FROM users") == [(5, 5)]
+    assert rows(seeded, "SELECT count(*), max(t) FROM old_logs") == [(7, "x")]
+
+
+def test_a_table_that_down_sql_fills_again_is_believed(seeded: Context) -> None:
+    down = "CREATE TABLE old_logs (id int, t text); INSERT INTO old_logs SELECT g, 'x' FROM generate_series(1, 7) g;"
+    write_migration(seeded, "2_drop", "DROP TABLE old_logs;", down)
+    deploy(seeded)
+    assert way_of(rollback(seeded)) == ("down", True)
+    assert rows(seeded, "SELECT count(*) FROM old_logs") == [(7,)]
+
+
+def test_additions_are_undone_by_inverses_even_if_down_sql_would_lose_rows(seeded: Context) -> None:
+    write_migration(
+        seeded,
+        "2_add",
+        "ALTER TABLE users ADD COLUMN age int; ALTER TABLE old_logs RENAME TO logs;",
+        "ALTER TABLE users DROP COLUMN age; DROP TABLE logs; CREATE TABLE old_logs (id int, t text);",
+    )
+    deploy(seeded)
+    assert way_of(rollback(seeded)) == ("down", True)
+    assert rows(seeded, "SELECT count(*) FROM old_logs") == [(7,)]
+
+
+def test_a_journal_that_says_nothing_of_locks_makes_every_table_be_compared(seeded: Context) -> None:
+    write_migration(seeded, "2_drop", "TRUNCATE old_logs; CREATE TABLE z (a int);", "DROP TABLE z;")
+    run_id = deploy(seeded).run_id
+    (path,) = Path(seeded.environment.backup_dir).glob(f".locktender/*/journal/{run_id}.jsonl")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert any(line.pop("locked", None) for line in lines)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert way_of(rollback(seeded)) == ("swap", True)
+
+
+def test_counts_that_come_late_are_waited_for(seeded: Context) -> None:
+    write_migration(seeded, "2_new", "CREATE TABLE orders (a int);")
+    deploy(seeded)
+    with seeded.database.session(purpose="application") as busy:
+        busy.rows("SELECT pg_stat_force_next_flush()")
+        busy.rows("SELECT 1")
+        for _ in range(5):
+            busy.execute("INSERT INTO orders VALUES (1)")
+        with pytest.raises(DataWouldBeLost, match=r"5 rows in public\.orders"):
+            rollback(seeded)
+    assert rows(seeded, "SELECT count(*) FROM orders") == [(5,)]
+
+
+def test_sessions_at_work_may_have_written(seeded: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting for them comes to nothing; the swap ends them, and then it is certain."""
+    monkeypatch.setattr(downs, "LAG", 0.2)
+    write_migration(seeded, "2_new", "CREATE TABLE orders (a int);")
+    deploy(seeded)
+    with seeded.database.session(purpose="application") as busy:
+        busy.execute("BEGIN")
+        busy.rows("SELECT 1")
+        assert way_of(rollback(seeded)) == ("swap", True)
+
+
+@pytest.mark.parametrize("filled", [False, True])
+def test_rows_that_others_put_into_what_a_failed_run_had_added_are_kept(seeded: Context, filled: bool) -> None:
+    added = "CREATE TABLE audit AS SELECT id FROM users" if filled else "CREATE TABLE audit (id int)"
+    write_migration(seeded, "2_new", f"{added};")
+    write_migration(seeded, "3_bad", BAD)
+    write = "INSERT INTO audit VALUES (1), (2)" + ("; DELETE FROM audit WHERE id IN (3, 4)" if filled else "")
+    with pytest.raises(DataWouldBeLost, match=r"rows in public\.audit") as caught:
+        deploy(when(seeded, "putting back", lambda: change(seeded, write)))
+    assert "resolve 3_bad --rolled-back" in str(caught.value.hint)
+    assert "a part of 3_bad" in caught.value.message
+    assert rows(seeded, "SELECT count(*) > 1 FROM audit") == [(True,)]
+
+
+def test_rows_that_a_failed_run_had_put_there_itself_go_with_it(seeded: Context) -> None:
+    write_migration(seeded, "2_new", "CREATE TABLE audit AS SELECT id FROM users;")
+    write_migration(seeded, "3_bad", BAD)
+    assert way_of_failure(when(seeded, "putting back", lambda: change(seeded, ROWS.split(";")[1]))) == ("down", True)
+    assert rows(seeded, "SELECT to_regclass('audit')::text, (SELECT count(*) FROM old_logs)") == [(None, 14)]
+
+
+def test_the_history_is_dropped_where_it_was_whatever_a_script_did_to_the_search_path(
+    server15: Server, context_of: Callable[..., Context]
+) -> None:
+    context = context_of(server15.url(server15.create()))
+    write_migration(context, "1_init", "CREATE SCHEMA app_owner; CREATE TABLE app_owner.t (a int);")
+    deploy(context)
+    assert way_of(rollback(context)) == ("down", True)
+    assert rows(context, "SELECT count(*) FROM pg_tables WHERE schemaname IN ('public', 'app_owner')") == [(0,)]
+
+
+def test_what_others_change_during_a_concurrent_build_is_not_taken_for_ours(seeded: Context) -> None:
+    write_migration(seeded, "2_index", "CREATE INDEX CONCURRENTLY i ON users (id);\nUPDATE users SET nick = 1/0;")
+    other = "CREATE FUNCTION theirs() RETURNS int LANGUAGE sql AS 'SELECT 1'"
+    with pytest.raises(DataWouldBeLost):
+        deploy(when_building(seeded, other))
+    assert rows(seeded, "SELECT theirs()") == [(1,)]
+    (run,) = [record for record in records(seeded) if record.last("outside")]
+    assert counted_since([run], run.run_id).counters is None
+
+
+def when_building(context: Context, script: str) -> Context:
+    """Runs a script while a concurrent build of ours waits for a transaction that holds users."""
+    return when(context, "applying", lambda: Thread(target=_hold_up, args=(context, script)).start())
+
+
+def _hold_up(context: Context, script: str) -> None:
+    with context.database.session(purpose="holder") as holder, holder.transaction():
+        holder.rows("SELECT count(*) FROM users")
+        holder.execute("LOCK TABLE users IN ROW EXCLUSIVE MODE")
+        while not rows(context, "SELECT FROM pg_locks WHERE NOT granted"):
+            context.clock.sleep(0.01)
+        change(context, script)
+
+
+def test_an_index_that_others_are_building_is_not_dropped(seeded: Context) -> None:
+    statement = "CREATE INDEX CONCURRENTLY theirs ON users (nick)"
+    builder = Thread(target=change, args=(seeded, statement))
+    with seeded.database.session(purpose="ours") as ours:
+        before = Outside.read(ours)
+        with seeded.database.session(purpose="holder") as holder, holder.transaction():
+            holder.execute("LOCK TABLE users IN ROW EXCLUSIVE MODE")
+            builder.start()
+            while Outside.read(ours).invalid == before.invalid:
+                seeded.clock.sleep(0.01)
+            assert drop_new_invalid_indexes(ours, before) == ()
+            assert drop_new_invalid_indexes(ours, before, statement) == ()
+        builder.join()
+    assert rows(seeded, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'theirs'::regclass") == [(True,)]
+
+
+def test_only_what_the_statement_left_half_built_is_dropped(seeded: Context) -> None:
+    with seeded.database.session(purpose="ours") as ours:
+        before = Outside.read(ours)
+        for name in ("ours", "theirs"):
+            with pytest.raises(LocktenderError):
+                ours.execute(f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON old_logs (t)")
+        statement = "CREATE UNIQUE INDEX CONCURRENTLY ours ON old_logs (t)"
+        assert drop_new_invalid_indexes(ours, before, statement) == ('"public"."ours"',)
+        assert ours.rows("SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid") == [("theirs",)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "index", "covered"),
+    [
+        ("CREATE INDEX CONCURRENTLY i ON s.t (a)", Index("s", "i", "t"), True),
+        ("CREATE INDEX CONCURRENTLY i ON s.t (a)", Index("s", "j", "t"), False),
+        ("CREATE INDEX CONCURRENTLY i ON s.t (a)", Index("r", "i", "t"), False),
+        ("CREATE INDEX CONCURRENTLY ON t (a)", Index("s", "t_a_idx", "t"), True),
+        ("CREATE INDEX CONCURRENTLY ON t (a)", Index("s", "u_a_idx", "u"), False),
+        ("DROP INDEX CONCURRENTLY s.i", Index("s", "i", "t"), True),
+        ("REINDEX INDEX CONCURRENTLY i", Index("s", "i_ccnew1", "t"), True),
+        ("REINDEX INDEX CONCURRENTLY i", Index("s", "j_ccnew", "t"), False),
+        ("REINDEX TABLE CONCURRENTLY t", Index("s", "i_ccold", "t"), True),
+        ("REINDEX TABLE CONCURRENTLY t", Index("s", "i", "t"), False),
+        ("REINDEX SCHEMA CONCURRENTLY s", Index("s", "i_ccnew", "t"), True),
+        ("VACUUM t", Index("s", "i", "t"), False),
+        (f"CREATE INDEX {'x' * 70} ON t (a)", Index("s", "x" * 63, "t"), True),
+    ],
+)
+def test_which_indexes_a_statement_works_on(statement: str, index: Index, covered: bool) -> None:
+    assert index_work(statement).covers(index) is covered
+
+
+def test_names_are_read_as_sql_writes_them() -> None:
+    assert name_parts('"A""b".c') == ('A"b', "c")
+    assert name_parts("Public.T") == ("public", "t")
+    assert [name_parts(text) for text in ("", "a.", "a b", '"a')] == [None] * 4
+
+
+def test_names_in_schemas_that_the_role_may_not_use_stop_nothing(seeded: Context, server15: Server) -> None:
+    with server15.superuser(seeded.database.target.database).session() as session:
+        session.script("CREATE SCHEMA closed; CREATE TABLE closed.t (a int); CREATE INDEX i ON closed.t (a)")
+        session.script("GRANT USAGE ON SCHEMA closed TO app_owner; GRANT SELECT ON closed.t TO app_owner")
+        with seeded.database.session(purpose="holder") as holder, holder.transaction():
+            holder.rows("SELECT * FROM closed.t")
+            session.execute("REVOKE USAGE ON SCHEMA closed FROM app_owner")
+            with seeded.database.session() as asking:
+                (blocker,) = holding(asking, ('"closed"."t"', "not a name", "nowhere.t"), older_than=0)
+                assert blocker.pid == holder.pid
+                (statement,) = read_script("m", "DROP INDEX CONCURRENTLY closed.i").statements or ()
+                assert "INDEX i ON closed.t" in str(recreate_dropped_indexes(asking, statement))
