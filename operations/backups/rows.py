@@ -51,7 +51,7 @@ FIXED = {
     "quote_all_identifiers": "off",
     "row_security": "off",
     "jit": "off",
-    "statement_timeout": "0",
+    "statement_timeout": "6h",
     "idle_in_transaction_session_timeout": "0",
 }
 """What the text of a value may depend on; and no filtering of rows without an error."""
