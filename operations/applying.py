@@ -112,8 +112,8 @@ class Applier:
             for name in unit.migrations:
                 self._report(name)
                 self._run(name, self.scripts[name].body)
-                self._settle_session()
-                self.format.record_run(self.session, self.row_ids[name], self.migrations[name])
+                self.format.record_run(self.session, self._settings(), self.row_ids[name], self.migrations[name])
+                self._settled = (self.session, self.context.environment.lock_timeout)
         self.create_history = False
 
     def _piecewise(self, unit: Unit) -> None:
@@ -131,8 +131,8 @@ class Applier:
                 self._settle_session()
                 self.format.record_step(self.session, self.row_ids[name], number)
         self._leave_transaction("COMMIT")
-        self._settle_session()
-        self.format.record_finished(self.session, self.row_ids[name])
+        self.format.record_finished(self.session, self._settings(), self.row_ids[name])
+        self._settled = (self.session, self.context.environment.lock_timeout)
 
     def _piece(self, name: str, number: int, segment: Segment) -> None:
         if segment.in_transaction:
@@ -280,8 +280,12 @@ class Applier:
         """Nothing that a script has set outlives it."""
         limit = self.context.environment.lock_timeout if lock_timeout is None else lock_timeout
         if self._settled != (self.session, limit):
-            self.session.reset({"lock_timeout": f"{int(limit * 1000)}ms", **STEADY})
+            self.session.reset(self._settings(limit))
             self._settled = (self.session, limit)
+
+    def _settings(self, lock_timeout: float | None = None) -> dict[str, str]:
+        limit = self.context.environment.lock_timeout if lock_timeout is None else lock_timeout
+        return {"lock_timeout": f"{int(limit * 1000)}ms", **STEADY}
 
     def _pid(self) -> int:
         """Of the session's server process; asked once, for without a pooler in between it stays the same."""

@@ -162,10 +162,10 @@ class Session(Protocol):
         """
         ...
 
-    def reset(self, settings: Mapping[str, str] = MappingProxyType({})) -> None:
+    def reset(self, settings: Mapping[str, str] = MappingProxyType({}), then: str = "") -> None:
         """All settings, role and search path back to what they were when the session began, then ``settings`` set.
 
-        Locks and temporary tables are kept.
+        Locks and temporary tables are kept. ``then`` is SQL to run afterwards, in the same message.
         """
         ...
 

@@ -191,7 +191,7 @@ def test_rows_read_as_prismas(database: PostgresDatabase) -> None:
             tool.record_started(session, row_id, migration(name))
         begun = row_of(session, "half")
         assert (begun.finished_at, begun.logs, begun.rolled_back_at, begun.applied_steps) == (None, None, None, 0)
-        tool.record_finished(session, ids["done"])
+        tool.record_finished(session, {}, ids["done"])
         tool.record_failed(session, ids["failed"], "boom\0")
         tool.record_step(session, ids["half"], 3)
         tool.record_applied(session, migration("baseline"))
@@ -236,7 +236,7 @@ def test_a_script_that_moves_the_search_path_does_not_move_the_table(database: P
         tool.create_history(session)
         session.script("CREATE SCHEMA elsewhere; SET search_path = elsewhere; CREATE SCHEMA app_owner")
         tool.record_started(session, row_id, migration("1"))
-        tool.record_finished(session, row_id)
+        tool.record_finished(session, {}, row_id)
         assert [row.name for row in tool.history(session) or ()] == ["1"]
     with database.session() as session:
         assert session.rows("SELECT current_schema()") == [("app_owner",)]

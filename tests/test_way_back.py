@@ -187,7 +187,7 @@ def test_rows_that_a_failed_run_had_put_there_itself_go_with_it(seeded: Context)
     assert rows(seeded, "SELECT to_regclass('audit')::text, (SELECT count(*) FROM old_logs)") == [(None, 14)]
 
 
-def test_the_history_is_dropped_where_it_was_whatever_a_script_did_to_the_search_path(
+def test_the_history_goes_with_the_first_run_though_that_had_changed_the_current_schema(
     server15: Server, context_of: Callable[..., Context]
 ) -> None:
     context = context_of(server15.url(server15.create()))

@@ -204,13 +204,13 @@ class PostgresSession:
             error.details["in_doubt"] = True
             raise
 
-    def reset(self, settings: Mapping[str, str] = MappingProxyType({})) -> None:
+    def reset(self, settings: Mapping[str, str] = MappingProxyType({}), then: str = "") -> None:
         """One message; advisory locks and temporary tables stay."""
         commands = ["RESET SESSION AUTHORIZATION", "RESET ROLE", "RESET ALL"]
         if self._schema:
             commands.append(f"SET search_path TO {identifier(self._schema)}")
         commands += [f"SET {name} TO {literal(value)}" for name, value in settings.items()]
-        self.script("; ".join(commands))
+        self.script("; ".join([*commands, then] if then else commands))
 
     def close(self) -> None:
         """End the session."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -97,8 +97,11 @@ class Format(Protocol):
         """Create the table, byte for byte as the tool would."""
         ...
 
-    def record_run(self, session: Session, row_id: str, migration: Migration) -> None:
-        """Insert the row of a migration that has run, in the same transaction, as a success."""
+    def record_run(self, session: Session, settings: Mapping[str, str], row_id: str, migration: Migration) -> None:
+        """Insert the row of a migration that has run, in the same transaction, as a success.
+
+        In one message with a ``Session.reset`` to ``settings`` before it, as the script may have left others.
+        """
         ...
 
     def record_started(self, session: Session, row_id: str, migration: Migration) -> None:
@@ -109,8 +112,8 @@ class Format(Protocol):
         """Note how many pieces of an unfinished migration are committed."""
         ...
 
-    def record_finished(self, session: Session, row_id: str) -> None:
-        """Mark the row as a success."""
+    def record_finished(self, session: Session, settings: Mapping[str, str], row_id: str) -> None:
+        """Mark the row as a success, after a reset as in ``record_run``."""
         ...
 
     def record_failed(self, session: Session, row_id: str, logs: str) -> None:

@@ -6,7 +6,7 @@ Source: prisma/prisma-engines, ``schema-engine`` (migration persistence, Postgre
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from uuid import uuid4
 from weakref import WeakKeyDictionary
@@ -15,7 +15,7 @@ from operations.errors import HistoryConflict, PrivilegeMissing, StatementFailed
 from operations.migrations import prisma_folder
 from operations.migrations.model import HistoryRow, Migration
 from operations.ports import Host, Session
-from operations.quoting import identifier
+from operations.quoting import identifier, literal
 
 TABLE = "_prisma_migrations"
 CREATE_TABLE = """CREATE TABLE {table} (
@@ -113,13 +113,15 @@ class Prisma:
             session.execute(CREATE_TABLE.format(table=identifier(schema, TABLE)))
         self._schemas[session] = schema
 
-    def record_run(self, session: Session, row_id: str, migration: Migration) -> None:
+    def record_run(self, session: Session, settings: Mapping[str, str], row_id: str, migration: Migration) -> None:
         """Started and finished now, in one step."""
-        self._write(
+        values = ", ".join(map(literal, (row_id, migration.checksum or "", migration.name)))
+        self._write_after_reset(
             session,
+            settings,
             "INSERT INTO {table} (id, checksum, migration_name, started_at, finished_at, applied_steps_count)"
-            f" SELECT %s, %s, %s, moment, moment, 1 FROM (SELECT {_NOW_AND_LATER}) AS m (moment)",
-            (row_id, migration.checksum, migration.name),
+            f" SELECT {{values}}, moment, moment, 1 FROM (SELECT {_NOW_AND_LATER}) AS m (moment)",
+            values,
         )
 
     def record_started(self, session: Session, row_id: str, migration: Migration) -> None:
@@ -136,13 +138,14 @@ class Prisma:
         """In ``applied_steps_count``; Prisma's own rows hold 0 or 1 there."""
         self._write(session, "UPDATE {table} SET applied_steps_count = %s WHERE id = %s", (steps, row_id))
 
-    def record_finished(self, session: Session, row_id: str) -> None:
+    def record_finished(self, session: Session, settings: Mapping[str, str], row_id: str) -> None:
         """Finished now, in one step."""
-        self._write(
+        self._write_after_reset(
             session,
+            settings,
             f"UPDATE {{table}} SET finished_at = {_NOT_BEFORE_START}, applied_steps_count = 1, logs = NULL"
-            " WHERE id = %s",
-            (row_id,),
+            " WHERE id = {values}",
+            literal(row_id),
         )
 
     def record_failed(self, session: Session, row_id: str, logs: str) -> None:
@@ -172,10 +175,17 @@ class Prisma:
         self._write(session, "DELETE FROM {table} WHERE id = ANY (%s)", (list(row_ids),))
 
     def _write(self, session: Session, statement: str, params: Sequence[object]) -> None:
-        schema = self._schemas.get(session) or self._find(session) or self._first_schema(session)
-        table = identifier(schema, TABLE).replace("%", "%%")
+        table = self._table(session).replace("%", "%%")
         with _explained():
             session.execute(statement.format(table=table), params)
+
+    def _write_after_reset(self, session: Session, settings: Mapping[str, str], statement: str, values: str) -> None:
+        with _explained():
+            session.reset(settings, statement.format(table=self._table(session), values=values))
+
+    def _table(self, session: Session) -> str:
+        schema = self._schemas.get(session) or self._find(session) or self._first_schema(session)
+        return identifier(schema, TABLE)
 
     def _find(self, session: Session) -> str | None:
         known = self._schemas.get(session)
