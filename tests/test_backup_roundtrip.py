@@ -207,7 +207,7 @@ def test_a_standby_can_be_backed_up_but_not_restored_on(
             "CREATE UNLOGGED TABLE volatile AS SELECT 1; CREATE TABLE t AS SELECT generate_series(1, 100) i;"
             "ALTER TABLE t OWNER TO app_owner; ALTER TABLE volatile OWNER TO app_owner"
         )
-        ((written,),) = session.rows("SELECT pg_current_wal_lsn()::text")
+        ((written,),) = session.rows("SELECT pg_current_wal_insert_lsn()::text")  # commits are not waited for here
     with PostgresDatabase(parse_database_url(standby.url())).session() as session:
         while session.rows("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (written,)) != [(True,)]:
             pass

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -23,6 +23,7 @@ from operations.errors import NotFound
 from operations.ports import Database
 from operations.quoting import identifier
 from operations.secret import Secret
+from operations.signals import signals_held_back
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "shop"
 DATABASE = "shop"
@@ -93,8 +94,8 @@ class Stage:
         return result
 
     def _run(self, *words: str) -> tuple[int, str]:
-        return _ended(
-            subprocess.Popen(
+        with signals_held_back() as hold:
+            process = subprocess.Popen(
                 [sys.executable, "-m", "cli", *words],
                 cwd=self.project,
                 env={**os.environ, **self.variables},
@@ -103,7 +104,7 @@ class Stage:
                 stderr=subprocess.STDOUT,
                 text=True,
             )
-        )
+            return _ended(process, hold.release)
 
     def add_migration(self, name: str) -> None:
         """Merge one of the migrations that should never have been merged."""
@@ -177,9 +178,10 @@ def _create_database(server: Database, password: Secret) -> None:
         session.execute(f"CREATE DATABASE {identifier(DATABASE)} OWNER {OWNER}")
 
 
-def _ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+def _ended(process: subprocess.Popen[str], release: Callable[[], None]) -> tuple[int, str]:
     """Wait for its end; if we are ended first, it is too, and gets the time to undo what it had begun."""
     try:
+        release()
         said, _ = process.communicate(timeout=TIMEOUT)
     except BaseException:
         process.terminate()

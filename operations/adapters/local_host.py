@@ -19,6 +19,7 @@ from pathlib import Path
 
 from operations.errors import CommandFailed, DiskFull, HostError
 from operations.ports import Completed
+from operations.signals import signals_held_back
 
 CHUNK = 1 << 20
 KEPT_OUTPUT = 1 << 20
@@ -37,21 +38,11 @@ class LocalHost:
         on_line: Callable[[str], None] | None = None,
     ) -> Completed:
         """Run a program in a session of its own, so that a terminal's Ctrl-C reaches only us and we end it."""
-        try:
-            process = subprocess.Popen(
-                argv,
-                env={**os.environ, **(env or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise CommandFailed(f"{argv[0]} cannot be run: {error.strerror}.") from error
-        with _ended(process):
-            return _collect(process, tuple(argv), timeout, on_line)
+        with signals_held_back() as hold:
+            process = _started(argv, env or {})
+            with _ended(process):
+                hold.release()
+                return _collect(process, tuple(argv), timeout, on_line)
 
     def read(self, path: str) -> bytes:
         """The file's bytes."""
@@ -165,6 +156,22 @@ class LocalHost:
         """Seconds since the last change of its content."""
         with _told(path):
             return max(0.0, time.time() - Path(path).stat().st_mtime)
+
+
+def _started(argv: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(
+            argv,
+            env={**os.environ, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise CommandFailed(f"{argv[0]} cannot be run: {error.strerror}.") from error
 
 
 @contextmanager

@@ -62,15 +62,15 @@ class ThrowawayServer:
 
     def start(self) -> None:
         """Create the cluster and start it; raises ``CommandFailed``."""
-        self._account = _unprivileged_account()
+        self._account, self._binaries = _unprivileged_account(), self.binaries
         self.directory = Path(tempfile.mkdtemp(prefix="locktender-pg-"))
         self.port = self.port or _free_port()
         try:
             self._binaries = _readable_copy(self.binaries, self.directory, self._account)
             self._initialise()
             self.launch()
-        except BaseException:
-            shutil.rmtree(self.directory, ignore_errors=True)
+        except BaseException:  # also Ctrl-C, while pg_ctl waits for a server that is already there
+            self.stop()
             raise
 
     def launch(self) -> None:

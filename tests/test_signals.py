@@ -1,0 +1,64 @@
+"""A signal that comes while a program is being started is not lost, and neither is the program."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+import pytest
+
+from operations.signals import signals_held_back
+
+
+class Told(Exception):
+    """What the handler before raises."""
+
+
+@pytest.fixture(autouse=True)
+def handler() -> Iterator[None]:
+    def tell(_number: int, _frame: FrameType | None) -> None:
+        raise Told
+
+    before = signal.signal(signal.SIGTERM, tell)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_it_is_told_at_the_release() -> None:
+    reached = []
+    with pytest.raises(Told), signals_held_back() as hold:
+        signal.raise_signal(signal.SIGTERM)
+        reached.append("the handle is stored")
+        hold.release()
+        reached.append("never")
+    assert reached == ["the handle is stored"]
+
+
+def test_it_is_told_at_the_end_of_a_block_that_never_releases() -> None:
+    reached = []
+    with pytest.raises(Told), signals_held_back():
+        signal.raise_signal(signal.SIGTERM)
+        reached.append("the end")
+    assert reached == ["the end"]
+
+
+def test_after_it_signals_come_at_once() -> None:
+    with signals_held_back() as hold:
+        hold.release()
+        with pytest.raises(Told):
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_in_other_threads_there_is_nothing_to_hold() -> None:
+    entered = []
+
+    def work() -> None:
+        with signals_held_back():
+            entered.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert entered == [True]
