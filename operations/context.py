@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from operations.ports import Clock, Database, Host, Processes, Report, silent
+from operations.ports import Clock, Database, Files, Host, Processes, Report, silent
 from operations.settings import Environment
 
 
@@ -24,3 +24,10 @@ class Context:
     """How a command given as a hint begins, with the options that choose this environment."""
     actor: str = "unknown"
     """Who asked for it, for the journal and the manifest."""
+    folder: Files | None = None
+    """Where the migrations are read from, if not from the host as it is."""
+
+    @property
+    def files(self) -> Files:
+        """Where the migrations are read from."""
+        return self.folder or self.host

@@ -94,7 +94,7 @@ def go_down(undoing: Undoing) -> bool:
 def _ways(undoing: Undoing, rows: Mapping[str, HistoryRow]) -> Iterator[tuple[Down, ...]]:
     """By inverses wherever there are, for they lose no rows; then by what people wrote, where that is another way."""
     context = undoing.context
-    folder = {m.name: m for m in undoing.format.read(context.host, context.environment.migrations)}
+    folder = {m.name: m for m in undoing.format.read(context.files, context.environment.migrations)}
     in_doubt = {trace.run_id: _in_doubt(undoing, trace, rows, folder) for trace in undoing.traces}
 
     def way(written_first: bool) -> tuple[Down, ...]:

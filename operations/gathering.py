@@ -75,8 +75,8 @@ def gather(context: Context, session: Session, *, to: str | None = None, baselin
     Raises what ``formats.detect``, ``Format.read`` and ``admission`` refuse.
     """
     environment, command = context.environment, context.command
-    format = formats.detect(context.host, environment.migrations)
-    migrations = format.read(context.host, environment.migrations)
+    format = formats.detect(context.files, environment.migrations)
+    migrations = format.read(context.files, environment.migrations)
     now = standing(migrations, format.history(session))
     baselined = admission.select_baseline(migrations, now, baseline) if baseline else ()
     if not baselined:
@@ -94,7 +94,7 @@ def gather(context: Context, session: Session, *, to: str | None = None, baselin
         pending=pending,
         scripts=scripts,
         blockers=_blockers(session, tuple(scripts.values())),
-        notes=(*format.warnings(context.host, environment.migrations), *_notes(now, pending)),
+        notes=(*format.warnings(context.files, environment.migrations), *_notes(now, pending)),
     )
 
 

@@ -84,7 +84,7 @@ def migrate(
         session = context.database.connect(purpose=f"run {run_id}")
         try:
             session.reset(STEADY)
-            lock_database(context, session, formats.detect(context.host, context.environment.migrations).lock_id)
+            lock_database(context, session, formats.detect(context.files, context.environment.migrations).lock_id)
             facts = gather(context, session, to=to, baseline=baseline)
             plan = _plan(context, operation, facts)
             notes = (*settled, *facts.notes)

@@ -21,7 +21,23 @@ class Completed:
     stderr: str
 
 
-class Host(Protocol):
+class Files(Protocol):
+    """A directory tree that is only read: a host's, or one at a commit. Paths are absolute POSIX paths."""
+
+    def read(self, path: str) -> bytes:
+        """A file's bytes; raises ``HostError``."""
+        ...
+
+    def exists(self, path: str) -> bool:
+        """Whether there is such a file or directory."""
+        ...
+
+    def list(self, path: str) -> tuple[str, ...]:
+        """Names in a directory, sorted byte-wise; empty if it does not exist. Directories (no links) end in ``/``."""
+        ...
+
+
+class Host(Files, Protocol):
     """The machine beside the database: where client tools run and backups, journal and lock lie.
 
     Paths are absolute POSIX paths on that machine. Every method raises ``HostError`` (``DiskFull`` where that is the
@@ -43,10 +59,6 @@ class Host(Protocol):
         """
         ...
 
-    def read(self, path: str) -> bytes:
-        """A file's bytes."""
-        ...
-
     def write(self, path: str, data: bytes) -> None:
         """Create or replace a file: after a crash it holds the old bytes or the new ones. Mode 0600, synced."""
         ...
@@ -65,14 +77,6 @@ class Host(Protocol):
 
     def remove(self, path: str) -> None:
         """Remove a file or a whole directory; it may be absent."""
-        ...
-
-    def exists(self, path: str) -> bool:
-        """Whether there is such a file or directory."""
-        ...
-
-    def list(self, path: str) -> tuple[str, ...]:
-        """Names in a directory, sorted byte-wise; empty if it does not exist. Directories (no links) end in ``/``."""
         ...
 
     def sizes(self, path: str) -> Mapping[str, int]:
@@ -97,6 +101,18 @@ class Host(Protocol):
 
     def age(self, path: str) -> float:
         """Seconds since a file's or directory's last change, by the host's own clock."""
+        ...
+
+    def read_tree(self, path: str) -> Mapping[str, bytes]:
+        """All below a directory at once: path relative to it → bytes. Directories end in ``/``; links are left out."""
+        ...
+
+    def reach(self, address: str, port: int) -> tuple[str, int]:
+        """Where this process can connect to what the host reaches at ``address:port``, until ``close``."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections; nothing can be done with the host afterwards."""
         ...
 
 

@@ -39,8 +39,8 @@ def resolve(context: Context, name: str, applied: bool) -> ResolveResult:
         refuse_pooler(context)
         if unfinished(context, run_id):
             settle_if_possible(context, lock)
-        tool = formats.detect(context.host, context.environment.migrations)
-        folder = {migration.name: migration for migration in tool.read(context.host, context.environment.migrations)}
+        tool = formats.detect(context.files, context.environment.migrations)
+        folder = {migration.name: migration for migration in tool.read(context.files, context.environment.migrations)}
         with context.database.session(purpose=f"run {run_id}") as session:
             lock_database(context, session, tool.lock_id)
             rows = tool.history(session)

@@ -39,7 +39,7 @@ def rollback(
     ``accept_data_loss`` is not set; ``NotFound`` for an unknown run, or if there is nothing to undo.
     """
     own_id = new_id(context.clock.now(), secrets.token_hex(3))
-    format = formats.detect(context.host, context.environment.migrations)
+    format = formats.detect(context.files, context.environment.migrations)
     if dry_run:
         with context.database.session(purpose="plan") as session:
             traces = runs_to_undo(records(context), look(session, format), run_id)

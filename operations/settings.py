@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from operations.secret import Secret
 
 Strategy = Literal["maintenance", "online"]
+Client = Literal["auto", "installed", "container", "sidecar"]
 Transactions = Literal["whole", "file"]
 Seconds = Annotated[float, "duration"]
 """Written with its unit in the file: ``"2s"``, ``"30m"``, ``"26h"``, ``"14d"``."""
@@ -70,6 +71,14 @@ class Server:
     """Lines as in known_hosts; any other host key is refused."""
     port: Positive = 22
     """Where sshd listens."""
+    passphrase: Secret | None = None
+    """Of the private key, if it has one."""
+    jump: OneOrMany = ()
+    """Hosts to go through, the nearest first: ``user@host:port``. Same key, same known hosts."""
+    connect_timeout: Seconds = 10.0
+    """How long a connection, and each answer while it is being made, may take."""
+    keepalive: Seconds = 15.0
+    """How often a sign of life is sent; a line that is silent for four of them counts as cut."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,18 @@ class App:
     """Service that runs PostgreSQL, where it is one of the project's own."""
     health_url: str | None = None
     """Must answer with 2xx before a deploy counts as done; as seen from the server."""
+    health_for: Seconds = 5.0
+    """For how long containers and ``health_url`` must be well without a break."""
+    start_timeout: Seconds = 120.0
+    """How long the services may take until then."""
+    stop_timeout: Seconds = 30.0
+    """How long a service may take to stop before it is killed."""
+    build_timeout: Seconds = 1800.0
+    """How long a build may take."""
+    hosts: tuple[str, ...] = ()
+    """Machines that run the services: ``host`` or ``host:port``, logged in to as to the server. Empty: the server."""
+    wave: Positive = 1
+    """On how many of them the new version is started at the same time."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +165,9 @@ class Environment:
     """Where to connect while the database itself is being renamed."""
     client_bin: FilePath | None = None
     """Directory of pg_dump and pg_restore, where the usual ones are not to be used."""
+    client: Client = "auto"
+    """Where pg_dump and pg_restore run: ``installed`` on the host, in the database's own ``container``, in a
+    ``sidecar`` of the same image; ``auto``: installed ones of the right version, else a sidecar."""
     advisory_lock_timeout: Seconds = 10.0
     """How long to wait for another migration tool's lock on the database."""
     allow_edited: bool = False

@@ -90,7 +90,7 @@ def _settle(context: Context, lock: Lock, record: RunRecord) -> str:
 
 
 def _format(context: Context) -> Format:
-    return formats.detect(context.host, context.environment.migrations)
+    return formats.detect(context.files, context.environment.migrations)
 
 
 def _settle_migrating(context: Context, journal: Journal, trace: Trace) -> str:

@@ -43,9 +43,9 @@ def status(context: Context) -> StatusResult:
 
     Raises ``MigrationFilesError``, what connecting raises, ``PrivilegeMissing``, ``HistoryConflict`` (a foreign table).
     """
-    host, directory = context.host, context.environment.migrations
-    tool = formats.detect(host, directory)
-    migrations = tool.read(host, directory)
+    files, directory = context.files, context.environment.migrations
+    tool = formats.detect(files, directory)
+    migrations = tool.read(files, directory)
     with context.database.session(purpose="status") as session:
         reality = look(session, tool)
         rows = tuple(reality.rows.values()) if reality.has_history else None
@@ -61,7 +61,7 @@ def status(context: Context) -> StatusResult:
         out_of_order=found.out_of_order,
         format=tool.name,
         warnings=(
-            *tool.warnings(host, directory),
+            *tool.warnings(files, directory),
             *_foreseen(migrations, found, baseline_wanted, context.command),
         ),
         has_table=found.has_table,

@@ -125,7 +125,7 @@ def foresee(context: Context, traces: Sequence[Trace], session: Session, format:
     _refuse_without_point(context, traces[-1])
     same = traces[-1].database_oid == reality.database_oid
     written = written_since(context, traces[-1], session, format, same)
-    folder = {migration.name: migration for migration in format.read(context.host, context.environment.migrations)}
+    folder = {migration.name: migration for migration in format.read(context.files, context.environment.migrations)}
     said = [f"Would undo run {trace.run_id}: {', '.join(trace.row_ids)}." for trace in traces]
     said.append(f"Written by others since: {written}.")
     try:

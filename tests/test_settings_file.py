@@ -24,6 +24,7 @@ ENVIRON = {
     "DATABASE_URL": "postgresql://u:pw@db/app",
     "SSH_PRIVATE_KEY": "key",
     "SSH_KNOWN_HOSTS": "hosts",
+    "SSH_PASSPHRASE": "opens",
     "ALERT_WEBHOOK": "https://example.com/hook",
 }
 MINIMAL = """

@@ -5,16 +5,16 @@ from __future__ import annotations
 from operations.errors import HostError, MigrationFilesError
 from operations.migrations.model import Format
 from operations.migrations.prisma import Prisma
-from operations.ports import Host
+from operations.ports import Files
 
 FORMATS: tuple[Format, ...] = (Prisma(),)
 
 
-def detect(host: Host, directory: str) -> Format:
+def detect(files: Files, directory: str) -> Format:
     """The format of a migrations folder; raises ``MigrationFilesError`` where it is missing or nobody's."""
     try:
-        present = host.exists(directory)
-        names = host.list(directory) if present else ()
+        present = files.exists(directory)
+        names = files.list(directory) if present else ()
     except HostError as error:
         raise MigrationFilesError(f"The migrations folder cannot be read: {error.message}") from error
     if not present:

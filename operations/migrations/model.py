@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from operations.ports import Host, Session
+from operations.ports import Files, Session
 
 
 def in_bytes(name: str) -> bytes:
@@ -73,11 +73,11 @@ class Format(Protocol):
         """Whether a folder with these entries (directories end in ``/``) can be this tool's."""
         ...
 
-    def read(self, host: Host, directory: str) -> tuple[Migration, ...]:
+    def read(self, files: Files, directory: str) -> tuple[Migration, ...]:
         """The folder's migrations in the order they apply; raises ``MigrationFilesError``."""
         ...
 
-    def warnings(self, host: Host, directory: str) -> tuple[str, ...]:
+    def warnings(self, files: Files, directory: str) -> tuple[str, ...]:
         """What is odd about the folder, but no reason to refuse it."""
         ...
 

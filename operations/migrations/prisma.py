@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from operations.errors import HistoryConflict, PrivilegeMissing, StatementFailed
 from operations.migrations import prisma_folder
 from operations.migrations.model import HistoryRow, Migration
-from operations.ports import Host, Session
+from operations.ports import Files, Session
 from operations.quoting import identifier, literal
 
 TABLE = "_prisma_migrations"
@@ -73,13 +73,13 @@ class Prisma:
         """Any folder of directories, and one that holds nothing yet."""
         return not names or prisma_folder.LOCK in names or any(name.endswith("/") for name in names)
 
-    def read(self, host: Host, directory: str) -> tuple[Migration, ...]:
+    def read(self, files: Files, directory: str) -> tuple[Migration, ...]:
         """Every sub-directory, sorted by the bytes of its name."""
-        return prisma_folder.read_folder(host, directory)
+        return prisma_folder.read_folder(files, directory)
 
-    def warnings(self, host: Host, directory: str) -> tuple[str, ...]:
+    def warnings(self, files: Files, directory: str) -> tuple[str, ...]:
         """Unusual names, names of the same second, loose SQL files."""
-        return prisma_folder.oddities(host.list(directory))
+        return prisma_folder.oddities(files.list(directory))
 
     def history(self, session: Session) -> tuple[HistoryRow, ...] | None:
         """As Prisma reads them; raises ``PrivilegeMissing``, ``HistoryConflict`` (a foreign table of that name)."""

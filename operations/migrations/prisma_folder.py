@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from operations.errors import HostError, MigrationFilesError, listed
 from operations.migrations.model import Migration, in_bytes
-from operations.ports import Host
+from operations.ports import Files
 
 SCRIPT = "migration.sql"
 DOWN = "down.sql"
@@ -22,15 +22,15 @@ PRISMA_8 = frozenset({"ops.json", "migration.json"})
 _USUAL_NAME = re.compile(r"(\d{14})_\w*", re.ASCII)
 
 
-def read_folder(host: Host, directory: str) -> tuple[Migration, ...]:
+def read_folder(files: Files, directory: str) -> tuple[Migration, ...]:
     """Every migration of the folder, or ``MigrationFilesError`` with all that is wrong with it."""
-    names = _list(host, directory)
-    refuse_other_provider(host, directory, names)
+    names = _list(files, directory)
+    refuse_other_provider(files, directory, names)
     found: list[Migration] = []
     problems: list[str] = []
     for name in directories(names):
         try:
-            found.append(_read_migration(host, directory, name))
+            found.append(_read_migration(files, directory, name))
         except _Unreadable as error:
             problems.append(str(error))
     if problems:
@@ -52,12 +52,12 @@ def accepted_checksums(data: bytes) -> frozenset[str]:
     return frozenset(sha256(text).hexdigest() for text in {data, unix, unix.replace(b"\n", b"\r\n")})
 
 
-def refuse_other_provider(host: Host, directory: str, names: Sequence[str]) -> None:
+def refuse_other_provider(files: Files, directory: str, names: Sequence[str]) -> None:
     """Raise ``MigrationFilesError`` (P3019) where ``migration_lock.toml`` speaks of another database system."""
     if LOCK not in names:
         return
     try:
-        match = _PROVIDER.search(host.read(f"{directory}/{LOCK}").decode(errors="replace"))
+        match = _PROVIDER.search(files.read(f"{directory}/{LOCK}").decode(errors="replace"))
     except HostError as error:
         raise MigrationFilesError(error.message) from error
     if match and match[1] not in PROVIDERS:
@@ -89,26 +89,26 @@ class _Unreadable(Exception):
     """Why one migration cannot be read."""
 
 
-def _list(host: Host, path: str) -> tuple[str, ...]:
+def _list(files: Files, path: str) -> tuple[str, ...]:
     try:
-        return host.list(path)
+        return files.list(path)
     except HostError as error:
         raise MigrationFilesError(f"The migrations folder cannot be read: {error.message}") from error
 
 
-def _read_migration(host: Host, directory: str, name: str) -> Migration:
+def _read_migration(files: Files, directory: str, name: str) -> Migration:
     path = f"{directory}/{name}"
     if in_bytes(name).decode(errors="replace") != name:
         raise _Unreadable(f"The directory name {in_bytes(name)!r} in {directory} is not UTF-8.")
     try:
-        names = host.list(path)
+        names = files.list(path)
         if SCRIPT not in names:
-            _refuse_prisma_8(host, path, names)
+            _refuse_prisma_8(files, path, names)
             if f"{SCRIPT}/" in names:
                 raise _Unreadable(f"{path}/{SCRIPT} is a directory.")
             return Migration(name=name, script=None, checksum=None)
-        data = host.read(f"{path}/{SCRIPT}")
-        down = host.read(f"{path}/{DOWN}") if DOWN in names else None
+        data = files.read(f"{path}/{SCRIPT}")
+        down = files.read(f"{path}/{DOWN}") if DOWN in names else None
     except HostError as error:
         raise _Unreadable(error.message) from error
     return Migration(
@@ -129,10 +129,10 @@ def _text(data: bytes, path: str) -> str:
         raise _Unreadable(f"{path} is not UTF-8: {why}.") from error
 
 
-def _refuse_prisma_8(host: Host, path: str, names: Sequence[str]) -> None:
+def _refuse_prisma_8(files: Files, path: str, names: Sequence[str]) -> None:
     """Its migrations lie in ``migrations/app/NAME`` (in early versions ``migrations/NAME``), and hold no SQL."""
     below = [f"{path}/{name.removesuffix('/')}" for name in names if name.endswith("/")]
-    if not PRISMA_8.isdisjoint(names) or any(not PRISMA_8.isdisjoint(host.list(inner)) for inner in below):
+    if not PRISMA_8.isdisjoint(names) or any(not PRISMA_8.isdisjoint(files.list(inner)) for inner in below):
         raise MigrationFilesError(
             f"{path} was written by Prisma 8: it holds ops.json and migration.json instead of {SCRIPT}.",
             hint="Locktender works with the migrations of Prisma up to 7. Deploy these with Prisma's own db migrate.",

@@ -1,0 +1,50 @@
+"""A tree read in one go answers as the directory itself does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from operations.adapters.local_host import LocalHost
+from operations.errors import HostError
+from operations.migrations.prisma_folder import read_folder
+from operations.tree import Tree
+
+HISTORIES = Path(__file__).parent / "histories"
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in HISTORIES.iterdir()))
+def test_every_path_answers_as_on_the_host(host: LocalHost, name: str) -> None:
+    root = str(HISTORIES / name)
+    tree = Tree(root, host.read_tree(root))
+    directories = [root]
+    while directories:
+        directory = directories.pop()
+        assert tree.list(directory) == host.list(directory)
+        for entry in host.list(directory):
+            path = f"{directory}/{entry.rstrip('/')}"
+            assert tree.exists(path)
+            if entry.endswith("/"):
+                directories.append(path)
+            else:
+                assert tree.read(path) == host.read(path)
+
+
+def test_migrations_read_from_it_are_the_same(host: LocalHost) -> None:
+    root = str(HISTORIES / "odd_names")
+    assert read_folder(Tree(root, host.read_tree(root)), root) == read_folder(host, root)
+
+
+def test_an_empty_directory_is_one(host: LocalHost, tmp_path: Path) -> None:
+    (tmp_path / "20240101000000_empty").mkdir()
+    assert Tree("/x", host.read_tree(str(tmp_path))).list("/x") == ("20240101000000_empty/",)
+
+
+def test_what_is_not_there_is_told(host: LocalHost, tmp_path: Path) -> None:
+    tree = Tree("/x", {})
+    assert (tree.exists("/x"), tree.exists("/x/a"), tree.list("/y")) == (True, False, ())
+    with pytest.raises(HostError, match="/x/a: No such file"):
+        tree.read("/x/a")
+    with pytest.raises(HostError, match="No such file or directory"):
+        host.read_tree(str(tmp_path / "nowhere"))
