@@ -11,7 +11,7 @@ from operations.errors import ExitCode, LocktenderError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from operations.migrating import DeployResult
+    from operations.outcome import DeployResult
 
 HEADLINES = {
     "planned": "Planned; nothing was changed.",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from operations.context import Context
-from operations.migrating import DeployResult, migrate
+from operations.migrating import migrate
+from operations.outcome import DeployResult
 
 
 def apply(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from operations.ports import Clock, Database, Files, Host, Processes, Report, silent
+from operations.ports import Clock, Database, Files, Host, Http, Processes, Report, silent
 from operations.settings import Environment
 
 
@@ -24,6 +25,10 @@ class Context:
     """How a command given as a hint begins, with the options that choose this environment."""
     actor: str = "unknown"
     """Who asked for it, for the journal and the manifest."""
+    app_hosts: Mapping[str, Host] = field(default_factory=dict)
+    """Machines that run the application, by name, where it is not the host itself."""
+    http: Http | None = None
+    """Needed where there is a ``health_url``."""
     folder: Files | None = None
     """Where the migrations are read from, if not from the host as it is."""
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from operations.context import Context
-from operations.migrating import DeployResult, migrate
+from operations.migrating import migrate
+from operations.outcome import DeployResult
 from operations.settings import Strategy
 
 
-def deploy(context: Context, *, strategy: Strategy | None = None, dry_run: bool = False) -> DeployResult:
-    """Bring the environment's database to what the migrations folder says.
+def deploy(
+    context: Context, *, strategy: Strategy | None = None, ref: str | None = None, dry_run: bool = False
+) -> DeployResult:
+    """Bring the environment's database to what the migrations folder says, and its application to the same version.
 
-    ``dry_run`` plans and changes nothing (outcome ``planned``). Raises any ``LocktenderError``; once a run has begun,
-    its ``details["result"]`` is the ``DeployResult`` that says how it ended.
+    ``ref``: the branch, tag or commit to check out for it; without it the files are taken as they are. ``dry_run``
+    plans and changes nothing (outcome ``planned``). Raises any ``LocktenderError``; once a run has begun, its
+    ``details["result"]`` is the ``DeployResult`` that says how it ended.
     """
-    return migrate(context, "deploy", strategy=strategy, dry_run=dry_run)
+    return migrate(context, "deploy", strategy=strategy, ref=ref, dry_run=dry_run)

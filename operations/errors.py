@@ -178,6 +178,12 @@ class MigrationFailed(OperationFailed):
     code = "migration_failed"
 
 
+class AppNotWell(OperationFailed):
+    """Containers or ``health_url`` of the application are not as they should be; ``details["logs"]``: what it said."""
+
+    code = "app_not_well"
+
+
 class BackupFailed(OperationFailed):
     """No complete backup could be made."""
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 from operations.migrations.script import Script
 from operations.migrations.unparsed import may_commit
+from operations.release.model import PlannedRelease
 from operations.segments import commits_itself
 from operations.settings import Transactions
 
@@ -34,10 +35,11 @@ class Unit:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a run: ``what`` says in a sentence what it will do."""
+    """One step of a run: ``what`` says in a sentence what it will do, ``commands`` what is typed for it on the host."""
 
     name: str
     what: str
+    commands: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Plan:
     """Whether the whole run can be one transaction, or which statement is why not."""
     restore_point: RestorePointKind
     steps: tuple[Step, ...]
+    release: PlannedRelease | None = None
+    """The version of the application that is deployed with it."""
 
     @property
     def digest(self) -> str:

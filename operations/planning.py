@@ -9,11 +9,21 @@ from operations.gathering import Facts, TargetFacts
 from operations.migrations.model import Migration
 from operations.migrations.script import Script, combined
 from operations.plan import Plan, PlannedMigration, RestorePointKind, Step, Unit, units_of
+from operations.release.model import PlannedRelease
+from operations.release.planning import app_steps, checked, prepared
 from operations.settings import Environment
 
+ORDER = ("prepare", "build", "stop", "start_database", "wait", "restore_point", "apply", "start", "check")
+"""Built before it is stopped: a build costs no downtime. Stopped before the restore point: that is exact then."""
 
-def make_plan(operation: str, environment: Environment, database: str, facts: Facts) -> Plan:
-    """The frozen steps of a deploy or apply. Raises ``PrivilegeMissing`` and ``Refused``, as its parts do."""
+
+def make_plan(
+    operation: str, environment: Environment, database: str, facts: Facts, release: PlannedRelease | None = None
+) -> Plan:
+    """The frozen steps of an apply, or of a deploy with the application's ``release``, if it has one.
+
+    Raises ``PrivilegeMissing`` and ``Refused``, as its parts do.
+    """
     units = units_of([facts.scripts[m.name] for m in facts.pending], environment.transaction_mode)
     refuse_missing_rights(facts.target, units, operation)
     restore_point: RestorePointKind = "empty" if facts.target.empty else "backup"
@@ -27,7 +37,8 @@ def make_plan(operation: str, environment: Environment, database: str, facts: Fa
         units=units,
         verdict=combined([facts.scripts[m.name] for m in facts.pending]).reason,
         restore_point=restore_point,
-        steps=_steps(operation, units, restore_point, len(facts.pending)),
+        steps=_steps(operation, environment, facts, units, restore_point, release),
+        release=release,
     )
 
 
@@ -64,16 +75,31 @@ def _planned(migration: Migration, script: Script) -> PlannedMigration:
     )
 
 
-def _steps(operation: str, units: Sequence[Unit], restore_point: RestorePointKind, count: int) -> tuple[Step, ...]:
-    how = "in one transaction" if len(units) == 1 and units[0].kind == "transaction" else f"in {len(units)} units"
-    steps = [
-        Step("prepare", "take the migration lock; compare folder and history under it"),
-        Step("wait", "wait until the database answers a query"),
-        Step("restore_point", _RESTORE_POINTS[restore_point]),
-        Step("apply", f"apply {count} migration{'s' * (count != 1)} {how}"),
-        Step("check", "compare history and folder again"),
-    ]
-    return tuple(step for step in steps if operation == "deploy" or step.name != "wait")
+def _steps(
+    operation: str,
+    environment: Environment,
+    facts: Facts,
+    units: Sequence[Unit],
+    restore_point: RestorePointKind,
+    release: PlannedRelease | None,
+) -> tuple[Step, ...]:
+    app, count = environment.app, len(facts.pending)
+    steps = {
+        "prepare": Step("prepare", "take the migration lock; compare folder and history under it"),
+        "check": Step("check", "compare history and folder again"),
+    }
+    if operation == "deploy":
+        steps["wait"] = Step("wait", "wait until the database answers a query")
+    if facts.pending or facts.baseline:
+        how = "in one transaction" if len(units) == 1 and units[0].kind == "transaction" else f"in {len(units)} units"
+        steps["restore_point"] = Step("restore_point", _RESTORE_POINTS[restore_point])
+        steps["apply"] = Step("apply", f"apply {count} migration{'s' * (count != 1)} {how}")
+    if release and app:
+        steps |= app_steps(app, release, stopped=bool(units) and environment.strategy == "maintenance")
+        to = f"; check out {release.commit[:12]}" if release.commit else ""
+        steps["prepare"] = Step("prepare", f"{steps['prepare'].what}{to}", prepared(app, release))
+        steps["check"] = Step("check", f"{steps['check'].what}; wait until {checked(app)}")
+    return tuple(steps[name] for name in ORDER if name in steps)
 
 
 _RESTORE_POINTS = {

@@ -233,6 +233,17 @@ def silent(_: Progress) -> None:
     """A ``Report`` that shows nothing."""
 
 
+class Http(Protocol):
+    """Asks for pages, to see whether an application answers."""
+
+    def status(self, url: str, address: tuple[str, int], timeout: float) -> int | None:
+        """The status with which ``url`` answers at ``address``; ``None`` for no answer within ``timeout`` seconds.
+
+        Redirections are not followed.
+        """
+        ...
+
+
 class Clock(Protocol):
     """Time, given in so that decisions can be tested."""
 

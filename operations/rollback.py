@@ -18,9 +18,9 @@ from operations.errors import (
 from operations.journal import Journal, RunRecord, read, records
 from operations.layout import new_id
 from operations.lock import held
-from operations.migrating import DeployResult
 from operations.migrations import formats
 from operations.migrations.model import Format
+from operations.outcome import DeployResult
 from operations.pooler import refuse_pooler
 from operations.ports import Session
 from operations.reality import MIGRATING, Reality, look

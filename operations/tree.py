@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import io
+import posixpath
+import tarfile
 from collections.abc import Mapping
 
 from operations.errors import HostError
@@ -29,7 +31,7 @@ class Tree:
 
     def list(self, path: str) -> tuple[str, ...]:
         """Sorted byte-wise."""
-        return tuple(sorted(self._directories.get(path, ()), key=os.fsencode))
+        return tuple(sorted(self._directories.get(path, ()), key=lambda name: name.encode(errors="surrogateescape")))
 
     def _enter(self, root: str, relative: str, data: bytes) -> None:
         *parents, name = relative.rstrip("/").split("/")
@@ -47,3 +49,24 @@ class Tree:
         path = f"{directory}/{name}"
         self._directories.setdefault(path, set())
         return path
+
+
+def unpacked(archive: bytes) -> dict[str, bytes]:
+    """A tar file's regular files and directories (with a ``/`` at the end) by their paths; nothing else of it.
+
+    Names that would lead out of the directory are left out. Raises ``HostError`` where it is no tar file.
+    """
+    found: dict[str, bytes] = {}
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            for member in tar:
+                name = posixpath.normpath(member.name)
+                if name.startswith(("/", "..")) or name == ".":
+                    continue
+                if member.isdir():
+                    found[f"{name}/"] = b""
+                elif member.isreg() and (file := tar.extractfile(member)):
+                    found[name] = file.read()
+    except tarfile.TarError as error:
+        raise HostError(f"What was read is no tar file: {error}.") from error
+    return found

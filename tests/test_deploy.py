@@ -20,7 +20,7 @@ from operations.errors import (
     PrivilegeMissing,
 )
 from operations.journal import records
-from operations.migrating import DeployResult
+from operations.outcome import DeployResult
 from operations.ports import Progress
 from operations.rollback import rollback
 from operations.status import status

@@ -19,7 +19,7 @@ from operations.deploy import deploy
 from operations.errors import DatabaseUnreachable, DiskFull, HistoryConflict, LockHeld, MigrationFailed, NeedsAttention
 from operations.journal import records
 from operations.layout import scratch_prefix
-from operations.migrating import DeployResult
+from operations.outcome import DeployResult
 from operations.ports import Progress
 from operations.settings import Backups
 from operations.status import status

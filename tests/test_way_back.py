@@ -18,9 +18,9 @@ from operations.deploy import deploy
 from operations.errors import DataWouldBeLost, LocktenderError, MigrationFailed
 from operations.journal import records
 from operations.leftovers import Outside, drop_new_invalid_indexes, recreate_dropped_indexes
-from operations.migrating import DeployResult
 from operations.migrations.indexes import Index, index_work
 from operations.migrations.script import read_script
+from operations.outcome import DeployResult
 from operations.ports import Progress, Row
 from operations.relation_names import name_parts
 from operations.rollback import rollback

@@ -1,0 +1,87 @@
+"""What is typed to build, start and stop an application with Docker Compose v2.
+
+See https://docs.docker.com/reference/cli/docker/compose/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from operations.settings import App
+
+
+def base(app: App) -> list[str]:
+    """What every command begins with: the project is the directory's, whoever calls from wherever."""
+    return ["docker", "compose", "--project-directory", app.directory, "--file", f"{app.directory}/{app.compose_file}"]
+
+
+def version() -> list[str]:
+    """Prints the number alone; Compose v1 has no such sub-command."""
+    return ["docker", "compose", "version", "--short"]
+
+
+def config(app: App) -> list[str]:
+    """The project as Compose understands it, as JSON; fails where the file is wrong."""
+    return [*base(app), "config", "--format", "json"]
+
+
+def container_ids(app: App, services: Sequence[str], *, all: bool = False) -> list[str]:
+    """Ids of the services' containers, a line each; ``all``: also of those that do not run."""
+    return [*base(app), "ps", "--quiet", "--no-trunc", *(["--all"] if all else []), *services]
+
+
+def build(app: App, services: Sequence[str]) -> list[str]:
+    """Build their images; the containers that run are left alone."""
+    return [*base(app), "--progress", "plain", "build", *services]
+
+
+def pull(app: App, services: Sequence[str]) -> list[str]:
+    """Fetch the images of services that are not built here."""
+    return [*base(app), "pull", "--quiet", *services]
+
+
+def stop(app: App, services: Sequence[str]) -> list[str]:
+    """Stop their containers, and keep them; one that does not stop in time is killed."""
+    return [*base(app), "stop", "--timeout", str(round(app.stop_timeout)), *services]
+
+
+def up(app: App, services: Sequence[str]) -> list[str]:
+    """Start them from the images that are there; a container that is as it should be goes on running."""
+    stopping = ["--timeout", str(round(app.stop_timeout))]
+    return [*base(app), "up", "--detach", "--no-build", "--no-deps", *stopping, *services]
+
+
+def up_database(app: App, service: str) -> list[str]:
+    """Start the database and wait until it is healthy; a container that exists is never replaced."""
+    waiting = ["--wait", "--wait-timeout", str(round(app.start_timeout))]
+    return [*base(app), "up", "--detach", "--no-recreate", *waiting, service]
+
+
+def remove(app: App, services: Sequence[str]) -> list[str]:
+    """Stop and remove containers of services that were not there before."""
+    return [*base(app), "rm", "--stop", "--force", *services]
+
+
+def logs(app: App, service: str, lines: int) -> list[str]:
+    """The last lines that a service has written."""
+    return [*base(app), "logs", "--no-color", "--no-log-prefix", "--tail", str(lines), service]
+
+
+def inspect(container_ids: Sequence[str]) -> list[str]:
+    """Everything Docker knows of these containers, as a JSON list."""
+    return ["docker", "container", "inspect", *container_ids]
+
+
+def tag(image: str, name: str) -> list[str]:
+    """Give an image another name."""
+    return ["docker", "image", "tag", image, name]
+
+
+def untag(name: str) -> list[str]:
+    """Take a name from an image; without any name and container it is removed."""
+    return ["docker", "image", "rm", name]
+
+
+def tags(repository: str) -> list[str]:
+    """The tags that a repository has here, a line each."""
+    return ["docker", "image", "ls", "--format", "{{.Tag}}", repository]

@@ -1,0 +1,329 @@
+"""The run of a deploy or apply: the plan performed with a restore point, and the way back from every failure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import uuid4
+
+from operations import catalog, writes
+from operations.applying import Applier, history_table
+from operations.backup import Level, take_backup
+from operations.context import Context
+from operations.errors import (
+    ConnectionLost,
+    DatabaseUnreachable,
+    DataWouldBeLost,
+    HistoryConflict,
+    LocktenderError,
+    NeedsAttention,
+    OperationFailed,
+)
+from operations.gathering import Facts
+from operations.journal import Journal, latest
+from operations.lock import Lock
+from operations.migrations.history import standing
+from operations.outcome import DeployResult, Outcome
+from operations.plan import Plan
+from operations.ports import Progress, Session
+from operations.release.release import PREPARED, Release, database_machine
+from operations.release.watching import Outages, probing
+from operations.runner import Performer, StepFailed, StepResult, run
+from operations.settings import Environment
+from operations.undoing import Rollback, put_back
+
+WITH_NEW_SCHEMA = frozenset({"start", "check"})
+"""Steps at which everything has been applied."""
+VERSIONS_KEPT = 5
+LOOKED_AT = 50
+
+
+def level_before(environment: Environment, size: int, may_create_databases: bool) -> Level:
+    """How well a restore point is verified: by a test restore (L2) below the size limit, if the role can make one."""
+    settings = environment.backups
+    tested = settings.test_restore == "before_deploy" and size <= settings.test_restore_limit
+    return "L2" if tested and may_create_databases else "L1"
+
+
+@dataclass
+class Run:
+    """A deploy that has begun, on a session that holds the migration lock."""
+
+    context: Context
+    lock: Lock
+    session: Session
+    facts: Facts
+    plan: Plan
+    notes: tuple[str, ...]
+    backup_id: str | None = None
+    applier: Applier | None = None
+    release: Release | None = None
+    outages: Outages = field(default_factory=Outages)
+    journal: Journal = field(init=False)
+
+    def perform(self) -> DeployResult:
+        """All steps. Raises what a step raised once the old state stands again, or ``NeedsAttention``.
+
+        The error's ``details["result"]`` is the ``DeployResult``.
+        """
+        self.journal = Journal.open(
+            self.context,
+            self.lock,
+            self.plan.operation,
+            database=self.context.database.target.database,
+            database_oid=self.plan.database_oid,
+            digest=self.plan.digest,
+            migrations={m.name: m.checksum for m in self.plan.migrations},
+        )
+        app, planned = self.context.environment.app, self.plan.release
+        if app and planned:
+            self.release = Release(self.context, app, planned, self.journal.run_id, self.journal, self.outages)
+        watched = probing(self.context, self.release.machines, self.outages) if self.release else nullcontext()
+        with watched:
+            try:
+                steps = run(self.context, self.journal, self.plan, self._performers())
+            except StepFailed as failed:
+                raise self._ended(failed) from failed.error
+            finally:
+                if self.applier:
+                    self.applier.session.close()
+            return self._deployed(steps)
+
+    def _deployed(self, steps: tuple[StepResult, ...]) -> DeployResult:
+        result = self._result("deployed", steps)
+        commit = self.plan.release.commit if self.plan.release else None
+        facts = {"applied": list(result.applied), "backup_id": self.backup_id, "atomic": result.atomic}
+        if not self.journal.finish("deployed", **facts, **({"commit": commit} if commit else {})):
+            said = "The journal could not be finished; the next run looks what this one did, and finds the new state."
+            return replace(result, notes=(*result.notes, said))
+        if self.release:
+            with suppress(LocktenderError):  # an image too many harms nobody; the next deploy tries again
+                found = latest(self.context, LOOKED_AT)
+                keep = [record.run_id for record in found if record.first(PREPARED)][:VERSIONS_KEPT]
+                self.release.drop_old_images(keep)
+        return result
+
+    def _performers(self) -> Mapping[str, Performer]:
+        own: dict[str, Performer] = {
+            "prepare": self._prepare,
+            "start_database": self._start_database,
+            "wait": self._wait,
+            "restore_point": self._restore_point,
+            "apply": self._apply,
+            "check": self._check,
+        }
+        release = self.release
+        return own | ({"build": release.build, "stop": release.stop, "start": release.start} if release else {})
+
+    def _prepare(self) -> None:
+        """The lock is held and the facts were read under it; what is left is the baseline, and the new files."""
+        if self.facts.baseline:
+            with self.session.transaction():
+                if not self.facts.standing.has_table:
+                    self.facts.format.create_history(self.session)
+                for migration in self.facts.baseline:
+                    self.facts.format.record_applied(self.session, migration)
+            self.journal.record("baseline", migrations=[migration.name for migration in self.facts.baseline])
+        if self.release:
+            self.release.prepare()
+
+    def _start_database(self) -> None:
+        """It ran when the plan was made; should the new version of the project start it otherwise, that shows here."""
+        if self.release:
+            database_machine(self.context, self.release.app).up_database()
+
+    def _wait(self) -> None:
+        self.session.rows("SELECT 1")
+
+    @property
+    def _has_history(self) -> bool:
+        return self.facts.standing.has_table or bool(self.facts.baseline)
+
+    @property
+    def _may_restore(self) -> bool:
+        return self.facts.target.may_create_databases and self.facts.target.owns_database
+
+    def _restore_point(self) -> None:
+        # Read before the snapshot: what is written in between then counts as written since.
+        counters = writes.counters(self.session)
+        fingerprint = catalog.read(self.session, history_table(self.session, self.facts.format)).fingerprint
+        if self.plan.restore_point == "backup":
+            target = self.facts.target
+            self.backup_id = take_backup(
+                self.context,
+                reason=f"before {self.plan.operation}",
+                run_id=self.journal.run_id,
+                verify=level_before(self.context.environment, target.size, target.may_create_databases),
+            ).id
+        self.journal.record(
+            "restore_point",
+            kind=self.plan.restore_point,
+            backup_id=self.backup_id,
+            counters=counters.to_json(),
+            fingerprint=fingerprint,
+            had_history=self._has_history,
+        )
+
+    def _apply(self) -> None:
+        row_ids = {migration.name: str(uuid4()) for migration in self.facts.pending}
+        self.journal.record("apply_planned", rows=row_ids)
+        self.applier = Applier(
+            self.context,
+            self.journal,
+            self.facts.format,
+            self.session,
+            migrations={migration.name: migration for migration in self.facts.pending},
+            scripts=self.facts.scripts,
+            row_ids=row_ids,
+            create_history=not self._has_history,
+            may_restore=self._may_restore,
+            began_with_data=self.plan.restore_point != "empty",
+        )
+        for unit in self.plan.units:
+            self.applier.apply(unit)
+
+    def _check(self) -> None:
+        session = self.applier.session if self.applier else self.session
+        now = standing(self.facts.migrations, self.facts.format.history(session))
+        left = set(now.pending) & set(self.facts.scripts)
+        if left:
+            raise OperationFailed(f"After the run these are still pending: {', '.join(sorted(left))}.")
+        if self.release:
+            self.release.check()
+
+    def _ended(self, failed: StepFailed) -> LocktenderError:
+        """Put back what was done; the error to raise, with the run's result in its details."""
+        error = _as_ours(failed.error)
+        try:
+            self._quiet()
+            rollback = self._put_back(failed)
+        except DataWouldBeLost as refused:
+            said = self._app_with_new_schema(failed)
+            self._finish("needs_attention", error)
+            return self._attention(error, refused, failed, said)
+        except NeedsAttention as unknown:  # no end in the journal: the next run tries to settle this one
+            return self._attention(error, unknown, failed, self._app_stands_still())
+        problem = self._app_back()
+        if problem:
+            return self._attention(error, problem, failed)
+        self._finish("rolled_back", error, rollback=rollback.method if rollback else None)
+        stands = "The old state stands" + (", with the baseline recorded." if self.facts.baseline else ".")
+        if isinstance(error, HistoryConflict):
+            stands = "Nothing of this run stands."
+        return _with_result(error, f"{error.message} {stands}", self._result("rolled_back", failed, rollback))
+
+    def _attention(
+        self, error: LocktenderError, why: NeedsAttention, failed: StepFailed, app: str = ""
+    ) -> NeedsAttention:
+        message = " ".join(filter(None, (error.message, self._what_stands(failed), why.message, app)))
+        why.details = {**error.details, **why.details}
+        _with_result(why, message, self._result("needs_attention", failed))
+        return why
+
+    def _quiet(self) -> None:
+        """The new version must write no more while the database is put back; if it cannot be stopped, that is found."""
+        if self.release:
+            with suppress(LocktenderError):
+                self.release.quiet()
+
+    def _put_back(self, failed: StepFailed) -> Rollback | None:
+        """Raises ``NeedsAttention`` whatever goes wrong: nothing may be mistaken for a way back that succeeded."""
+        applier = self.applier
+        if applier is None:
+            return None
+        command = self.context.command
+        try:
+            self.context.report(Progress("putting back the old state"))
+            if not applier.locked or isinstance(failed.error, (ConnectionLost, DatabaseUnreachable)):
+                applier.reconnect()
+            return put_back(self.context, self.journal, applier.session, self.facts.format)
+        except NeedsAttention:
+            raise
+        except (ConnectionLost, DatabaseUnreachable) as lost:
+            raise NeedsAttention(
+                f"It cannot be told yet what stands, because the database cannot be reached: {lost.message}",
+                hint=f"Once it answers, {command} deploy settles this run before it does anything else.",
+            ) from lost
+        except BaseException as broken:  # also a second Ctrl-C
+            raise NeedsAttention(
+                f"The way back did not come to its end: {_as_ours(broken).message}",
+                hint=f"{command} status shows what stands; {command} deploy first settles this run.",
+            ) from broken
+
+    def _app_back(self) -> NeedsAttention | None:
+        """The version before, on the database before; what is wrong if it does not come up."""
+        if self.release is None:
+            return None
+        try:
+            self.context.report(Progress("putting back the application's version"))
+            self.release.go_back()
+        except BaseException as broken:  # noqa: BLE001 - also a second Ctrl-C
+            return NeedsAttention(
+                "The database is in the old state, but the application's version before could not be brought back: "
+                f"{_as_ours(broken).message}",
+                hint=f"{self.context.command} deploy tries that again before it does anything else.",
+            )
+        return None
+
+    def _app_with_new_schema(self, failed: StepFailed) -> str:
+        """The database keeps what others have written since, and so the new schema; what the application does then."""
+        if self.release is None:
+            return ""
+        if failed.results and not self._all_applied(failed):
+            return self._app_stands_still()
+        try:
+            self.release.go_back()
+        except LocktenderError as broken:
+            return f"The application's version before does not come up with it either: {broken.message}"
+        return "The application's version before runs again, on the new schema."
+
+    def _app_stands_still(self) -> str:
+        return "The application is stopped." if self.release and self.release.stopped else ""
+
+    def _all_applied(self, failed: StepFailed) -> bool:
+        return any(step.status == "failed" and step.name in WITH_NEW_SCHEMA for step in failed.results)
+
+    def _what_stands(self, failed: StepFailed) -> str:
+        if self.applier is None:
+            return ""
+        whole = ", ".join(self.applier.applied)
+        if self._all_applied(failed):
+            return ""
+        return f"In the database stands {whole + ' and ' if whole else ''}a part of what was being applied."
+
+    def _finish(self, outcome: Outcome, error: LocktenderError, **facts: Any) -> None:
+        self.journal.finish(outcome, error=error.message, code=error.code, backup_id=self.backup_id, **facts)
+
+    def _result(
+        self, outcome: Outcome, ended: StepFailed | tuple[StepResult, ...], rollback: Rollback | None = None
+    ) -> DeployResult:
+        applier = self.applier
+        return DeployResult(
+            run_id=self.journal.run_id,
+            outcome=outcome,
+            applied=tuple(applier.applied) if applier and outcome != "rolled_back" else (),
+            backup_id=self.backup_id,
+            atomic=self.plan.atomic and not (applier and applier.divided),
+            rollback=rollback,
+            steps=ended.results if isinstance(ended, StepFailed) else ended,
+            downtime_seconds=self.outages.until(self.context.clock.now()),
+            plan=self.plan,
+            blockers=self.facts.blockers,
+            notes=(*self.notes, *(applier.notes if applier else ())),
+        )
+
+
+def _as_ours(error: BaseException) -> LocktenderError:
+    if isinstance(error, LocktenderError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return OperationFailed("Interrupted.")
+    return OperationFailed(f"Unexpected {type(error).__name__}: {error}.")
+
+
+def _with_result(error: LocktenderError, message: str, result: DeployResult) -> LocktenderError:
+    error.message, error.args = message, (message,)
+    error.details["result"] = result
+    return error

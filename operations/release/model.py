@@ -1,0 +1,141 @@
+"""A version of the application, and how its containers are. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Condition = Literal["well", "waiting", "failed"]
+SERVICE_LABEL = "com.docker.compose.service"
+ENDED = ("exited", "dead", "removing")
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service as it is on a machine. ``image`` is the name its container was made from, ``image_id`` the image."""
+
+    service: str
+    image: str
+    image_id: str
+    running: bool
+
+
+@dataclass(frozen=True)
+class Version:
+    """What a machine runs. ``commit`` of its checkout; ``None`` where that is no git repository, or is not moved."""
+
+    machine: str
+    commit: str | None
+    services: tuple[Service, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """For the journal."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Version:
+        """From the journal."""
+        return cls(data["machine"], data["commit"], tuple(Service(**service) for service in data["services"]))
+
+
+@dataclass(frozen=True)
+class PlannedRelease:
+    """The version to come. ``commit`` is what ``ref`` meant; without them the files are taken as they are."""
+
+    ref: str | None
+    commit: str | None
+    services: tuple[str, ...]
+    machines: tuple[str, ...]
+    wave: int
+
+
+@dataclass(frozen=True)
+class ContainerState:
+    """One container as ``docker container inspect`` has it. ``health`` is ``None`` where it has no health check."""
+
+    service: str
+    image: str
+    image_id: str
+    status: str
+    health: str | None
+    exit_code: int
+    restarts: int
+
+
+def containers(inspected: str) -> tuple[ContainerState, ...]:
+    """Read what ``docker container inspect`` printed."""
+    return tuple(
+        ContainerState(
+            service=one["Config"]["Labels"].get(SERVICE_LABEL, ""),
+            image=one["Config"]["Image"],
+            image_id=one["Image"],
+            status=one["State"]["Status"],
+            health=(one["State"].get("Health") or {}).get("Status"),
+            exit_code=one["State"]["ExitCode"],
+            restarts=one.get("RestartCount", 0),
+        )
+        for one in json.loads(inspected)
+    )
+
+
+def version(machine: str, commit: str | None, states: Sequence[ContainerState]) -> Version:
+    """What runs there; of several containers of a service one that runs speaks for all."""
+    chosen: dict[str, Service] = {}
+    for state in sorted(states, key=lambda state: state.status == "running"):
+        running = state.status == "running" or chosen.get(state.service, _NOT_RUNNING).running
+        chosen[state.service] = Service(state.service, state.image, state.image_id, running)
+    return Version(machine, commit, tuple(chosen[name] for name in sorted(chosen)))
+
+
+def condition(states: Sequence[ContainerState], services: Sequence[str]) -> tuple[Condition, str]:
+    """Whether all services are up, and if not, in a few words why.
+
+    A container that has ended or is unhealthy will not get well by waiting.
+    """
+    for state in states:
+        if state.status in ENDED:
+            return "failed", f"{state.service} ended with exit code {state.exit_code}"
+        if state.health == "unhealthy":
+            return "failed", f"{state.service} is unhealthy, as its own health check says"
+    waiting = list(_waiting(states, services))
+    if waiting:
+        return "waiting", "; ".join(waiting)
+    return "well", "all containers are up"
+
+
+def restarts(states: Sequence[ContainerState]) -> int:
+    """How often Docker had to start these containers again."""
+    return sum(state.restarts for state in states)
+
+
+def waves(machines: Sequence[str], size: int) -> tuple[tuple[str, ...], ...]:
+    """Machines in their order, so many at a time."""
+    return tuple(tuple(machines[begin : begin + size]) for begin in range(0, len(machines), size))
+
+
+def built_here(config: str, services: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Which services are built and which are fetched, of a project as ``docker compose config`` prints it.
+
+    Raises ``KeyError`` with the first service that the project does not have.
+    """
+    known = json.loads(config).get("services", {})
+    missing = next((service for service in services if service not in known), None)
+    if missing is not None:
+        raise KeyError(missing)
+    built = tuple(service for service in services if known[service].get("build"))
+    return built, tuple(service for service in services if service not in built)
+
+
+def _waiting(states: Sequence[ContainerState], services: Sequence[str]) -> Iterator[str]:
+    present = {state.service for state in states}
+    yield from (f"{service} has no container" for service in services if service not in present)
+    for state in states:
+        if state.status != "running":
+            yield f"{state.service} is {state.status}"
+        elif state.health not in (None, "healthy"):
+            yield f"{state.service} is {state.health}"
+
+
+_NOT_RUNNING = Service("", "", "", running=False)
