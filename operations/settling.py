@@ -6,7 +6,10 @@ as done, or is undone as a failure would have been, or a person is asked.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from operations.advisory import STEADY, lock_database
 from operations.backup_leftovers import remove_leftovers
@@ -29,6 +32,7 @@ from operations.migrations import formats
 from operations.migrations.model import Format
 from operations.ports import Session
 from operations.reality import MIGRATING, judge, look
+from operations.release.settling import settle_release
 from operations.traces import Trace, at_a_boundary, trace_of
 from operations.undoing import undo
 
@@ -81,7 +85,10 @@ def _drop_scratch_databases(context: Context) -> tuple[str, ...]:
 def _settle(context: Context, lock: Lock, record: RunRecord) -> str:
     journal = Journal.reopen(context, lock, record.run_id)
     if record.operation in MIGRATING:
-        return _settle_migrating(context, journal, trace_of(record))
+        settled = _settle_migrating(context, journal, trace_of(record))
+        said = settled.said + settle_release(context, journal, record, settled.state)
+        journal.finish(settled.outcome, settled_by=lock.owner.run_id, **settled.facts)
+        return said
     with context.database.session(purpose="settle") as session:
         state = judge(context, record, look(session, _format(context)))
     journal.finish("interrupted", state=state, settled_by=lock.owner.run_id)
@@ -93,7 +100,17 @@ def _format(context: Context) -> Format:
     return formats.detect(context.files, context.environment.migrations)
 
 
-def _settle_migrating(context: Context, journal: Journal, trace: Trace) -> str:
+@dataclass(frozen=True)
+class _Settled:
+    """What became of a run: ``outcome`` and ``facts`` for its journal, and which schema the application now meets."""
+
+    outcome: str
+    state: Literal["old", "new"]
+    said: str
+    facts: Mapping[str, Any]
+
+
+def _settle_migrating(context: Context, journal: Journal, trace: Trace) -> _Settled:
     format = _format(context)
     session = context.database.connect(purpose=f"settle {trace.run_id}")
     try:
@@ -102,11 +119,11 @@ def _settle_migrating(context: Context, journal: Journal, trace: Trace) -> str:
         lock_database(context, session, format.lock_id)
         state = look(session, format).state(trace)
         if state == "new":
-            journal.finish("deployed", state="new", settled_by=journal.lock.owner.run_id)
-            return f"Run {trace.run_id} had died after all its work was committed; the new state stands."
+            said = f"Run {trace.run_id} had died after all its work was committed; the new state stands."
+            return _Settled("deployed", "new", said, {"state": "new"})
         if state == "old":
-            journal.finish("rolled_back", state="old", settled_by=journal.lock.owner.run_id)
-            return f"Run {trace.run_id} had died and left nothing behind; the old state stands."
+            said = f"Run {trace.run_id} had died and left nothing behind; the old state stands."
+            return _Settled("rolled_back", "old", said, {"state": "old"})
         return _settle_between(context, journal, trace, session, format)
     finally:
         session.close()
@@ -124,7 +141,7 @@ def _unsettled(context: Context, trace: Trace, error: LocktenderError) -> NeedsA
     )
 
 
-def _settle_between(context: Context, journal: Journal, trace: Trace, session: Session, format: Format) -> str:
+def _settle_between(context: Context, journal: Journal, trace: Trace, session: Session, format: Format) -> _Settled:
     rows = look(session, format).rows
     try:
         rollback = undo(context, journal, (trace,), session, format, completed=False)
@@ -134,10 +151,11 @@ def _settle_between(context: Context, journal: Journal, trace: Trace, session: S
         if not at_a_boundary(trace, rows):
             raise _unsettled(context, trace, error) from error
         present = [name for name, row_id in trace.row_ids.items() if row_id in rows]
-        journal.finish("partial", state="between", applied=present, settled_by=journal.lock.owner.run_id)
-        return (
+        said = (
             f"Run {trace.run_id} had died after {', '.join(present)} and before the rest. Others have written since, "
             "so those stay; the rest is pending."
         )
-    journal.finish("rolled_back", state="old", rollback=rollback.method, settled_by=journal.lock.owner.run_id)
-    return f"Run {trace.run_id} had died half-way and was undone ({rollback.method}); the old state stands."
+        # The version before ran while others wrote, and no other version fits what stands in between.
+        return _Settled("partial", "old", said, {"state": "between", "applied": present})
+    said = f"Run {trace.run_id} had died half-way and was undone ({rollback.method}); the old state stands."
+    return _Settled("rolled_back", "old", said, {"state": "old", "rollback": rollback.method})

@@ -5,7 +5,7 @@ What is about to be done stands in the journal first, so that a run that dies ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from operations.context import Context
@@ -64,7 +64,8 @@ class Release:
         for machine in self._checkouts():
             machine.refuse_changes()
         self.before = tuple(machine.look(machine.head() if moves else None) for machine in self.machines)
-        self.journal.record(PREPARED, commit=self.planned.commit, before=[version.to_json() for version in self.before])
+        before = [version.to_json() for version in self.before]
+        self.journal.record(PREPARED, ref=self.planned.ref, commit=self.planned.commit, before=before)
         self.begun = True
         self._each(lambda machine, before: machine.keep_images(before, self.run_id))
         self._check_out_planned()
@@ -152,13 +153,6 @@ class Release:
         own = database_machine(self.context, self.app)
         elsewhere = all(machine.host is not own.host for machine in self.machines)
         return (*self.machines, *([own] if elsewhere and own.head() is not None else []))
-
-
-def recorded(facts: Mapping[str, object]) -> tuple[str | None, tuple[Version, ...]]:
-    """The commit and the versions before it, of a journal's ``release`` entry."""
-    commit, before = facts["commit"], facts["before"]
-    assert isinstance(before, list)  # noqa: S101 - as written above
-    return (str(commit) if commit else None), tuple(Version.from_json(one) for one in before)
 
 
 def _ran(before: Version, services: Sequence[str]) -> bool:
