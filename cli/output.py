@@ -115,6 +115,8 @@ def print_error(error: LocktenderError, exit_code: ExitCode, color: bool | None)
     """What happened and why, what to do next, and what it is called, on stderr."""
     first, *rest = error.message.splitlines() or [error.code]
     lines = [click.style("error: ", fg="red", bold=True) + click.style(first, bold=True), *rest]
+    for told in error.details.get("logs", ()):
+        lines += [click.style(f"  | {line}", dim=True) for line in str(told).splitlines()]
     if error.hint:
         lines.append(click.style("next: ", fg="cyan", bold=True) + error.hint)
     names = ", ".join(filter(None, (error.code, error.prisma_code)))

@@ -49,6 +49,10 @@ def view(result: DeployResult) -> Iterator[RenderableType | str]:
             yield f"  kept beside it: database {result.rollback.kept_database}"
     if result.backup_id:
         yield f"  backup: {result.backup_id}"
+    if result.plan and result.plan.release and result.plan.release.commit:
+        yield f"  version: {result.plan.release.commit[:12]} ({result.plan.release.ref})"
+    if result.downtime_seconds:
+        yield f"  the application was out for {result.downtime_seconds:.1f} s"
     if result.outcome == "planned" and result.plan:
         yield from _plan(result)
     for name in result.applied:
@@ -76,7 +80,9 @@ def _plan(result: DeployResult) -> Iterator[RenderableType | str]:
         way = "down.sql" if one.down else "inverse or backup"
         table.add_row(Text(f"  {one.name}"), atomic, Text(one.reason), Text(way))
     yield table
-    yield from (f"  {number}. {step.name}: {step.what}" for number, step in enumerate(result.plan.steps, 1))
+    for number, step in enumerate(result.plan.steps, 1):
+        yield f"  {number}. {step.name}: {step.what}"
+        yield from (f"       $ {typed}" for typed in step.commands)
 
 
 def _steps(result: DeployResult) -> RenderableType:

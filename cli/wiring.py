@@ -19,7 +19,7 @@ from operations.adapters.processes import LocalProcesses
 from operations.context import Context
 from operations.database_url import parse_database_url
 from operations.errors import UsageError
-from operations.ports import Database, Report
+from operations.ports import Database, Http, Report
 from operations.secret import Secret
 from operations.settings import Environment
 
@@ -83,7 +83,16 @@ def context(chosen: Environment, options: Options, report: Report) -> Context:
         client_directories=_embedded_directories(),
         command=command_prefix(options),
         actor=f"{_user()}@{socket.gethostname()}",
+        http=_http(chosen),
     )
+
+
+def _http(chosen: Environment) -> Http | None:
+    if chosen.app is None or chosen.app.health_url is None:
+        return None
+    from operations.adapters.http import HttpClient
+
+    return HttpClient()
 
 
 def command_prefix(options: Options) -> str:

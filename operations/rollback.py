@@ -1,4 +1,4 @@
-"""Rollback: the database as it was before the last deploy, or before a named run."""
+"""Rollback: the database, and the application with it, as they were before the last deploy, or before a named run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from operations.errors import (
     NeedsAttention,
     NotFound,
 )
-from operations.journal import Journal, RunRecord, read, records
+from operations.journal import STARTED, Journal, RunRecord, records
 from operations.layout import new_id
 from operations.lock import held
 from operations.migrations import formats
@@ -24,9 +24,14 @@ from operations.outcome import DeployResult
 from operations.pooler import refuse_pooler
 from operations.ports import Session
 from operations.reality import MIGRATING, Reality, look
+from operations.release.release import PREPARED, Release
+from operations.release.settling import release_of
+from operations.release.watching import Outages, probing
 from operations.settling import clean, settle
 from operations.traces import Trace, trace_of
 from operations.undoing import Rollback, foresee, undo
+
+ROLLBACK = "rollback"
 
 
 def rollback(
@@ -35,16 +40,17 @@ def rollback(
     """Undo the last deploy, or everything since before ``run_id``.
 
     By the migrations' own way down where that is proven, else by restoring the backup from just before and swapping it
-    in; then the database as it was stays beside it. Raises ``DataWouldBeLost`` if others have written since and
+    in; then the database as it was stays beside it. An application that was deployed with it is stopped meanwhile, and
+    comes back in its version before. Raises ``DataWouldBeLost`` if others have written since and
     ``accept_data_loss`` is not set; ``NotFound`` for an unknown run, or if there is nothing to undo.
     """
     own_id = new_id(context.clock.now(), secrets.token_hex(3))
     format = formats.detect(context.files, context.environment.migrations)
     if dry_run:
         with context.database.session(purpose="plan") as session:
-            traces = runs_to_undo(records(context), look(session, format), run_id)
-            return DeployResult(own_id, "planned", notes=foresee(context, traces, session, format))
-    with held(context, "rollback", own_id) as lock:
+            runs = runs_to_undo(records(context), look(session, format), run_id)
+            return DeployResult(own_id, "planned", notes=_foreseen(context, runs, session, format))
+    with held(context, ROLLBACK, own_id) as lock:
         refuse_pooler(context)
         # A named run may be the very one that could not be settled: then it is undone here, not before.
         notes = settle(context, lock) if run_id is None else clean(context)
@@ -52,14 +58,82 @@ def rollback(
         try:
             session.reset(STEADY)
             lock_database(context, session, format.lock_id)
-            traces = runs_to_undo(records(context), look(session, format), run_id)
-            journal = Journal.open(context, lock, "rollback", undoes=[trace.run_id for trace in traces])
-            way = _undo(context, journal, traces, session, format, accept_data_loss)
+            runs = runs_to_undo(records(context), look(session, format), run_id)
+            journal = Journal.open(context, lock, ROLLBACK, undoes=[run.run_id for run in runs])
+            outages = Outages()
+            release = _release(context, journal, runs, outages)
+            with probing(context, release.machines if release else (), outages):
+                way = _with_application(context, journal, runs, session, format, accept_data_loss, release)
         finally:
             session.close()
         journal.finish("rolled_back", rollback=way.method)
-    point = traces[-1].restore_point
-    return DeployResult(own_id, "rolled_back", rollback=way, backup_id=point.backup_id if point else None, notes=notes)
+    point = trace_of(runs[-1]).restore_point
+    return DeployResult(
+        own_id,
+        "rolled_back",
+        rollback=way,
+        backup_id=point.backup_id if point else None,
+        downtime_seconds=outages.until(context.clock.now()),
+        notes=notes,
+    )
+
+
+def _foreseen(context: Context, runs: Sequence[RunRecord], session: Session, format: Format) -> tuple[str, ...]:
+    traces = tuple(trace for trace in map(trace_of, runs) if trace.row_ids)
+    said = foresee(context, traces, session, format) if traces else ()
+    oldest = next((run.first(PREPARED) for run in reversed(runs) if run.first(PREPARED)), None)
+    if oldest is None:
+        return said
+    commit = next((one["commit"] for one in oldest["before"] if one["commit"]), None)
+    version = f"commit {commit[:12]}" if commit else "the images from before"
+    return (*said, f"The application would be stopped meanwhile, and come back in its version before: {version}.")
+
+
+def _release(context: Context, journal: Journal, runs: Sequence[RunRecord], outages: Outages) -> Release | None:
+    """The oldest of them that brought a version: what was before that is what comes back."""
+    found = [release for run in runs if (release := release_of(context, journal, run))]
+    if not found:
+        return None
+    found[-1].outages = outages
+    return found[-1]
+
+
+def _with_application(
+    context: Context,
+    journal: Journal,
+    runs: Sequence[RunRecord],
+    session: Session,
+    format: Format,
+    accept_data_loss: bool,
+    release: Release | None,
+) -> Rollback:
+    """The database with the application stopped; if that fails the application goes on in the version it has."""
+    traces = tuple(trace for trace in map(trace_of, runs) if trace.row_ids)
+    if release and traces:
+        release.stop()
+    try:
+        way = _undo(context, journal, traces, session, format, accept_data_loss) if traces else _NOTHING_TO_UNDO
+    except LocktenderError:
+        if release and traces:
+            release.resume()
+        raise
+    if release:
+        release.started = True
+        _bring_back(context, journal, release)
+    return way
+
+
+def _bring_back(context: Context, journal: Journal, release: Release) -> None:
+    try:
+        release.go_back()
+    except LocktenderError as error:
+        journal.finish("needs_attention", error=error.message, code=error.code)
+        raise NeedsAttention(
+            "The database is in the state before, but the application's version before could not be brought back: "
+            f"{error.message}",
+            hint=f"Mend the cause, then {context.command} deploy --ref with the version that is wanted.",
+            details=error.details,
+        ) from error
 
 
 def _undo(
@@ -70,7 +144,7 @@ def _undo(
     format: Format,
     accept_data_loss: bool,
 ) -> Rollback:
-    completed = any(run.finished for run in (read(context, trace.run_id) for trace in traces) if run)
+    completed = any(run.finished for run in records(context) if run.run_id in {trace.run_id for trace in traces})
     try:
         return undo(context, journal, traces, session, format, completed=completed, accept_data_loss=accept_data_loss)
     except (ConnectionLost, DatabaseUnreachable, KeyboardInterrupt) as lost:
@@ -97,20 +171,34 @@ def _is_undone(context: Context, traces: Sequence[Trace], format: Format) -> boo
     return all(reality.state(trace) == "old" for trace in traces)
 
 
-def runs_to_undo(history: Sequence[RunRecord], reality: Reality, run_id: str | None) -> tuple[Trace, ...]:
-    """The deploys that are in the database, wholly or partly, and are to be undone, newest first. Pure.
+def runs_to_undo(history: Sequence[RunRecord], reality: Reality, run_id: str | None) -> tuple[RunRecord, ...]:
+    """The deploys that stand, wholly or partly, and are to be undone, newest first. Pure.
 
     Without ``run_id`` that is the last one; with it, that one and all after it.
     """
-    traces = [trace_of(record) for record in reversed(history) if record.operation in MIGRATING]
-    standing = [trace for trace in traces if reality.state(trace) != "old"]
+    undone = {
+        run_id
+        for record in history
+        if record.operation == ROLLBACK and record.outcome == "rolled_back"
+        for run_id in record.first(STARTED).get("undoes", ())
+    }
+    standing = [run for run in reversed(history) if run.operation in MIGRATING and _stands(run, reality, undone)]
     if not standing:
         raise NotFound("There is no deploy to undo.", hint="backup list shows what there is to restore.")
     if run_id is None:
         return (standing[0],)
-    ids = [trace.run_id for trace in standing]
+    ids = [run.run_id for run in standing]
     if run_id not in ids:
-        raise NotFound(
-            f"Run {run_id} is not a deploy that is in the database now.", hint=f"Those are: {', '.join(ids)}."
-        )
+        raise NotFound(f"Run {run_id} is not a deploy that stands now.", hint=f"Those are: {', '.join(ids)}.")
     return tuple(standing[: ids.index(run_id) + 1])
+
+
+def _stands(run: RunRecord, reality: Reality, undone: set[str]) -> bool:
+    """Of a run with migrations the database itself tells; of one that only brought a version, its journal."""
+    trace = trace_of(run)
+    if trace.row_ids:
+        return reality.state(trace) != "old"
+    return run.outcome == "deployed" and bool(run.first(PREPARED)) and run.run_id not in undone
+
+
+_NOTHING_TO_UNDO = Rollback("transaction", lossless=True)

@@ -32,7 +32,7 @@ from operations.migrations import formats
 from operations.migrations.model import Format
 from operations.ports import Session
 from operations.reality import MIGRATING, judge, look
-from operations.release.settling import settle_release
+from operations.release.settling import settle_release, settle_rollback
 from operations.traces import Trace, at_a_boundary, trace_of
 from operations.undoing import undo
 
@@ -91,9 +91,13 @@ def _settle(context: Context, lock: Lock, record: RunRecord) -> str:
         return said
     with context.database.session(purpose="settle") as session:
         state = judge(context, record, look(session, _format(context)))
-    journal.finish("interrupted", state=state, settled_by=lock.owner.run_id)
     when = "after its work was done" if state == "new" else "before it changed anything"
-    return f"Run {record.run_id} ({record.operation}) had died {when}; the {state} state stands."
+    said = f"Run {record.run_id} ({record.operation}) had died {when}; the {state} state stands."
+    said += settle_rollback(context, journal, record, state)
+    # A rollback that had done its work is one: what it has undone must not count as deployed.
+    outcome = "rolled_back" if record.operation == "rollback" and state == "new" else "interrupted"
+    journal.finish(outcome, state=state, settled_by=lock.owner.run_id)
+    return said
 
 
 def _format(context: Context) -> Format:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from operations.errors import ConfigurationError
 from operations.settings import Environment
 
-TOUCHES_APP = frozenset({"deploy"})
-"""Operations that have to stop and start the application where one is configured."""
-
 
 def refuse_unsupported(environment: Environment, operation: str) -> None:
     """Raise ``ConfigurationError`` if ``operation`` would have to ignore a section of this environment."""
@@ -22,7 +19,6 @@ def refuse_unsupported(environment: Environment, operation: str) -> None:
 def not_acted_on(environment: Environment) -> tuple[str, ...]:
     """Sections that are there without effect yet, for ``check`` to say so."""
     present = {
-        "app": environment.app is not None,
         "approvals": bool(environment.approvals),
         "alerts": bool(environment.alerts.webhooks),
     }
@@ -32,8 +28,6 @@ def not_acted_on(environment: Environment) -> tuple[str, ...]:
 def _unsupported(environment: Environment, operation: str) -> str | None:
     if environment.server is not None:
         return "server"
-    if environment.app is not None and operation in TOUCHES_APP:
-        return "app"
     if operation in environment.approvals:
         return f"approvals.{operation}"
     return None
@@ -42,6 +36,4 @@ def _unsupported(environment: Environment, operation: str) -> str | None:
 def _instead(section: str) -> str:
     if section == "server":
         return "until then, run locktender on the server itself."
-    if section == "app":
-        return "until then, stop the app yourself and use apply, or deploy with strategy online."
     return "until then, nobody can approve."

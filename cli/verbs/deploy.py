@@ -15,6 +15,7 @@ EXAMPLE = """
 locktender deploy --dry-run
 locktender deploy
 locktender deploy --strategy online
+locktender deploy --ref main
 """
 
 
@@ -24,16 +25,22 @@ locktender deploy --strategy online
     type=click.Choice(["maintenance", "online"]),
     help="Override the environment's: is the application stopped while migrations run?",
 )
-@click.option("--dry-run", is_flag=True, help="Show the plan; change nothing.")
-def command(desk: Desk, strategy: Literal["maintenance", "online"] | None, dry_run: bool) -> Answer:
+@click.option(
+    "--ref",
+    metavar="REF",
+    help="Branch, tag or commit of the application to check out for it (default: the files as they are).",
+)
+@click.option("--dry-run", is_flag=True, help="Show the plan with every command; change nothing.")
+def command(desk: Desk, strategy: Literal["maintenance", "online"] | None, ref: str | None, dry_run: bool) -> Answer:
     """Bring the database to what the migrations folder says, with a way back at every step.
 
     A verified backup comes first. What PostgreSQL can run in one transaction runs in one; whatever fails is undone
-    where that loses nothing. Exit 0: deployed, or nothing to do; 3: failed, and the old state stands; 4: a person is
-    needed.
+    where that loses nothing. An application in Docker Compose is built first, stopped while migrations run (unless the
+    strategy is online), started, and watched until it is well; if it does not come up, its version before comes back.
+    Exit 0: deployed, or nothing to do; 3: failed, and the old state stands; 4: a person is needed.
     """
     context = desk.context("deploy")
 
     from operations.deploy import deploy
 
-    return answered(lambda: deploy(context, strategy=strategy, dry_run=dry_run))
+    return answered(lambda: deploy(context, strategy=strategy, ref=ref, dry_run=dry_run))

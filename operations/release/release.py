@@ -107,6 +107,12 @@ class Release:
         if self.started:
             self.stop()
 
+    def resume(self) -> None:
+        """What was stopped goes on, in the version that is there."""
+        for machine in self.machines:
+            machine.up()
+        self._tell_outage(well=True)
+
     def go_back(self) -> None:
         """The version before, as it was; where that ran it must be well again. Raises what its parts raise."""
         if not self.begun:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from operations.context import Context
 from operations.errors import LocktenderError
-from operations.journal import Journal, RunRecord
+from operations.journal import STARTED, Journal, RunRecord, read
 from operations.release.model import PlannedRelease, Version
 from operations.release.release import PREPARED, STARTING, STOPPING, Release, machines_of
+from operations.traces import State
 
 
 def release_of(context: Context, journal: Journal, record: RunRecord) -> Release | None:
@@ -28,7 +27,7 @@ def release_of(context: Context, journal: Journal, record: RunRecord) -> Release
     return release
 
 
-def settle_release(context: Context, journal: Journal, record: RunRecord, state: Literal["old", "new"]) -> str:
+def settle_release(context: Context, journal: Journal, record: RunRecord, state: State) -> str:
     """Forward where the database is in the ``new`` state, else back; says in a sentence what came of it, or nothing.
 
     What does not come up is said, and no reason to stop: a later deploy may be just what mends it.
@@ -46,3 +45,23 @@ def settle_release(context: Context, journal: Journal, record: RunRecord, state:
     except LocktenderError as error:
         return f" The application's {version} could not be started: {error.message}"
     return f" The application runs its {version}."
+
+
+def settle_rollback(context: Context, journal: Journal, record: RunRecord, state: State) -> str:
+    """The application that a dead rollback had stopped: in the version before if the database is, else as it was."""
+    if not record.first(STOPPING):
+        return ""
+    undone = (read(context, run_id) for run_id in record.first(STARTED).get("undoes", ()))
+    found = [release for run in undone if run and (release := release_of(context, journal, run))]
+    if not found:
+        return ""
+    release = found[-1]
+    release.started = True
+    try:
+        if state == "new":
+            release.go_back()
+        else:
+            release.resume()
+    except LocktenderError as error:
+        return f" The application could not be started: {error.message}"
+    return f" The application runs {'its version before' if state == 'new' else 'as it did'}."
