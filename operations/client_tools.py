@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from operations import client_places, database_container
-from operations.client_places import Inside, Installed, Place, Sidecar
+from operations.client_places import InDocker, Inside, Installed, Place, Sidecar
 from operations.commands import postgres_client as client
 from operations.context import Context
 from operations.database_container import DatabaseContainer
@@ -68,6 +68,9 @@ class ClientTools:
         )
 
 
+_OF_IMAGES: dict[tuple[type[Place], str], ClientTools] = {}
+
+
 def find(context: Context, server_version: int) -> ClientTools:
     """The tools of the server's own major version: others write or read archives that do not fit.
 
@@ -119,6 +122,18 @@ def _directories(context: Context, major: int) -> Iterator[str]:
 
 
 def _tools(context: Context, place: Place, directory: str) -> ClientTools | None:
+    """Those of an image are looked at once in a process: its id stands for what is in it."""
+    if not isinstance(place, InDocker):
+        return _probed(context, place, directory)
+    key = (type(place), place.container.image)
+    known = _OF_IMAGES.get(key) or _probed(context, place, directory)
+    if known is None:
+        return None
+    _OF_IMAGES[key] = known
+    return replace(known, place=place)
+
+
+def _probed(context: Context, place: Place, directory: str) -> ClientTools | None:
     """``None`` if they are not both there, and the same.
 
     zstd is tried on a server that cannot be there: a build without it complains of that before it connects.
