@@ -19,7 +19,7 @@ from operations.adapters.processes import LocalProcesses
 from operations.context import Context
 from operations.database_url import parse_database_url
 from operations.errors import UsageError
-from operations.ports import Database, Http, Report
+from operations.ports import Database, Host, Http, Report
 from operations.secret import Secret
 from operations.settings import Environment
 
@@ -73,10 +73,11 @@ def _local(options: Options) -> Environment:
 
 def context(chosen: Environment, options: Options, report: Report) -> Context:
     """The means to work on an environment of this machine."""
+    host = LocalHost()
     return Context(
         environment=chosen,
-        host=LocalHost(),
-        database=PostgresDatabase(parse_database_url(chosen.database_url)),
+        host=host,
+        database=_database_of(chosen, host),
         clock=SystemClock(),
         processes=LocalProcesses(),
         report=report,
@@ -93,6 +94,16 @@ def _http(chosen: Environment) -> Http | None:
     from operations.adapters.http import HttpClient
 
     return HttpClient()
+
+
+def _database_of(chosen: Environment, host: Host) -> PostgresDatabase:
+    """Where the host finds it, if it may be a container's."""
+    parameters = parse_database_url(chosen.database_url)
+    if chosen.app is None or chosen.app.database_service is None:
+        return PostgresDatabase(parameters)
+    from operations.database_container import seen_from_host
+
+    return PostgresDatabase(parameters, lambda: host.reach(*seen_from_host(host, chosen.app, parameters.target)))
 
 
 def command_prefix(options: Options) -> str:

@@ -50,15 +50,17 @@ def archive_into(context: Context, manifest: Manifest, database: str) -> None:
     meter = Meter("restoring", _tables(manifest), context.report)
     with _parts(context, tools, archive, manifest, role) as parts:
         for entries in parts:
-            completed = context.host.run(
+            completed = tools.run_connected(
+                context,
                 client.restore(
                     tools.pg_restore,
                     archive,
-                    replace(context.database.target, database=database),
+                    replace(tools.seen(context.database.target), database=database),
                     jobs=jobs_for(context, role.free_connections),
                     entries=entries,
                 ),
-                env={**_environment(context, database), **client.quick_restore(max(memory, MAINTENANCE_MEMORY))},
+                database,
+                settings=client.quick_restore(max(memory, MAINTENANCE_MEMORY)),
                 timeout=patience(manifest.database_bytes),
                 on_line=meter.line,
             )
@@ -74,7 +76,7 @@ def read_through(context: Context, tools: ClientTools, directory: str, files: Ma
 
     def read(entries: str) -> None:
         argv = client.read_through(tools.pg_restore, directory, entries)
-        completed = context.host.run(argv, env=client.PLAIN, timeout=patience(size))
+        completed = tools.run(context, argv, timeout=patience(size))
         if completed.returncode:
             raise BackupFailed(f"The archive cannot be read: {telling(completed.stderr, tool_secrets(context))}")
 
@@ -96,10 +98,6 @@ def _tables(manifest: Manifest) -> Iterator[Table]:
     for name, rows in manifest.tables.items():
         schema, _, relation = name.partition(".")
         yield Table(name, schema.strip('"'), relation.strip('"'), bytes=rows.rows)
-
-
-def _environment(context: Context, database: str) -> dict[str, str]:
-    return {**context.database.client_environment(database), **client.PLAIN}
 
 
 def _drop_missing_schemas(session: Session, manifest: Manifest) -> None:
@@ -152,7 +150,7 @@ def _listed(context: Context, tools: ClientTools, archive: str) -> Iterator[tupl
     path = lists_path(context)
     try:
         argv = client.table_of_contents(tools.pg_restore, archive, path)
-        completed = context.host.run(argv, env=client.PLAIN, timeout=patience(0))
+        completed = tools.run(context, argv, timeout=patience(0))
         if completed.returncode:
             raise BackupFailed(f"The archive cannot be read: {telling(completed.stderr, tool_secrets(context))}")
         yield path, context.host.read(path).decode(errors="surrogateescape")

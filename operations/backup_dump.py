@@ -171,17 +171,19 @@ def _run_pg_dump(
     jobs: int,
 ) -> None:
     meter = Meter("dumping", tables, context.report)
-    completed = context.host.run(
+    target = context.database.target
+    completed = tools.run_connected(
+        context,
         client.dump(
             tools.pg_dump,
-            context.database.target,
+            tools.seen(target),
             directory,
             jobs=jobs,
             snapshot=snapshot,
             compression=tools.compression,
             lock_wait=LOCK_WAIT,
         ),
-        env={**context.database.client_environment(), **client.PLAIN},
+        target.database,
         timeout=patience(role.database_bytes),
         on_line=meter.line,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 
+from operations.client_places import end_orphans
 from operations.context import Context
 from operations.errors import HostError
 from operations.layout import PARTIAL, backup_path, state_directory
@@ -25,6 +26,7 @@ def partial_path(context: Context, backup_id: str) -> str:
 
 def remove_leftovers(context: Context) -> tuple[str, ...]:
     """Remove what dead runs of this environment left half-written; the caller holds the lock. Returns the names."""
+    end_orphans(context)
     _remove_old_lists(context)
     base = context.environment.backup_dir
     names = [name.removesuffix("/") for name in context.host.list(base) if name.endswith(f"{_ending(context)}/")]

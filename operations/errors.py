@@ -90,6 +90,12 @@ class ClientToolsMissing(UsageError):
     code = "client_tools_missing"
 
 
+class DockerUnusable(UsageError):
+    """Docker or Compose v2 is not installed on the host, or this account may not use it."""
+
+    code = "docker_unusable"
+
+
 # --- exit 3: failed, and the old state stands ----------------------------------------------------------------------
 
 
@@ -115,6 +121,12 @@ class CommandFailed(OperationFailed):
     """A program on the host ended with an error or ran out of time."""
 
     code = "command_failed"
+
+
+class DockerUnreachable(OperationFailed):
+    """Docker is installed on the host, but its daemon does not answer."""
+
+    code = "docker_unreachable"
 
 
 class HostError(OperationFailed):

@@ -125,6 +125,8 @@ class Target:
     database: str
     user: str
     schema: str | None = None
+    hostaddr: str | None = None
+    """Numeric address to connect to, where ``host`` is not to be looked up; the name is still what TLS compares."""
 
     def __str__(self) -> str:
         return f"{self.database} on {self.host}:{self.port}"

@@ -54,10 +54,14 @@ def test_restore() -> None:
 
 
 def test_the_rest() -> None:
-    assert client.version("pg_dump") == ["pg_dump", "--version"]
-    assert client.try_compression("pg_dump", "zstd:1") == [
-        "pg_dump", "--format=plain", "--compress=zstd:1", "--file=/dev/null",
-    ]  # fmt: skip
+    assert client.probe("/bin/pg_dump", "/bin/pg_restore") == [
+        "sh",
+        "-c",
+        '"$1" --version && "$2" --version && { "$1" --compress=zstd:1 --file=/dev/null; :; }',
+        "sh",
+        "/bin/pg_dump",
+        "/bin/pg_restore",
+    ]
     assert client.table_of_contents("pg_restore", "/b/x", "/t") == ["pg_restore", "--list", "--file=/t", "/b/x"]
     assert client.read_through("pg_restore", "/b/x") == ["pg_restore", "--file=/dev/null", "/b/x"]
     assert client.read_through("pg_restore", "/b/x", "/e") == [

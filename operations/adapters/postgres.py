@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -24,6 +25,8 @@ from operations.ports import Row, Target
 from operations.quoting import identifier, literal
 
 CONNECT_TIMEOUT = "10"
+FRESH_FOR = 5.0
+"""Seconds for which an address that was told is not asked for again: after a restart it may be somebody else's."""
 KEEPALIVE = {
     "keepalives_idle": "15",
     "keepalives_interval": "5",
@@ -54,10 +57,16 @@ T = TypeVar("T")
 
 
 class PostgresDatabase:
-    """A database reached straight over libpq."""
+    """A database reached over libpq: where the URL says, or where ``address`` says that this process finds it.
 
-    def __init__(self, parameters: ConnectionParameters) -> None:
+    ``address`` gives the numeric address and the port, and raises where there is none at present. TLS goes on to
+    compare the host's name.
+    """
+
+    def __init__(self, parameters: ConnectionParameters, address: Callable[[], tuple[str, int]] | None = None) -> None:
         self._parameters = parameters
+        self._address = address
+        self._known: tuple[float, tuple[str, int]] | None = None
 
     @property
     def target(self) -> Target:
@@ -66,6 +75,31 @@ class PostgresDatabase:
 
     def connect(self, database: str | None = None, *, purpose: str = "") -> PostgresSession:
         """A session whose search path is exactly ``?schema=``, where the URL names one."""
+        way, just_asked = self._way()
+        try:
+            return self._connected(way, database, purpose)
+        except LocktenderError:
+            self._known = None
+            if just_asked:
+                raise
+            # Somebody else may have that address by now, who knows neither the user nor the database.
+            again, _ = self._way()
+            if again == way:
+                raise
+        return self._connected(again, database, purpose)
+
+    def _way(self) -> tuple[Mapping[str, str], bool]:
+        """libpq's keywords for the address, and whether it was asked for just now: what is known stays so for a bit."""
+        if self._address is None:
+            return {}, True
+        known, now = self._known, time.monotonic()
+        just_asked = known is None or now - known[0] > FRESH_FOR
+        if known is None or just_asked:
+            known = self._known = now, self._address()
+        host, port = known[1]
+        return {"port": str(port), **({} if host == self.target.host else {"hostaddr": host})}, just_asked
+
+    def _connected(self, way: Mapping[str, str], database: str | None, purpose: str) -> PostgresSession:
         target = self.target
         password = self._parameters.password
         keywords = {
@@ -78,6 +112,7 @@ class PostgresDatabase:
             "dbname": database or target.database,
             "client_encoding": "UTF8",
             "application_name": f"locktender {purpose}".strip(),
+            **way,
         }
         if password:
             keywords["password"] = password.reveal()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from operations.checks.model import Check, Probe
+from operations.context import Context
 
 SLOW = 0.25
 """Seconds for an answer to nothing: a deploy asks hundreds of times."""
@@ -28,7 +29,7 @@ def look(probe: Probe) -> Iterator[Check]:
             "Nothing can be written to a standby.",
             "Use the primary's address in the database URL.",
         )
-    elif not encrypted and not _is_local(target.host):
+    elif not encrypted and not _stays_here(probe.context):
         yield Check(
             "connection",
             "warn",
@@ -44,5 +45,9 @@ def look(probe: Probe) -> Iterator[Check]:
         yield Check("connection", "ok", detail)
 
 
-def _is_local(host: str) -> bool:
+def _stays_here(context: Context) -> bool:
+    """Whether nothing crosses a network: a service's own name is known only where its container runs."""
+    host, app = context.database.target.host, context.environment.app
+    if app and host == app.database_service:
+        return True
     return host in ("localhost", "::1") or host.startswith(("/", "127."))

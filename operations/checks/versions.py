@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from operations import client_tools
 from operations.checks.model import Check, Probe
-from operations.errors import ClientToolsMissing
+from operations.errors import LocktenderError
 
 OLDEST = 14
 """What PostgreSQL itself still maintains; tested are 15 and 18."""
@@ -28,7 +28,7 @@ def look(probe: Probe) -> Iterator[Check]:
         yield Check("server_version", "ok", f"PostgreSQL {major}.{version % 10000}")
     try:
         tools = client_tools.find(probe.context, version)
-    except ClientToolsMissing as missing:
+    except LocktenderError as missing:
         yield Check(
             "client_tools",
             "fail",
@@ -37,4 +37,4 @@ def look(probe: Probe) -> Iterator[Check]:
             missing.hint or f"apt install postgresql-client-{major}",
         )
     else:
-        yield Check("client_tools", "ok", f"pg_dump {tools.version // 10000 or tools.version} at {tools.pg_dump}")
+        yield Check("client_tools", "ok", str(tools))

@@ -11,13 +11,9 @@ from operations.settings import App
 
 
 def base(app: App) -> list[str]:
-    """What every command begins with: the project is the directory's, whoever calls from wherever."""
-    return ["docker", "compose", "--project-directory", app.directory, "--file", f"{app.directory}/{app.compose_file}"]
-
-
-def version() -> list[str]:
-    """Prints the number alone; Compose v1 has no such sub-command."""
-    return ["docker", "compose", "version", "--short"]
+    """How every command begins; Compose itself would look for a relative file where it is started."""
+    file = app.compose_file if app.compose_file.startswith("/") else f"{app.directory}/{app.compose_file}"
+    return ["docker", "compose", "--project-directory", app.directory, "--file", file]
 
 
 def config(app: App) -> list[str]:
@@ -26,8 +22,8 @@ def config(app: App) -> list[str]:
 
 
 def container_ids(app: App, services: Sequence[str], *, all: bool = False) -> list[str]:
-    """Ids of the services' containers, a line each; ``all``: also of those that do not run."""
-    return [*base(app), "ps", "--quiet", "--no-trunc", *(["--all"] if all else []), *services]
+    """Prints the ids of the services' containers, a line each; ``all``: of stopped ones and one-offs, too."""
+    return [*base(app), "ps", "--quiet", *(["--all"] if all else []), *services]
 
 
 def build(app: App, services: Sequence[str]) -> list[str]:
@@ -65,23 +61,3 @@ def remove(app: App, services: Sequence[str]) -> list[str]:
 def logs(app: App, service: str, lines: int) -> list[str]:
     """The last lines that a service has written."""
     return [*base(app), "logs", "--no-color", "--no-log-prefix", "--tail", str(lines), service]
-
-
-def inspect(container_ids: Sequence[str]) -> list[str]:
-    """Everything Docker knows of these containers, as a JSON list."""
-    return ["docker", "container", "inspect", *container_ids]
-
-
-def tag(image: str, name: str) -> list[str]:
-    """Give an image another name."""
-    return ["docker", "image", "tag", image, name]
-
-
-def untag(name: str) -> list[str]:
-    """Take a name from an image; without any name and container it is removed."""
-    return ["docker", "image", "rm", name]
-
-
-def tags(repository: str) -> list[str]:
-    """The tags that a repository has here, a line each."""
-    return ["docker", "image", "ls", "--format", "{{.Tag}}", repository]

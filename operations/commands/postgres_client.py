@@ -12,15 +12,15 @@ from operations.ports import Target
 PLAIN = {"LC_ALL": "C", "PG_COLOR": "never", "PGOPTIONS": ""}
 """Messages that can be read by machine, and nothing inherited from the user's own shell."""
 
-
-def version(program: str) -> list[str]:
-    """Prints ``pg_dump (PostgreSQL) 15.18 (…)``."""
-    return [program, "--version"]
+_PROBE = '"$1" --version && "$2" --version && { "$1" --compress=zstd:1 --file=/dev/null; :; }'
 
 
-def try_compression(pg_dump: str, method: str) -> list[str]:
-    """Ends before it connects, with a message of its own, if this build cannot compress so."""
-    return [pg_dump, "--format=plain", f"--compress={method}", "--file=/dev/null"]
+def probe(pg_dump: str, pg_restore: str) -> list[str]:
+    """Prints ``pg_dump (PostgreSQL) 15.18 (…)`` and the same of pg_restore; fails if one of them is not there.
+
+    On stderr pg_dump then complains, before it connects, if its build has no zstd.
+    """
+    return ["sh", "-c", _PROBE, "sh", pg_dump, pg_restore]
 
 
 def dump(
@@ -70,6 +70,8 @@ def restore(pg_restore: str, directory: str, target: Target, *, jobs: int, entri
 def connection_string(target: Target) -> str:
     """Everything but the password in so many words, so that no PGSERVICE and no name like a URL leads elsewhere."""
     parts = {"host": target.host, "port": str(target.port), "user": target.user, "dbname": target.database}
+    if target.hostaddr:
+        parts["hostaddr"] = target.hostaddr
     return " ".join(f"{key}='{_escaped(value)}'" for key, value in parts.items())
 
 

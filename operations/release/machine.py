@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from operations.commands import compose, git
-from operations.errors import CommandFailed, ConfigurationError, Refused
+from operations.commands import compose, docker, git
+from operations.docker import ask
+from operations.errors import CommandFailed, ConfigurationError, LocktenderError, Refused
 from operations.ports import Completed, Host
 from operations.release.model import ContainerState, Version, built_here, containers, version
 from operations.settings import App
@@ -30,8 +33,8 @@ class Machine:
 
     def states(self) -> tuple[ContainerState, ...]:
         """The services' containers, running or not."""
-        ids = self._run(compose.container_ids(self.app, self.app.services, all=True)).stdout.split()
-        return containers(self._run(compose.inspect(ids)).stdout) if ids else ()
+        ids = self._docker(compose.container_ids(self.app, self.app.services, all=True)).split()
+        return containers(self._docker(docker.inspect(ids))) if ids else ()
 
     def look(self, commit: str | None) -> Version:
         """What runs there now; ``commit`` is its checkout's, where that will be moved."""
@@ -83,7 +86,7 @@ class Machine:
 
     def prepare(self) -> None:
         """Check that Compose understands the project, and that it has the services."""
-        told = self._run(compose.config(self.app)).stdout
+        told = self._docker(compose.config(self.app))
         wanted = [*self.app.services, *([self.app.database_service] if self.app.database_service else [])]
         try:
             built_here(told, wanted)
@@ -95,41 +98,42 @@ class Machine:
 
     def build(self, on_line: Callable[[str], None]) -> None:
         """Build the services' images, or fetch those that are not built here."""
-        built, fetched = built_here(self._run(compose.config(self.app)).stdout, self.app.services)
+        built, fetched = built_here(self._docker(compose.config(self.app)), self.app.services)
         if fetched:
-            self._run(compose.pull(self.app, fetched), timeout=PULL_TIMEOUT)
+            self._docker(compose.pull(self.app, fetched), timeout=PULL_TIMEOUT)
         if built:
-            self._run(compose.build(self.app, built), timeout=self.app.build_timeout, on_line=on_line)
+            self._docker(compose.build(self.app, built), timeout=self.app.build_timeout, on_line=on_line)
 
     def stop(self) -> None:
         """Stop the services."""
-        self._run(compose.stop(self.app, self.app.services), timeout=TIMEOUT + self.app.stop_timeout)
+        self._docker(compose.stop(self.app, self.app.services), timeout=TIMEOUT + self.app.stop_timeout)
 
     def up(self, services: Sequence[str] | None = None) -> None:
         """Start the services from the images that are there."""
         chosen = self.app.services if services is None else services
         if chosen:
-            self._run(compose.up(self.app, chosen), timeout=TIMEOUT + self.app.stop_timeout)
+            self._docker(compose.up(self.app, chosen), timeout=TIMEOUT + self.app.stop_timeout)
 
     def up_database(self) -> None:
         """Start the database and wait until it is healthy."""
         assert self.app.database_service  # noqa: S101 - asked by the caller
         command = compose.up_database(self.app, self.app.database_service)
-        self._run(command, timeout=TIMEOUT + self.app.start_timeout)
+        self._docker(command, timeout=TIMEOUT + self.app.start_timeout)
 
     def keep_images(self, before: Version, run_id: str) -> None:
         """Give the images that run a name of their own, so that nothing cleans them away."""
         for service in before.services:
-            self._run(compose.tag(service.image_id, f"{_repository(service.image)}:{KEPT}{run_id}"))
+            self._docker(docker.tag(service.image_id, f"{_repository(service.image)}:{KEPT}{run_id}"))
 
     def drop_images(self, before: Version, keep: Sequence[str]) -> None:
         """Take those names away again, but for the runs ``keep``."""
         kept = {f"{KEPT}{run_id}" for run_id in keep}
         for repository in {_repository(service.image) for service in before.services}:
-            tags = self._run(compose.tags(repository)).stdout.split()
+            tags = self._docker(docker.tags(repository)).split()
             for tag in tags:
                 if tag.startswith(KEPT) and tag not in kept:
-                    self._run(compose.untag(f"{repository}:{tag}"), check=False)  # a container may still use it
+                    with suppress(CommandFailed):  # a container may still use it
+                        self._docker(docker.untag(f"{repository}:{tag}"))
 
     def bring_back(self, before: Version, run_id: str, *, start: bool) -> None:
         """The files, the images' names, and with ``start`` the containers as they were."""
@@ -137,39 +141,35 @@ class Machine:
             self.checkout(before.commit)
         for service in before.services:
             if "@" not in service.image:  # a name with a digest means the same image for ever
-                self._run(compose.tag(f"{_repository(service.image)}:{KEPT}{run_id}", service.image))
+                self._docker(docker.tag(f"{_repository(service.image)}:{KEPT}{run_id}", service.image))
         if not start:
             return
         self.up([service.service for service in before.services if service.running])
         there = {service.service for service in before.services if service.running}
         new = [service for service in self.app.services if service not in there]
         if new:
-            self._run(compose.remove(self.app, new), timeout=TIMEOUT + self.app.stop_timeout)
+            self._docker(compose.remove(self.app, new), timeout=TIMEOUT + self.app.stop_timeout)
 
     def last_words(self, service: str) -> str:
         """The end of a service's log, to say why it does not come up; empty where that cannot be had."""
-        told = self._run(compose.logs(self.app, service, SHOWN_LINES), check=False)
-        return told.stdout.strip() or told.stderr.strip()
+        with suppress(LocktenderError):
+            return self._docker(compose.logs(self.app, service, SHOWN_LINES)).strip()
+        return ""
 
     def _has(self, commit: str) -> bool:
         return self._git(git.has_commit(self.app.directory, commit), check=False).returncode == 0
 
     def _git(self, argv: Sequence[str], *, timeout: float = TIMEOUT, check: bool = True) -> Completed:
-        return self._run(argv, timeout=timeout, check=check, env=git.QUIET)
-
-    def _run(
-        self,
-        argv: Sequence[str],
-        *,
-        timeout: float = TIMEOUT,
-        check: bool = True,
-        env: Mapping[str, str] | None = None,
-        on_line: Callable[[str], None] | None = None,
-    ) -> Completed:
-        completed = self.host.run(argv, env=env, timeout=timeout, on_line=on_line)
+        completed = self.host.run(argv, env=git.QUIET, timeout=timeout)
         if check and completed.returncode:
-            raise _failed(self.name, completed)
+            said = completed.stderr.strip() or f"exit status {completed.returncode}"
+            raise CommandFailed(f"{shlex.join(argv)} failed on {self.name}: {said}")
         return completed
+
+    def _docker(
+        self, argv: Sequence[str], *, timeout: float = TIMEOUT, on_line: Callable[[str], None] | None = None
+    ) -> str:
+        return ask(self.host, argv, timeout=timeout, on_line=on_line)
 
 
 def _repository(image: str) -> str:
@@ -177,11 +177,3 @@ def _repository(image: str) -> str:
     name = image.partition("@")[0]
     head, slash, last = name.rpartition("/")
     return f"{head}{slash}{last.partition(':')[0]}"
-
-
-def _failed(name: str, completed: Completed) -> CommandFailed:
-    said = [line for line in completed.stderr.splitlines() if line.strip()][-SHOWN_LINES:]
-    what = " ".join(completed.argv[:2]) if completed.argv[0] == "docker" else completed.argv[0]
-    return CommandFailed(
-        f"{what} failed on {name} with exit code {completed.returncode}" + (":\n" + "\n".join(said) if said else ".")
-    )

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 Condition = Literal["well", "waiting", "failed"]
 SERVICE_LABEL = "com.docker.compose.service"
+ONE_OFF_LABEL = "com.docker.compose.oneoff"
 ENDED = ("exited", "dead", "removing")
 
 
@@ -53,7 +54,7 @@ class PlannedRelease:
 
 @dataclass(frozen=True)
 class ContainerState:
-    """One container as ``docker container inspect`` has it. ``health`` is ``None`` where it has no health check."""
+    """One container as ``docker inspect`` has it. ``health`` is ``None`` where it has no health check."""
 
     service: str
     image: str
@@ -65,7 +66,7 @@ class ContainerState:
 
 
 def containers(inspected: str) -> tuple[ContainerState, ...]:
-    """Read what ``docker container inspect`` printed."""
+    """Read what ``docker inspect`` printed; a container that somebody started besides, by ``run``, is none."""
     return tuple(
         ContainerState(
             service=one["Config"]["Labels"].get(SERVICE_LABEL, ""),
@@ -77,6 +78,7 @@ def containers(inspected: str) -> tuple[ContainerState, ...]:
             restarts=one.get("RestartCount", 0),
         )
         for one in json.loads(inspected)
+        if one["Config"]["Labels"].get(ONE_OFF_LABEL) != "True"
     )
 
 
