@@ -4,9 +4,10 @@
 #
 #   lab.sh up [DIR]     brings it up; does nothing if it is up already
 #   lab.sh env [DIR]    prints what to `eval` to talk to it
-#   lab.sh down [DIR]   ends it: no process, mount, bridge or file is left, except the cache
+#   lab.sh down [DIR]   ends it: no process, container, volume, mount, bridge or file is left, except the cache
 #
 # DIR is LOCKTENDER_LAB or /var/tmp/locktender-lab. Several labs can be up at once. Needs root, Debian or Ubuntu.
+# /var/cache/locktender-lab holds what was made and the images that were built; it can be removed when no lab is up.
 set -euo pipefail
 
 # What the Dockerfile and compose.yaml name by default. What stands there is made by the recipes beside this file:
@@ -62,20 +63,32 @@ cached() {
     echo "$path"
 }
 
+# Images stay for the next lab. Of several at once the first has them: its daemon holds the lock for as long as it lives.
+choose_data() {
+    local kept
+    kept=$cache/docker-$(cat "$recipes/base-image.sh" "$recipes"/postgres/* | sha256sum | cut -c1-16)
+    mkdir -p "$kept"
+    exec 8>"$kept/lock"
+    flock -n 8 || { exec 8>&-; kept=$lab/own-data; mkdir -p "$kept"; }
+    ln -sfn "$kept" "$lab/data"
+}
+
 start_daemon() {
     # What an ended daemon left here would keep the new one from starting.
     rm -rf "$lab/exec" "$lab/docker.pid" "$lab/docker.sock"
-    mkdir -p "$lab/data" "$DOCKER_CONFIG" "$lab/bin"
+    mkdir -p "$DOCKER_CONFIG" "$lab/bin"
     ln -sf "$docker" "$lab/bin/docker"
+    choose_data
     ip link show "$bridge" >/dev/null 2>&1 || ip link add "$bridge" type bridge
     ip addr replace "$network.0.1/24" dev "$bridge"
     ip link set "$bridge" up
     # Its own process and mount namespace: whatever it starts and mounts ends with it.
     setsid unshare --mount --pid --fork --kill-child --mount-proc \
-        /usr/sbin/dockerd --data-root "$lab/data" --exec-root "$lab/exec" --pidfile "$lab/docker.pid" \
+        /usr/sbin/dockerd --data-root "$(realpath "$lab/data")" --exec-root "$lab/exec" --pidfile "$lab/docker.pid" \
         -H "$DOCKER_HOST" --bridge "$bridge" --default-address-pool "base=$network.0.0/16,size=24" \
         >"$lab/dockerd.log" 2>&1 </dev/null 9>&- &
     echo $! >"$lab/pid"
+    exec 8>&-
     for _ in $(seq 300); do
         is_up && return
         kill -0 "$(cat "$lab/pid")" 2>/dev/null || break
@@ -99,8 +112,7 @@ provide_images() {
     if ! "$docker" image inspect "$BASE_IMAGE" >/dev/null 2>&1; then
         zstd -dcq "$file" | "$docker" import --change 'CMD ["python3"]' - "$BASE_IMAGE" >/dev/null
     fi
-    file=$(cached postgres.tar.zst "$recipes/base-image.sh" "$recipes/postgres/Dockerfile" "$recipes/postgres/entrypoint.sh" \
-        -- pack_postgres)
+    file=$(cached postgres.tar.zst "$recipes/base-image.sh" "$recipes"/postgres/* -- pack_postgres)
     "$docker" image inspect "$POSTGRES_IMAGE" >/dev/null 2>&1 || zstd -dcq "$file" | "$docker" load -q >/dev/null
 }
 
@@ -127,10 +139,12 @@ down() {
     [ -d "$lab" ] || return 0
     pid=$(cat "$lab/pid" 2>/dev/null || true)
     if is_up; then
-        "$docker" ps -aq | xargs -r "$docker" rm -f >/dev/null
+        "$docker" ps -aq | xargs -r "$docker" rm -fv >/dev/null
+        "$docker" volume ls -q | xargs -r "$docker" volume rm -f >/dev/null
         "$docker" network prune -f >/dev/null
+        "$docker" image prune -f >/dev/null
     fi
-    if [ -n "$pid" ] && grep -qs "$lab/data" "/proc/$pid/cmdline"; then
+    if [ -n "$pid" ] && grep -qs "$lab/docker.pid" "/proc/$pid/cmdline"; then
         inner=$(pgrep -P "$pid" || true)
         [ -z "$inner" ] || kill -TERM "$inner" 2>/dev/null || true
         for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
@@ -160,5 +174,5 @@ case $verb in
 up) up ;;
 env) environment ;;
 down) down ;;
-*) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2 ;;
+*) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
