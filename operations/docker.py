@@ -66,10 +66,11 @@ def trouble(completed: Completed) -> LocktenderError:
             f"Docker does not answer: {told.splitlines()[-1]}",
             hint="systemctl start docker; then docker version must show a server.",
         )
-    why = next((line for line in told.splitlines() if "rror" in line), told) or f"exit status {completed.returncode}"
-    last = "\n".join(told.splitlines()[-SHOWN_LINES:])
+    lines = [line for line in told.splitlines() if line.strip() and "level=warning" not in line]
+    why = next((line for line in reversed(lines) if "rror" in line), lines[-1] if lines else "")
     return CommandFailed(
-        f"{' '.join(completed.argv[:2])} failed: {why}", details={"logs": [last]} if last != why else {}
+        f"{' '.join(completed.argv[:2])} failed: {why or f'exit status {completed.returncode}'}",
+        details={"logs": ["\n".join(lines[-SHOWN_LINES:])]} if len(lines) > 1 else {},
     )
 
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from operations.checks import (
     activity,
+    application,
     backups,
     configuration,
     connection,
@@ -38,6 +39,7 @@ IN_DATABASE: tuple[tuple[str, Look], ...] = (
 )
 BESIDE: tuple[tuple[str, Callable[[Context], Iterable[Check]]], ...] = (
     ("backups", backups.look),
+    ("app", application.look),
     ("runs", leftovers.look_on_host),
     ("configuration", configuration.look),
 )

@@ -21,6 +21,9 @@ from operations.lock import Lock
 
 STARTED = "run_started"
 FINISHED = "run_finished"
+AUDIT = "audit.jsonl"
+"""Beside the journals: how each run ended, a line each."""
+AUDITED = ("applied", "commit", "backup_id", "rollback", "code", "error", "state", "settled_by")
 
 
 @dataclass(frozen=True)
@@ -110,14 +113,28 @@ class Journal:
             self.record(FINISHED, outcome=outcome, **facts)
         except (HostError, LockLost):
             return False
+        with suppress(HostError):  # nothing depends on that line
+            self._note_end(outcome, facts)
         return True
+
+    def _note_end(self, outcome: str, facts: Mapping[str, Any]) -> None:
+        """One line for every run of the environment, for people who look after the server."""
+        record = read(self.context, self.run_id)
+        told = {
+            "at": _now(self.context),
+            "run": self.run_id,
+            "operation": record.operation if record else "unknown",
+            "actor": record.first(STARTED).get("actor") if record else None,
+            "outcome": outcome,
+            **{name: facts[name] for name in AUDITED if facts.get(name)},
+        }
+        path = f"{state_directory(self.context.environment)}/{AUDIT}"
+        self.context.host.append(path, _line(told), sync=False)
 
 
 def append(context: Context, run_id: str, event: str, *, sync: bool = True, **facts: Any) -> None:
     """Append one line to a run's journal."""
-    at = datetime.fromtimestamp(context.clock.now(), UTC).isoformat(timespec="milliseconds")
-    line = json.dumps({"event": event, "at": at, **facts}, ensure_ascii=False, separators=(",", ":"))
-    context.host.append(_file(context, run_id), line.encode() + b"\n", sync=sync)
+    context.host.append(_file(context, run_id), _line({"event": event, "at": _now(context), **facts}), sync=sync)
 
 
 def read(context: Context, run_id: str) -> RunRecord | None:
@@ -152,6 +169,14 @@ def parse(data: bytes) -> tuple[Entry, ...]:
         except (ValueError, KeyError, AttributeError):
             continue
     return tuple(entries)
+
+
+def _line(facts: Mapping[str, Any]) -> bytes:
+    return json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _now(context: Context) -> str:
+    return datetime.fromtimestamp(context.clock.now(), UTC).isoformat(timespec="milliseconds")
 
 
 def _order(record: RunRecord) -> tuple[int, str]:

@@ -13,8 +13,9 @@ from operations.release.model import PlannedRelease
 from operations.release.planning import app_steps, checked, prepared
 from operations.settings import Environment
 
-ORDER = ("prepare", "build", "stop", "start_database", "wait", "restore_point", "apply", "start", "check")
-"""Built before it is stopped: a build costs no downtime. Stopped before the restore point: that is exact then."""
+ORDER = ("prepare", "build", "start_database", "wait", "stop", "restore_point", "apply", "start", "check")
+"""Stopped as late as can be, so that neither a build nor the database costs downtime; but before the restore point, so
+that nothing is written after that."""
 
 
 def make_plan(

@@ -22,7 +22,7 @@ from operations.lock import held
 from operations.measures import age_text, size_text
 from operations.quoting import identifier
 from operations.secret import Secret
-from operations.settings import Alerts, App
+from operations.settings import Alerts
 
 from .conftest import OWNER_PASSWORD, Server
 from .folders import write_migration
@@ -241,9 +241,9 @@ def backup_ending(context: Context) -> str:
 
 
 def test_sections_without_effect_are_named(shop: Context) -> None:
-    settings = replace(shop.environment, app=App("/srv", ("web",)), alerts=Alerts((Secret("https://example.com"),)))
+    settings = replace(shop.environment, alerts=Alerts((Secret("https://example.com"),)))
     configured = found(replace(shop, environment=settings), "configuration")
-    assert (configured.status, configured.detail) == ("warn", "not looked at yet: app, alerts")
+    assert (configured.status, configured.detail) == ("warn", "not looked at yet: alerts")
 
 
 def test_looking_is_bounded_and_cannot_write(shop: Context) -> None:

@@ -17,8 +17,8 @@ def look(context: Context) -> Iterator[Check]:
             "configuration",
             "warn",
             f"not looked at yet: {', '.join(idle)}",
-            "This version can neither see the application nor send alerts nor ask for approvals.",
-            "Watch the application by other means until then.",
+            "This version can neither send alerts nor ask for approvals.",
+            "Ask and tell people by other means until then.",
         )
     else:
         yield Check("configuration", "ok", f"environment {context.environment.name}")
