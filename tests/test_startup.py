@@ -156,18 +156,16 @@ def test_environment_arguments_and_stdin_are_passed_on_as_they_are(locale: str, 
     )  # fmt: skip
     assert dict(entry.split("=", 1) for entry in done.stdout.split("\0") if entry) == lean
     words = ("printf", "[%s]", "--port", "3000", "--json", "--", "-q", "", "--help")
-    assert (
-        running.start(*words).stdout == running.start("--", *words).stdout == "[--port][3000][--json][--][-q][][--help]"
-    )
+    for given in (words, ("--", *words)):
+        assert running.start(*given).stdout == "[--port][3000][--json][--][-q][][--help]"
     process = running.begin("-q", "--", "cat", stdin=subprocess.PIPE)
     assert process.communicate("typed\n", timeout=PATIENCE) == ("typed\n", "")
 
 
 def test_signals_reach_the_command_and_its_exit_code_is_the_process_s(running: App) -> None:
     assert running.start("--", "sh", "-c", "exit 7").exit_code == 7
-    process = running.begin(
-        "--", "sh", "-c", "trap 'echo caught; exit 9' TERM; echo ready; while :; do sleep 0.05; done"
-    )
+    catching = "trap 'echo caught; exit 9' TERM; echo ready; while :; do sleep 0.05; done"
+    process = running.begin("--", "sh", "-c", catching)
     assert process.stdout
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGTERM)
@@ -288,7 +286,7 @@ def test_a_refused_login_is_told_at_once_and_ends_after_a_grace(
 ) -> None:
     monkeypatch.setattr(waiting, "GRACE", 0.5)
     context, said = context_of(server18.url(server18.create(), password=Secret("wr0ngpw"))), list[str]()
-    with pytest.raises(AuthenticationFailed, match="refused the login of 'app_owner'.* It was tried for 1 s") as caught:
+    with pytest.raises(AuthenticationFailed, match=r"refused the login of .*It was tried for 1 s") as caught:
         wait_for_database(context, 30, said.append)
     assert (caught.value.exit_code, caught.value.prisma_code) == (2, "P1000")
     assert len(said) == 1
@@ -417,9 +415,8 @@ def test_no_apply_starts_the_command_and_says_what_is_pending(running: App) -> N
 
 
 def asleep(app: App) -> Callable[[], bool]:
-    return lambda: (
-        app.rows("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%napping%'") != []
-    )
+    query = "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%napping%'"
+    return lambda: app.rows(query) != []
 
 
 def test_a_signal_during_the_apply_undoes_it(running: App) -> None:
@@ -444,12 +441,7 @@ def test_killed_in_the_middle_the_next_start_settles_and_applies(running: App) -
     assert "interrupted: " in done.stderr
     assert re.search(r"Run \S+ had died and left nothing behind", done.stderr)
     assert running.history() == [("1_init",), ("2_slow",)]
-    assert status_of(running).interrupted == ()
-
-
-def status_of(app: App) -> StatusResult:
-    done = app.project.run("status")
-    return StatusResult(**{**done.result, "last_run": None})
+    assert running.start("--check-only").exit_code == 0
 
 
 # --- many at once --------------------------------------------------------------------------------------------------
