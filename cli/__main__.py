@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import FrameType
+from typing import Any
 
 import click
 
@@ -49,7 +50,8 @@ class Call:
     def __init__(self, words: Sequence[str]) -> None:
         self.words = list(words)
         self.verb = ""
-        self.desk = Desk(Options(json="--json" in self.words, no_color="--no-color" in self.words))
+        ours = self.words[: self.words.index("--")] if "--" in self.words else self.words
+        self.desk = Desk(Options(json="--json" in ours, no_color="--no-color" in ours))
 
     def begin(self, context: click.Context) -> Desk:
         """Called when all words of a verb are understood."""
@@ -105,17 +107,34 @@ class Call:
 def main(words: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit code."""
     call = Call(sys.argv[1:] if words is None else words)
-    _end_cleanly_on_signals()
+    handlers = _end_cleanly_on_signals()
     try:
         answer = call.perform()
     finally:
         call.desk.close()
     try:
+        if isinstance(answer, Answer) and answer.successor:
+            return _succeeded(call, answer, handlers)
         return call.finish(answer) if isinstance(answer, Answer) else int(answer)
     except BrokenPipeError:
         # Whoever read our output has gone; what the exit status says is still true.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(answer.exit_code) if isinstance(answer, Answer) else int(answer)
+
+
+def _succeeded(call: Call, answer: Answer, handlers: Mapping[int, Any]) -> int:
+    """By the program that takes this process over; returns only where that fails."""
+    from cli.handover import hand_over
+
+    try:
+        call.finish(answer)
+        hand_over(answer.successor, handlers)
+    except KeyboardInterrupt:
+        error: LocktenderError = _interrupted(call.verb)
+    except LocktenderError as failed:
+        error = failed
+    output.print_error(error, error.exit_code, call.desk.color)
+    return error.exit_code
 
 
 def _failed(error: LocktenderError) -> Answer:
@@ -137,8 +156,11 @@ def _interrupted(verb: str) -> Interrupted:
     )
 
 
-def _end_cleanly_on_signals() -> None:
-    """The first signal ends the run by an exception, so that it is undone; further ones do not disturb the undoing."""
+def _end_cleanly_on_signals() -> Mapping[int, Any]:
+    """The first signal ends the run by an exception, so that it is undone; further ones do not disturb the undoing.
+
+    Returns what handled them before.
+    """
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def patience(_number: int, _frame: FrameType | None) -> None:
@@ -149,8 +171,7 @@ def _end_cleanly_on_signals() -> None:
             signal.signal(number, patience)
         raise KeyboardInterrupt
 
-    for number in numbers:
-        signal.signal(number, end)
+    return {number: signal.signal(number, end) for number in numbers}
 
 
 if __name__ == "__main__":

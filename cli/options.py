@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import wraps
@@ -155,7 +156,25 @@ class Verbs(click.Group):
             formatter.write_dl(list(VERBS.items()))
 
 
-def verb(name: str, example: str) -> Callable[[Callable[..., Answer]], Verb]:
+class Duration(click.ParamType[float]):
+    """``90s``, ``10m``, ``1h30m`` → seconds, as in the configuration."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Plain ones are read here: what reads the others costs 30 ms."""
+        plain = re.fullmatch(r"(\d+)(s|m)", str(value))
+        if plain:
+            return int(plain[1]) * {"s": 1.0, "m": 60.0}[plain[2]]
+        from operations.settings_schema import seconds
+
+        try:
+            return seconds(value)
+        except ValueError as error:
+            self.fail(f"{value!r} {error}", param, ctx)
+
+
+def verb(name: str, example: str, **settings: Any) -> Callable[[Callable[..., Answer]], Verb]:
     """Declare a verb: a function of the desk and its own parameters; the docstring is its help."""
 
     def declare(function: Callable[..., Answer]) -> Verb:
@@ -163,6 +182,6 @@ def verb(name: str, example: str) -> Callable[[Callable[..., Answer]], Verb]:
         def begun(context: click.Context, /, **words: Any) -> Answer:
             return function(context.obj.begin(context), **words)
 
-        return click.command(name, cls=Verb, example=example)(click.pass_context(begun))
+        return click.command(name, cls=Verb, example=example, **settings)(click.pass_context(begun))
 
     return declare

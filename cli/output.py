@@ -36,6 +36,8 @@ class Answer:
     exit_code: ExitCode = ExitCode.DONE
     error: LocktenderError | None = None
     """Where something failed and there is nevertheless a result to show."""
+    successor: tuple[str, ...] = ()
+    """A program and its arguments that this process is to become once everything is said."""
 
 
 def as_json(value: Any) -> Any:

@@ -69,6 +69,8 @@ RESULTS = {
     "`deploy`, `apply`, `rollback`": "`run_id`, `outcome` (`planned`, `deployed`, `nothing_to_do`, `rolled_back`, "
     "`needs_attention`), `applied`, `backup_id`, `atomic`, `rollback` (`method`: `transaction`, `down` or `swap`; "
     "`lossless`), `steps` (`name`, `status`, `seconds`), `downtime_seconds`, `plan`",
+    "`start`": "`outcome` (`up_to_date`, `applied`, `not_applied`, `not_ready`), `waited_seconds`, `pending`, "
+    "`problems`, `applied`, `run_id`, `backup_id`, `attempts`; printed before the application begins to write",
     "`backup create`": "`id`, `path`, `bytes`, `seconds`, `verified`, `tables`, `rows`",
     "`backup list`": "`backups`, the newest first",
     "`backup verify`": "`id`, `intact`, `problems`, `level`",

@@ -31,6 +31,11 @@ def lock_database(context: Context, session: Session, key: int) -> None:
         context.clock.sleep(POLL)
 
 
+def is_held(session: Session, key: int) -> bool:
+    """Whether any session, be it ours, holds the lock now."""
+    return bool(session.rows(_HOLDER, (key,)))
+
+
 def _held(context: Context, session: Session, key: int) -> LockHeld:
     holders = [
         f"pid {pid} ({user}, {application or 'no application name'}), connected since {since}: "

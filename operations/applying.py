@@ -21,7 +21,6 @@ from operations.errors import (
     ConnectionLost,
     DatabaseUnreachable,
     HistoryConflict,
-    LocktenderError,
     MigrationFailed,
     PrivilegeMissing,
     StatementFailed,
@@ -33,9 +32,8 @@ from operations.migrations.script import Script, place
 from operations.plan import Unit, split
 from operations.ports import Progress, Session
 from operations.segments import Segment, segments_of, whole
+from operations.transient import TRANSIENT, is_transient
 
-TRANSIENT = frozenset({"55P03", "40001", "40P01"})
-"""Lock not available, serialization failure, deadlock: the same may succeed a moment later."""
 NOT_IN_TRANSACTION = "25001"
 ONLY_TOGETHER = frozenset({"55P04", "55006"})
 """Unsafe use of a new enum value, pending trigger events: gone once the file before is committed."""
@@ -342,14 +340,6 @@ def history_table(session: Session, format: Format) -> frozenset[tuple[str, str]
 def _interval(lock_timeout: float) -> float:
     """Often enough that a wait is seen before its time-out ends it."""
     return min(0.5, lock_timeout / 4)
-
-
-def is_transient(error: BaseException) -> bool:
-    """Whether the same may succeed a moment later."""
-    if isinstance(error, ConnectionLost):
-        return True
-    sqlstate = error.sqlstate if isinstance(error, StatementFailed) else getattr(error, "details", {}).get("sqlstate")
-    return isinstance(error, LocktenderError) and sqlstate in TRANSIENT
 
 
 def _told_of(error: MigrationFailed, blockers: tuple[Blocker, ...]) -> MigrationFailed:

@@ -32,6 +32,7 @@ from operations.release.release import PREPARED, Release, database_machine
 from operations.release.watching import Outages, probing
 from operations.runner import Performer, StepFailed, StepResult, run
 from operations.settings import Environment
+from operations.transient import may_pass
 from operations.undoing import Rollback, put_back
 
 WITH_NEW_SCHEMA = frozenset({"start", "check"})
@@ -294,7 +295,8 @@ class Run:
         return f"In the database stands {whole + ' and ' if whole else ''}a part of what was being applied."
 
     def _finish(self, outcome: Outcome, error: LocktenderError, **facts: Any) -> None:
-        self.journal.finish(outcome, error=error.message, code=error.code, backup_id=self.backup_id, **facts)
+        told = {"error": error.message, "code": error.code, "may_pass": may_pass(error)}
+        self.journal.finish(outcome, **told, backup_id=self.backup_id, **facts)
 
     def _result(
         self, outcome: Outcome, ended: StepFailed | tuple[StepResult, ...], rollback: Rollback | None = None

@@ -14,7 +14,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 
 from operations import catalog, writes
 from operations.advisory import STEADY
-from operations.applying import CONCURRENT_LOCK_TIMEOUT, is_transient
+from operations.applying import CONCURRENT_LOCK_TIMEOUT
 from operations.context import Context
 from operations.counting import counted, locked, written_by_others
 from operations.down_proof import Proof
@@ -28,6 +28,7 @@ from operations.ports import Session
 from operations.quoting import identifier
 from operations.segments import segments_of
 from operations.traces import RestorePoint, Trace
+from operations.transient import is_transient
 from operations.writes import Counters, Written
 
 LAG = 12.0

@@ -136,12 +136,22 @@ def _remove_dead(context: Context) -> None:
     if is_alive(context, owner):
         return
     aside = f"{_path(context)}.dead.{owner.token}"
-    if not context.host.rename(_path(context), aside):
+    if not _moved_aside(context, aside):
         return
     moved = Owner(**json.loads(context.host.read(f"{aside}/owner.json")))
     if moved != owner and context.host.rename(aside, _path(context)):
         return  # another run had taken over in between: what was moved is its lock, put back
     context.host.remove(aside)
+
+
+def _moved_aside(context: Context, aside: str) -> bool:
+    """False where another run that found it dead was quicker, or its owner has let go of it after all."""
+    try:
+        return context.host.rename(_path(context), aside)
+    except HostError:
+        if context.host.exists(_path(context)):
+            raise
+        return False
 
 
 def _remove_ownerless(context: Context) -> None:

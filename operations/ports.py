@@ -208,6 +208,10 @@ class Database(Protocol):
         """
         ...
 
+    def ping(self, timeout: float) -> None:
+        """One login and one query, in about ``timeout`` seconds together. Raises as ``connect``, ``ConnectionLost``."""
+        ...
+
     def session(self, database: str | None = None, *, purpose: str = "") -> AbstractContextManager[Session]:
         """``connect``, closed at the end of the block."""
         ...

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from operations.advisory import STEADY, lock_database
+from operations.advisory import STEADY, is_held, lock_database
 from operations.backup_leftovers import remove_leftovers
 from operations.beside import drop
 from operations.context import Context
@@ -23,6 +23,7 @@ from operations.errors import (
     HostError,
     LockHeld,
     LocktenderError,
+    MigrationFilesError,
     NeedsAttention,
 )
 from operations.journal import Journal, RunRecord, records
@@ -74,12 +75,25 @@ def clean(context: Context) -> tuple[str, ...]:
 
 
 def _drop_scratch_databases(context: Context) -> tuple[str, ...]:
+    """But for those of a run elsewhere, whose backup directory only bears the same name as ours: in another container.
+
+    It holds the migration lock, and did so before it made them: looked at after them, the lock tells.
+    """
     prefix = scratch_prefix(context.environment, context.database.target.database)
     with context.database.session(purpose="clean up") as session:
         names = session.rows("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (prefix,))
+        if names and _migrates_elsewhere(context, session):
+            return ()
     for (name,) in names:
         drop(context, name)
     return tuple(name for (name,) in names)
+
+
+def _migrates_elsewhere(context: Context, session: Session) -> bool:
+    try:
+        return is_held(session, _format(context).lock_id)
+    except MigrationFilesError:  # backups are made without a folder, too
+        return False
 
 
 def _settle(context: Context, lock: Lock, record: RunRecord) -> str:

@@ -304,7 +304,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
 def test_completion_prints_a_script_that_asks_us(shell: str, tmp_path: Path) -> None:
     done = locktender("completion", shell, cwd=tmp_path)
     assert f"_LOCKTENDER_COMPLETE={shell}_complete" in done.stdout
-    asked = {"_LOCKTENDER_COMPLETE": "bash_complete", "COMP_WORDS": "locktender sta", "COMP_CWORD": "1"}
+    asked = {"_LOCKTENDER_COMPLETE": "bash_complete", "COMP_WORDS": "locktender stat", "COMP_CWORD": "1"}
     assert locktender(cwd=tmp_path, env=asked).stdout == "plain,status\n"
 
 

@@ -12,6 +12,7 @@ import pytest
 from operations import applying
 from operations.adapters.local_host import LocalHost
 from operations.adapters.postgres import PostgresDatabase, PostgresSession
+from operations.advisory import lock_database
 from operations.apply import apply
 from operations.context import Context
 from operations.database_url import parse_database_url
@@ -285,6 +286,20 @@ def test_a_scratch_database_that_cannot_be_dropped_is_no_obstacle(context: Conte
     assert deploy(context).outcome == "nothing_to_do"
     with server15.superuser().session() as session:
         assert session.rows("SELECT FROM pg_database WHERE datname = %s", (name,)) == []
+
+
+def test_a_scratch_database_of_a_run_in_another_container_is_left_alone(context: Context, server15: Server) -> None:
+    """Its backup directory bears the same name as ours, but is another one; that it lives, the migration lock says."""
+    name = scratch_prefix(context.environment, context.database.target.database) + "deadbeef"
+    server15.create(name)
+    with context.database.session() as other:
+        lock_database(context, other, 72707369)
+        with pytest.raises(LockHeld):
+            deploy(replace(context, environment=replace(context.environment, advisory_lock_timeout=0.0)))
+        assert other.rows("SELECT datname FROM pg_database WHERE datname = %s", (name,)) == [(name,)]
+        other.rows("SELECT pg_advisory_unlock_all()")
+    assert deploy(context).outcome == "nothing_to_do"
+    assert rows(context, f"SELECT FROM pg_database WHERE datname = '{name}'") == []
 
 
 def test_a_dead_run_whose_backup_is_gone_does_not_block_for_ever(context: Context) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import os
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import wraps
 from types import MappingProxyType
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -121,6 +125,16 @@ class PostgresDatabase:
         except psycopg.Error as error:
             raise _connect_error(error, target, database or target.database) from None
         return PostgresSession(connection, schema=target.schema if database in (None, target.database) else None)
+
+    def ping(self, timeout: float) -> None:
+        """A server may take the connection, and a pooler even the login, and then never answer."""
+        until = time.monotonic() + timeout
+        way, limit = dict(self._way()[0]), str(max(1, math.ceil(timeout)))
+        with (
+            closing(self._connected(way | {"connect_timeout": limit}, None, "ping")) as session,
+            session.cut_after(max(0.1, until - time.monotonic())),
+        ):
+            session.rows("SELECT 1")
 
     @contextmanager
     def session(self, database: str | None = None, *, purpose: str = "") -> Iterator[PostgresSession]:
@@ -251,6 +265,17 @@ class PostgresSession:
         """End the session."""
         self._connection.close()
 
+    @contextmanager
+    def cut_after(self, seconds: float) -> Iterator[None]:
+        """The line is cut if the block takes longer; whoever waits for an answer then gets ``ConnectionLost``."""
+        timer = threading.Timer(seconds, _shut, [self._connection.fileno()])
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()  # the descriptor's number may mean something else as soon as the session is closed
+
     @_translated
     def _commit(self) -> None:
         status = self._connection.execute(b"COMMIT").statusmessage
@@ -266,6 +291,11 @@ class PostgresSession:
                 self._connection.execute(b"ROLLBACK")
         except psycopg.Error:
             self._connection.close()
+
+
+def _shut(descriptor: int) -> None:
+    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as line:
+        line.shutdown(socket.SHUT_RDWR)
 
 
 def _connect_error(error: psycopg.Error, target: Target, database: str) -> LocktenderError:
