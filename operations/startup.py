@@ -28,7 +28,7 @@ from operations.transient import may_pass
 from operations.waiting import Repeating, Tell, wait_for_database
 
 if TYPE_CHECKING:
-    from operations.migrating import DeployResult
+    from operations.outcome import DeployResult
 
 Mode = Literal["apply", "check_only", "no_apply"]
 Outcome = Literal["up_to_date", "applied", "not_applied", "not_ready"]

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 from operations.context import Context
-from operations.errors import DatabaseUnreachable
+from operations.errors import ConnectionLost, DatabaseUnreachable
 from operations.ports import Progress
 from operations.release.release import database_machine
+from operations.waiting import wait_for_database
 
-POLL = 0.5
+QUICK = 5.0
 
 
 def ensure_database(context: Context) -> None:
     """Start it if it does not answer, and wait for a login and a query; without a service of its own nothing is done.
 
-    Raises what starting it raises, and what connecting raises once ``start_timeout`` has passed.
+    Raises what starting it raises, and what ``wait_for_database`` raises after ``start_timeout``.
     """
     app = context.environment.app
-    if app is None or app.database_service is None or _answers(context):
+    if app is None or app.database_service is None:
         return
-    context.report(Progress("starting the database"))
-    database_machine(context, app).up_database()
-    until = context.clock.now() + app.start_timeout
-    while not _answers(context):
-        if context.clock.now() >= until:
-            with context.database.session(purpose="wait") as session:
-                session.rows("SELECT 1")
-            return
-        context.clock.sleep(POLL)
-
-
-def _answers(context: Context) -> bool:
     try:
-        with context.database.session(purpose="wait") as session:
-            return session.rows("SELECT 1") == [(1,)]
-    except DatabaseUnreachable:
-        return False
+        context.database.ping(QUICK)
+    except (DatabaseUnreachable, ConnectionLost):
+        context.report(Progress("starting the database"))
+        database_machine(context, app).up_database()
+        wait_for_database(context, app.start_timeout, lambda text: context.report(Progress(text)))
