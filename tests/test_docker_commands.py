@@ -73,6 +73,7 @@ def changed(**values: object) -> DatabaseContainer:
 
 
 def test_docker() -> None:
+    assert docker.inspect(["a", "b"]) == ["docker", "inspect", "--type", "container", "a", "b"]
     assert docker.security_options() == ["docker", "info", "--format", "{{json .SecurityOptions}}"]
     assert docker.labelled("k", "v") == [
         "docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", "label=k=v",
@@ -244,7 +245,7 @@ def fake_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     directory.mkdir()
     program = directory / "docker"
     program.write_text(
-        f'#!/bin/sh\ncd {directory}\ncase "$1" in compose) shift 5;; container) shift;; esac\n'
+        f'#!/bin/sh\ncd {directory}\ncase "$1" in compose) shift 5;; esac\n'
         'cat "$1" 2>/dev/null || { echo "no such service: db" >&2; exit 1; }\n'
     )
     program.chmod(0o755)
