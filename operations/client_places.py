@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Protocol
 
 from operations.commands import docker
@@ -181,7 +180,6 @@ def end_orphans(context: Context) -> None:
             ask(host, docker.remove(ids))
 
 
-@lru_cache(maxsize=8)
 def account(host: Host) -> str:
     """``uid:gid`` inside a container of what belongs to this account outside.
 

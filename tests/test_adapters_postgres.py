@@ -69,3 +69,33 @@ def test_schema_of_the_url_is_the_whole_search_path_and_survives_a_reset(server:
         session.reset()
         assert session.rows("SHOW search_path") == [('"App ""1"',)]
         assert session.rows("SHOW lock_timeout") == [("0",)]
+
+
+def test_an_address_that_was_told_is_asked_for_again_when_the_database_is_not_there_any_more(
+    server15: Server, server18: Server
+) -> None:
+    """As of a container that was created anew, while another one got its address."""
+    name = server18.create()
+    asked: list[int] = []
+    ports = [server18.process.port]
+
+    def address() -> tuple[str, int]:
+        asked.append(ports[0])
+        return "127.0.0.1", ports[0]
+
+    url = server18.url(name).reveal().replace("127.0.0.1", "db.invalid")
+    database = PostgresDatabase(parse_database_url(Secret(url)), address)
+    for _ in range(3):
+        with database.session() as session:
+            assert session.server_version // 10000 == 18
+    assert asked == ports
+    with server18.superuser().session() as session:
+        session.execute(f"DROP DATABASE {name}")
+    with pytest.raises(DatabaseMissing):
+        database.connect()
+    server15.create(name)
+    ports[0] = server15.process.port
+    with database.session() as session:
+        assert session.server_version // 10000 == 15
+    assert database.target.host == "db.invalid"
+    assert len(asked) <= 4

@@ -22,6 +22,7 @@ from operations.errors import (
     ConnectionLost,
     DatabaseMissing,
     DatabaseUnreachable,
+    HostError,
     LocktenderError,
     StatementFailed,
 )
@@ -61,15 +62,20 @@ T = TypeVar("T")
 
 
 class PostgresDatabase:
-    """A database reached over libpq: where the URL says, or where ``address`` says that this process finds it.
+    """A database reached over libpq: straight, or where ``address`` says that this process finds it.
 
-    ``address`` gives the numeric address and the port, and raises where there is none at present. TLS goes on to
-    compare the host's name.
+    ``seen_from`` is the machine that the URL speaks from, if it is not this one.
     """
 
-    def __init__(self, parameters: ConnectionParameters, address: Callable[[], tuple[str, int]] | None = None) -> None:
+    def __init__(
+        self,
+        parameters: ConnectionParameters,
+        address: Callable[[], tuple[str, int]] | None = None,
+        seen_from: str | None = None,
+    ) -> None:
         self._parameters = parameters
         self._address = address
+        self._seen_from = seen_from
         self._known: tuple[float, tuple[str, int]] | None = None
 
     @property
@@ -79,29 +85,18 @@ class PostgresDatabase:
 
     def connect(self, database: str | None = None, *, purpose: str = "") -> PostgresSession:
         """A session whose search path is exactly ``?schema=``, where the URL names one."""
-        way, just_asked = self._way()
         try:
-            return self._connected(way, database, purpose)
-        except LocktenderError:
-            self._known = None
-            if just_asked:
-                raise
-            # Somebody else may have that address by now, who knows neither the user nor the database.
-            again, _ = self._way()
-            if again == way:
-                raise
-        return self._connected(again, database, purpose)
-
-    def _way(self) -> tuple[Mapping[str, str], bool]:
-        """libpq's keywords for the address, and whether it was asked for just now: what is known stays so for a bit."""
-        if self._address is None:
-            return {}, True
-        known, now = self._known, time.monotonic()
-        just_asked = known is None or now - known[0] > FRESH_FOR
-        if known is None or just_asked:
-            known = self._known = now, self._address()
-        host, port = known[1]
-        return {"port": str(port), **({} if host == self.target.host else {"hostaddr": host})}, just_asked
+            way, just_asked = self._led()
+            try:
+                return self._connected(way, database, purpose)
+            except LocktenderError:
+                self._known = None
+                # Somebody else may have that address by now, who knows neither the user nor the database.
+                if just_asked or (again := self._led()[0]) == way:
+                    raise
+            return self._connected(again, database, purpose)
+        except HostError as error:
+            raise _unreachable(self._where(), error.message, error.hint) from error
 
     def _connected(self, way: Mapping[str, str], database: str | None, purpose: str) -> PostgresSession:
         target = self.target
@@ -123,18 +118,33 @@ class PostgresDatabase:
         try:
             connection = psycopg.connect(autocommit=True, prepare_threshold=None, **keywords)  # type: ignore[arg-type]
         except psycopg.Error as error:
-            raise _connect_error(error, target, database or target.database) from None
+            raise _connect_error(error, self._where(), target.user, database or target.database) from None
         return PostgresSession(connection, schema=target.schema if database in (None, target.database) else None)
 
     def ping(self, timeout: float) -> None:
         """A server may take the connection, and a pooler even the login, and then never answer."""
         until = time.monotonic() + timeout
-        way, limit = dict(self._way()[0]), str(max(1, math.ceil(timeout)))
+        way, limit = dict(self._led()[0]), str(max(1, math.ceil(timeout)))
         with (
             closing(self._connected(way | {"connect_timeout": limit}, None, "ping")) as session,
             session.cut_after(max(0.1, until - time.monotonic())),
         ):
             session.rows("SELECT 1")
+
+    def _led(self) -> tuple[Mapping[str, str], bool]:
+        """The way past the name in the URL, which TLS is still checked against; and whether it was asked just now."""
+        if self._address is None:
+            return {}, True
+        known, now = self._known, time.monotonic()
+        just_asked = known is None or now - known[0] > FRESH_FOR
+        if known is None or just_asked:
+            known = self._known = now, self._address()
+        address, port = known[1]
+        return {"port": str(port), **({} if address == self.target.host else {"hostaddr": address})}, just_asked
+
+    def _where(self) -> str:
+        place = f"{self.target.host}:{self.target.port}"
+        return f"{place}, as seen from {self._seen_from}" if self._seen_from else place
 
     @contextmanager
     def session(self, database: str | None = None, *, purpose: str = "") -> Iterator[PostgresSession]:
@@ -298,10 +308,9 @@ def _shut(descriptor: int) -> None:
         line.shutdown(socket.SHUT_RDWR)
 
 
-def _connect_error(error: psycopg.Error, target: Target, database: str) -> LocktenderError:
+def _connect_error(error: psycopg.Error, where: str, user: str, database: str) -> LocktenderError:
     # libpq never repeats a password, and gets it as a keyword, not inside a string that it could quote.
     text = str(error).strip()
-    where = f"{target.host}:{target.port}"
     sqlstate = error.sqlstate or _sqlstate_in(text)
     if sqlstate == "3D000":
         return DatabaseMissing(
@@ -311,13 +320,17 @@ def _connect_error(error: psycopg.Error, target: Target, database: str) -> Lockt
         )
     if sqlstate in ("28P01", "28000"):
         return AuthenticationFailed(
-            f"The server at {where} refused the login of {target.user!r}: {text.splitlines()[0]}",
+            f"The server at {where} refused the login of {user!r}: {text.splitlines()[0]}",
             hint="Check the user and the password in the database URL.",
             prisma_code="P1000",
         )
+    return _unreachable(where, text.splitlines()[0] if text else "no reason given")
+
+
+def _unreachable(where: str, why: str, hint: str | None = None) -> DatabaseUnreachable:
     return DatabaseUnreachable(
-        f"No PostgreSQL answered at {where}: {text.splitlines()[0] if text else 'no reason given'}",
-        hint="Is the server running, and is its port reachable from here?",
+        f"No PostgreSQL answered at {where}: {why}",
+        hint=hint or "Is the server running, and is its port reachable from here?",
         prisma_code="P1001",
     )
 
