@@ -19,9 +19,10 @@ from operations.adapters.processes import LocalProcesses
 from operations.context import Context
 from operations.database_url import parse_database_url
 from operations.errors import UsageError
-from operations.ports import Database, Report
+from operations.ports import Database, Files, Host, Report
 from operations.secret import Secret
-from operations.settings import Environment
+from operations.settings import Environment, Server
+from operations.settings_paths import migrations_on_server
 
 if TYPE_CHECKING:
     from operations.adapters.throwaway import ThrowawayServer
@@ -31,6 +32,8 @@ DEFAULT_MIGRATIONS = "prisma/migrations"
 LOCAL = "local"
 DIRECT = ("database_url", "migrations", "backup_dir")
 """What stands in for a configuration file."""
+KEY_LINE = 16
+"""Characters of a key's line that are no coincidence in another text."""
 
 
 def environment(options: Options, environ: Mapping[str, str]) -> Environment:
@@ -72,18 +75,48 @@ def _local(options: Options) -> Environment:
 
 
 def context(chosen: Environment, options: Options, report: Report) -> Context:
-    """The means to work on an environment of this machine."""
+    """The means to work on an environment: of this machine, or of a server, where nothing is sent before it is used."""
+    host = _host(chosen)
     return Context(
         environment=chosen,
-        host=LocalHost(),
-        database=PostgresDatabase(parse_database_url(chosen.database_url)),
+        host=host,
+        database=_database(chosen, host),
         clock=SystemClock(),
         processes=LocalProcesses(),
         report=report,
-        client_directories=_embedded_directories(),
+        client_directories=() if chosen.server else _embedded_directories(),
         command=command_prefix(options),
         actor=f"{_user()}@{socket.gethostname()}",
+        folder=_folder(chosen, host),
     )
+
+
+def _host(chosen: Environment) -> Host:
+    if chosen.server is None:
+        return LocalHost()
+    from operations.adapters.ssh_host import SshHost
+
+    return SshHost(chosen.server)
+
+
+def _database(chosen: Environment, host: Host) -> PostgresDatabase:
+    parameters = parse_database_url(chosen.database_url)
+    if chosen.server is None:
+        return PostgresDatabase(parameters)
+    address = dict(parameters.options).get("hostaddr", parameters.target.host)
+    return PostgresDatabase(
+        parameters, address=lambda: host.reach(address, parameters.target.port), seen_from=chosen.server.host
+    )
+
+
+def _folder(chosen: Environment, host: Host) -> Files | None:
+    if chosen.server is None:
+        return None
+    if migrations_on_server(chosen):
+        from operations.tree import TreeOf
+
+        return TreeOf(host, chosen.migrations)
+    return LocalHost()
 
 
 def command_prefix(options: Options) -> str:
@@ -97,13 +130,23 @@ def command_prefix(options: Options) -> str:
 
 
 def secrets_of(chosen: Environment) -> Iterator[Secret]:
-    """Texts that no output may hold: the URL, and its password unless that is a word which shows up anyway."""
+    """Texts that no output may hold: the URL, its password unless that is a word which shows up anyway, the SSH key."""
     yield chosen.database_url
+    if chosen.server:
+        yield from _of_key(chosen.server)
     parameters = parse_database_url(chosen.database_url)
     target, password = parameters.target, parameters.password
     if password and password.reveal() not in f"{target} {target.user} {target.schema} postgresql":
         yield password
         yield Secret(quote(password.reveal(), safe=""))
+
+
+def _of_key(server: Server) -> Iterator[Secret]:
+    """Each line that holds a part of the key, since one may be told without the others."""
+    lines = server.private_key.reveal().splitlines()
+    yield from (Secret(line.strip()) for line in lines if len(line.strip()) >= KEY_LINE and "-----" not in line)
+    if server.passphrase:
+        yield server.passphrase
 
 
 def database(url: Secret) -> Database:

@@ -30,8 +30,6 @@ def not_acted_on(environment: Environment) -> tuple[str, ...]:
 
 
 def _unsupported(environment: Environment, operation: str) -> str | None:
-    if environment.server is not None:
-        return "server"
     if environment.app is not None and operation in TOUCHES_APP:
         return "app"
     if operation in environment.approvals:
@@ -40,8 +38,6 @@ def _unsupported(environment: Environment, operation: str) -> str | None:
 
 
 def _instead(section: str) -> str:
-    if section == "server":
-        return "until then, run locktender on the server itself."
     if section == "app":
         return "until then, stop the app yourself and use apply, or deploy with strategy online."
     return "until then, nobody can approve."

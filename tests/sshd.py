@@ -19,6 +19,7 @@ from operations.settings import Server
 from .conftest import missing
 
 BINARY = Path("/usr/sbin/sshd")
+# SHLVL: so that bash leaves the ~/.bashrc of whoever runs the tests alone, which may take its time.
 CONFIGURATION = """\
 Port {port}
 ListenAddress 127.0.0.1
@@ -31,8 +32,9 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 MaxStartups 100
-LogLevel DEBUG1
+LogLevel VERBOSE
 Subsystem sftp internal-sftp
+SetEnv SHLVL=9
 {more}
 """
 
@@ -141,7 +143,9 @@ def running(directory: Path, more: str = "") -> Iterator[Sshd]:
     port = free_port()
     (directory / "config").write_text(CONFIGURATION.format(port=port, directory=directory, more=more))
     with (directory / "log").open("wb") as log:
-        process = subprocess.Popen([BINARY, "-D", "-e", "-f", directory / "config"], stderr=log, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [BINARY, "-D", "-e", "-f", directory / "config"], stderr=log, stdin=subprocess.DEVNULL
+        )
     try:
         wait_for(port, process)
         yield Sshd(directory, port, process)

@@ -17,6 +17,7 @@ from operations.errors import (
     ConnectionLost,
     DatabaseMissing,
     DatabaseUnreachable,
+    HostError,
     LocktenderError,
     StatementFailed,
 )
@@ -54,10 +55,20 @@ T = TypeVar("T")
 
 
 class PostgresDatabase:
-    """A database reached straight over libpq."""
+    """A database reached over libpq: straight, or where ``address`` says at each connection.
 
-    def __init__(self, parameters: ConnectionParameters) -> None:
+    ``seen_from`` is the machine that the URL speaks from, if it is not this one.
+    """
+
+    def __init__(
+        self,
+        parameters: ConnectionParameters,
+        address: Callable[[], tuple[str, int]] | None = None,
+        seen_from: str | None = None,
+    ) -> None:
         self._parameters = parameters
+        self._address = address
+        self._seen_from = seen_from
 
     @property
     def target(self) -> Target:
@@ -81,11 +92,26 @@ class PostgresDatabase:
         }
         if password:
             keywords["password"] = password.reveal()
+        where = self._where()
         try:
+            keywords |= self._led()
             connection = psycopg.connect(autocommit=True, prepare_threshold=None, **keywords)  # type: ignore[arg-type]
+        except HostError as error:
+            raise _unreachable(where, error.message, error.hint) from error
         except psycopg.Error as error:
-            raise _connect_error(error, target, database or target.database) from None
+            raise _connect_error(error, where, target.user, database or target.database) from None
         return PostgresSession(connection, schema=target.schema if database in (None, target.database) else None)
+
+    def _led(self) -> Mapping[str, str]:
+        """Past the name in the URL, which TLS is still checked against."""
+        if self._address is None:
+            return {}
+        address, port = self._address()
+        return {"hostaddr": address, "port": str(port)}
+
+    def _where(self) -> str:
+        place = f"{self.target.host}:{self.target.port}"
+        return f"{place}, as seen from {self._seen_from}" if self._seen_from else place
 
     @contextmanager
     def session(self, database: str | None = None, *, purpose: str = "") -> Iterator[PostgresSession]:
@@ -233,10 +259,9 @@ class PostgresSession:
             self._connection.close()
 
 
-def _connect_error(error: psycopg.Error, target: Target, database: str) -> LocktenderError:
+def _connect_error(error: psycopg.Error, where: str, user: str, database: str) -> LocktenderError:
     # libpq never repeats a password, and gets it as a keyword, not inside a string that it could quote.
     text = str(error).strip()
-    where = f"{target.host}:{target.port}"
     sqlstate = error.sqlstate or _sqlstate_in(text)
     if sqlstate == "3D000":
         return DatabaseMissing(
@@ -246,13 +271,17 @@ def _connect_error(error: psycopg.Error, target: Target, database: str) -> Lockt
         )
     if sqlstate in ("28P01", "28000"):
         return AuthenticationFailed(
-            f"The server at {where} refused the login of {target.user!r}: {text.splitlines()[0]}",
+            f"The server at {where} refused the login of {user!r}: {text.splitlines()[0]}",
             hint="Check the user and the password in the database URL.",
             prisma_code="P1000",
         )
+    return _unreachable(where, text.splitlines()[0] if text else "no reason given")
+
+
+def _unreachable(where: str, why: str, hint: str | None = None) -> DatabaseUnreachable:
     return DatabaseUnreachable(
-        f"No PostgreSQL answered at {where}: {text.splitlines()[0] if text else 'no reason given'}",
-        hint="Is the server running, and is its port reachable from here?",
+        f"No PostgreSQL answered at {where}: {why}",
+        hint=hint or "Is the server running, and is its port reachable from here?",
         prisma_code="P1001",
     )
 
