@@ -25,6 +25,7 @@ class Desk:
         self.environment = options.env or ""
         self.secrets: tuple[Secret, ...] = ()
         self._reporter: Reporter | None = None
+        self._context: Context | None = None
 
     @property
     def color(self) -> bool | None:
@@ -42,7 +43,8 @@ class Desk:
         refuse_unsupported(chosen, operation)
         self.secrets = tuple(wiring.secrets_of(chosen))
         self._reporter = Reporter(quiet=self.options.quiet, color=self.color)
-        return wiring.context(chosen, self.options, self._reporter)
+        self._context = wiring.context(chosen, self.options, self._reporter)
+        return self._context
 
     def confirm(self, context: Context, what: str, word: str | None = None) -> None:
         """Ask whether something live may be replaced or removed; ``word`` must be typed where one is given.
@@ -65,6 +67,8 @@ class Desk:
             raise Refused("Not confirmed.", hint=f"{context.command} status shows what stands.")
 
     def close(self) -> None:
-        """Take the progress off the terminal."""
+        """Take the progress off the terminal, and end the connection to a server."""
         if self._reporter:
             self._reporter.close()
+        if self._context:
+            self._context.host.close()

@@ -7,6 +7,7 @@ import importlib.util
 import shlex
 import socket
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -19,9 +20,10 @@ from operations.adapters.processes import LocalProcesses
 from operations.context import Context
 from operations.database_url import parse_database_url
 from operations.errors import UsageError
-from operations.ports import Database, Host, Http, Report
+from operations.ports import Database, Files, Host, Http, Report
 from operations.secret import Secret
-from operations.settings import Environment
+from operations.settings import Environment, Server
+from operations.settings_paths import migrations_on_server
 
 if TYPE_CHECKING:
     from operations.adapters.throwaway import ThrowawayServer
@@ -31,6 +33,8 @@ DEFAULT_MIGRATIONS = "prisma/migrations"
 LOCAL = "local"
 DIRECT = ("database_url", "migrations", "backup_dir")
 """What stands in for a configuration file."""
+KEY_LINE = 16
+"""Characters of a key's line that are no coincidence in another text."""
 
 
 def environment(options: Options, environ: Mapping[str, str]) -> Environment:
@@ -72,20 +76,38 @@ def _local(options: Options) -> Environment:
 
 
 def context(chosen: Environment, options: Options, report: Report) -> Context:
-    """The means to work on an environment of this machine."""
-    host = LocalHost()
+    """The means to work on an environment: of this machine, or of a server, where nothing is sent before it is used."""
+    host = _host(chosen)
     return Context(
         environment=chosen,
         host=host,
-        database=_database_of(chosen, host),
+        database=_database(chosen, host),
         clock=SystemClock(),
         processes=LocalProcesses(),
         report=report,
-        client_directories=_embedded_directories(),
+        client_directories=() if chosen.server else _embedded_directories(),
         command=command_prefix(options),
         actor=f"{_user()}@{socket.gethostname()}",
+        app_hosts=_app_hosts(chosen),
         http=_http(chosen),
+        folder=_folder(chosen, host),
     )
+
+
+def _app_hosts(chosen: Environment) -> dict[str, Host]:
+    """Logged in to as to the server: same account, same key, same known hosts."""
+    if chosen.app is None or chosen.server is None or not chosen.app.hosts:
+        return {}
+    from operations.adapters.ssh_host import SshHost
+
+    servers = {name: _addressed(chosen.server, name) for name in chosen.app.hosts}
+    return {name: SshHost(server) for name, server in servers.items()}
+
+
+def _addressed(server: Server, name: str) -> Server:
+    """``host`` or ``host:port``; an IPv6 address in brackets."""
+    host, colon, port = name.rpartition(":")
+    return replace(server, host=host.strip("[]"), port=int(port)) if colon and port.isdigit() and not host.endswith(":") and (":" not in host or host.startswith("[")) else replace(server, host=name.strip("[]"))
 
 
 def _http(chosen: Environment) -> Http | None:
@@ -96,14 +118,40 @@ def _http(chosen: Environment) -> Http | None:
     return HttpClient()
 
 
-def _database_of(chosen: Environment, host: Host) -> PostgresDatabase:
-    """Where the host finds it, if it may be a container's."""
-    parameters = parse_database_url(chosen.database_url)
-    if chosen.app is None or chosen.app.database_service is None:
-        return PostgresDatabase(parameters)
-    from operations.database_container import seen_from_host
+def _host(chosen: Environment) -> Host:
+    if chosen.server is None:
+        return LocalHost()
+    from operations.adapters.ssh_host import SshHost
 
-    return PostgresDatabase(parameters, lambda: host.reach(*seen_from_host(host, chosen.app, parameters.target)))
+    return SshHost(chosen.server)
+
+
+def _database(chosen: Environment, host: Host) -> PostgresDatabase:
+    """Where the host finds it, which may be a container's address, and how that can be reached from here."""
+    parameters, app = parse_database_url(chosen.database_url), chosen.app
+    in_container = app is not None and app.database_service is not None
+    if chosen.server is None and not in_container:
+        return PostgresDatabase(parameters)
+    hostaddr = dict(parameters.options).get("hostaddr")
+
+    def address() -> tuple[str, int]:
+        if not in_container:
+            return host.reach(hostaddr or parameters.target.host, parameters.target.port)
+        from operations.database_container import seen_from_host
+
+        return host.reach(*seen_from_host(host, app, parameters.target))
+
+    return PostgresDatabase(parameters, address, seen_from=chosen.server.host if chosen.server else None)
+
+
+def _folder(chosen: Environment, host: Host) -> Files | None:
+    if chosen.server is None:
+        return None
+    if migrations_on_server(chosen):
+        from operations.tree import TreeOf
+
+        return TreeOf(host, chosen.migrations)
+    return LocalHost()
 
 
 def command_prefix(options: Options) -> str:
@@ -117,13 +165,23 @@ def command_prefix(options: Options) -> str:
 
 
 def secrets_of(chosen: Environment) -> Iterator[Secret]:
-    """Texts that no output may hold: the URL, and its password unless that is a word which shows up anyway."""
+    """Texts that no output may hold: the URL, its password unless that is a word which shows up anyway, the SSH key."""
     yield chosen.database_url
+    if chosen.server:
+        yield from _of_key(chosen.server)
     parameters = parse_database_url(chosen.database_url)
     target, password = parameters.target, parameters.password
     if password and password.reveal() not in f"{target} {target.user} {target.schema} postgresql":
         yield password
         yield Secret(quote(password.reveal(), safe=""))
+
+
+def _of_key(server: Server) -> Iterator[Secret]:
+    """Each line that holds a part of the key, since one may be told without the others."""
+    lines = server.private_key.reveal().splitlines()
+    yield from (Secret(line.strip()) for line in lines if len(line.strip()) >= KEY_LINE and "-----" not in line)
+    if server.passphrase:
+        yield server.passphrase
 
 
 def database(url: Secret) -> Database:

@@ -37,6 +37,7 @@ from operations.context import Context
 from operations.errors import (
     BackupFailed,
     HostError,
+    HostUnreachable,
     LocktenderError,
     PrivilegeMissing,
     RestoreFailed,
@@ -198,7 +199,7 @@ def _made(context: Context, backup_id: str) -> Iterator[str]:
 def _remove_quietly(context: Context, path: str) -> None:
     try:
         context.host.remove(path)
-    except HostError:
+    except (HostError, HostUnreachable):
         return  # why the backup failed says more; the next run removes it
 
 

@@ -70,6 +70,15 @@ def parse_database_url(url: Secret) -> ConnectionParameters:
     )
 
 
+def refuse_what_cannot_be_forwarded(parameters: ConnectionParameters) -> None:
+    """Raise ``ConfigurationError`` for an address to which no port of an SSH connection can lead."""
+    host = parameters.target.host
+    if host.startswith(("/", "@")):
+        raise _unreadable("with a server it must name a host and a port there, not a socket's directory")
+    if "," in host:
+        raise _unreadable("with a server it must name a single host")
+
+
 def _unreadable(why: str) -> ConfigurationError:
     return ConfigurationError(
         f"The database URL is not usable: {why}.",

@@ -84,6 +84,12 @@ class NotFound(UsageError):
     code = "not_found"
 
 
+class HostLoginRefused(UsageError):
+    """sshd on the server refused the account or the key."""
+
+    code = "host_login"
+
+
 class ClientToolsMissing(UsageError):
     """No ``pg_dump`` and ``pg_restore`` of the server's major version were found."""
 
@@ -109,6 +115,15 @@ class DatabaseUnreachable(OperationFailed):
     """Nobody answered in time at the database's address (P1001)."""
 
     code = "database_unreachable"
+
+
+class HostUnreachable(DatabaseUnreachable):
+    """The server cannot be reached over SSH, or the line to it was cut in the middle.
+
+    No ``HostError``, which is about one file: nothing can be said of any file there, nor of the database beside it.
+    """
+
+    code = "host_unreachable"
 
 
 class ConnectionLost(OperationFailed):
@@ -226,6 +241,12 @@ class Refused(LocktenderError):
 
     code = "refused"
     exit_code = ExitCode.REFUSED
+
+
+class HostKeyRefused(Refused):
+    """The server's SSH key is not one of those that were pinned; it was sent neither a command nor a credential."""
+
+    code = "host_key"
 
 
 class LockHeld(Refused):

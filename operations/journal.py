@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from operations.context import Context
-from operations.errors import HostError, LockLost
+from operations.errors import HostError, HostUnreachable, LockLost
 from operations.layout import state_directory
 from operations.lock import Lock
 
@@ -111,7 +111,7 @@ class Journal:
         """The run's own end. False if it could not be written: then the next run looks what became of this one."""
         try:
             self.record(FINISHED, outcome=outcome, **facts)
-        except (HostError, LockLost):
+        except (HostError, HostUnreachable, LockLost):
             return False
         with suppress(HostError):  # nothing depends on that line
             self._note_end(outcome, facts)

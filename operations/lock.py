@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from operations.context import Context
-from operations.errors import HostError, LockHeld, LockLost
+from operations.errors import HostError, HostUnreachable, LockHeld, LockLost
 from operations.layout import state_directory
 
 HEARTBEAT = 10.0
@@ -68,7 +68,9 @@ def held(context: Context, operation: str, run_id: str) -> Iterator[Lock]:
     finally:
         stop.set()
         heart.join()
-        with suppress(HostError):  # a lock that cannot be removed is found to be a dead process's by the next run
+        with suppress(
+            HostError, HostUnreachable
+        ):  # a lock that cannot be removed is found to be a dead process's by the next run
             _release(lock)
 
 
@@ -181,5 +183,8 @@ def _beat(context: Context, stop: threading.Event) -> None:
     while not stop.wait(HEARTBEAT):
         try:
             context.host.write(f"{_path(context)}/heartbeat", b"")
-        except HostError:  # a missed beat is no reason to fail: the owner checks the lock before every effect
+        except (
+            HostError,
+            HostUnreachable,
+        ):  # a missed beat is no reason to fail: the owner checks the lock before every effect
             continue

@@ -25,7 +25,7 @@ class Files(Protocol):
     """A directory tree that is only read: a host's, or one at a commit. Paths are absolute POSIX paths."""
 
     def read(self, path: str) -> bytes:
-        """A file's bytes; raises ``HostError``."""
+        """A file's bytes; raises ``HostError``, ``HostUnreachable``."""
         ...
 
     def exists(self, path: str) -> bool:
@@ -41,7 +41,8 @@ class Host(Files, Protocol):
     """The machine beside the database: where client tools run and backups, journal and lock lie.
 
     Paths are absolute POSIX paths on that machine. Every method raises ``HostError`` (``DiskFull`` where that is the
-    cause) and nothing of the operating system's own. Everything here can also be done over SSH with a POSIX shell.
+    cause), ``HostUnreachable`` where the machine is another one and the line to it breaks, and nothing of the operating
+    system's own. Several threads may use it at once.
     """
 
     def run(

@@ -16,7 +16,7 @@ Seconds = Annotated[float, "duration"]
 Bytes = Annotated[int, "size"]
 """Written with its unit in the file: ``"500MB"``, ``"10GiB"``."""
 FilePath = Annotated[str, "path"]
-"""Relative ones are resolved against the configuration file's directory."""
+"""Relative ones are resolved by ``settings_paths``."""
 Positive = Annotated[int, "positive"]
 """At least 1; a plain ``int`` is at least 0."""
 OneOrMany = Annotated[tuple[str, ...], "one or many"]

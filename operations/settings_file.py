@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from operations.database_url import parse_database_url
+from operations.database_url import parse_database_url, refuse_what_cannot_be_forwarded
 from operations.errors import ConfigurationError
 from operations.settings import Environment, Settings
+from operations.settings_paths import located, misplaced
 from operations.toml_lines import key_lines, line_of
 
 HINT = "locktender.example.toml shows every key with its meaning."
@@ -102,14 +103,21 @@ def _validated(data: Mapping[str, Any], path: Path, environ: Mapping[str, str] |
         found = validate(data, Surroundings(path.absolute().parent, environ))
     except ValidationError as error:
         return {}, problems_of(error)
-    return found, _unusable_urls(found["environments"]) if environ is not None else []
+    environments: dict[str, Environment] = found["environments"]
+    problems = [(("environments", name, *key), told) for name, e in environments.items() for key, told in misplaced(e)]
+    if environ is not None:
+        problems += _unusable_urls(environments)
+    placed = {name: located(environment, path.absolute().parent) for name, environment in environments.items()}
+    return {**found, "environments": placed}, problems
 
 
 def _unusable_urls(environments: Mapping[str, Environment]) -> Found:
     problems: Found = []
     for name, environment in environments.items():
         try:
-            parse_database_url(environment.database_url)
+            parameters = parse_database_url(environment.database_url)
+            if environment.server:
+                refuse_what_cannot_be_forwarded(parameters)
         except ConfigurationError as error:
             problems.append((("environments", name, "database_url"), error.message))
     return problems

@@ -187,11 +187,10 @@ def _of_file(path: Path) -> str:
     return text
 
 
-def _path(value: object, info: ValidationInfo) -> str:
+def _path(value: object) -> str:
     if not isinstance(value, str) or not value or "\0" in value:
         raise _invalid("must be a path in quotes")
-    surroundings: Surroundings = info.context  # type: ignore[assignment]
-    return str(surroundings.directory / value)
+    return value
 
 
 def _one_or_many(value: object) -> object:
@@ -240,7 +239,7 @@ PLAIN: Mapping[Any, CoreSchema] = {
 MARKED: Mapping[str, CoreSchema] = {
     "duration": core_schema.no_info_plain_validator_function(seconds),
     "size": core_schema.no_info_plain_validator_function(size),
-    "path": core_schema.with_info_plain_validator_function(_path),
+    "path": core_schema.no_info_plain_validator_function(_path),
     "positive": core_schema.int_schema(ge=1),
     "one or many": core_schema.no_info_before_validator_function(_one_or_many, _list_schema(TEXT)),
 }

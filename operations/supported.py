@@ -12,7 +12,7 @@ def refuse_unsupported(environment: Environment, operation: str) -> None:
     if section:
         raise ConfigurationError(
             f"[environments.{environment.name}.{section}] is not supported yet: {operation} would have to ignore it.",
-            hint=f"Remove the section, or wait for a version that can: {_instead(section)}",
+            hint="Remove the section, or wait for a version that can: until then, nobody can approve.",
         )
 
 
@@ -26,14 +26,6 @@ def not_acted_on(environment: Environment) -> tuple[str, ...]:
 
 
 def _unsupported(environment: Environment, operation: str) -> str | None:
-    if environment.server is not None:
-        return "server"
     if operation in environment.approvals:
         return f"approvals.{operation}"
     return None
-
-
-def _instead(section: str) -> str:
-    if section == "server":
-        return "until then, run locktender on the server itself."
-    return "until then, nobody can approve."

@@ -1,4 +1,4 @@
-"""A directory tree that was read in one go, as ``Files``. Pure."""
+"""A directory tree that was read in one go, as ``Files``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import io
 import posixpath
 import tarfile
 from collections.abc import Mapping
+from functools import cached_property
 
 from operations.errors import HostError
+from operations.ports import Files, Host
 
 
 class Tree:
@@ -70,3 +72,28 @@ def unpacked(archive: bytes) -> dict[str, bytes]:
     except tarfile.TarError as error:
         raise HostError(f"What was read is no tar file: {error}.") from error
     return found
+
+
+class TreeOf:
+    """The tree below ``root`` on a host, read in one go when it is first asked for, and never again."""
+
+    def __init__(self, host: Host, root: str) -> None:
+        self._host = host
+        self._root = root
+
+    def read(self, path: str) -> bytes:
+        """The file's bytes."""
+        return self._tree.read(path)
+
+    def exists(self, path: str) -> bool:
+        """Whether it was there."""
+        return self._tree.exists(path)
+
+    def list(self, path: str) -> tuple[str, ...]:
+        """Sorted byte-wise."""
+        return self._tree.list(path)
+
+    @cached_property
+    def _tree(self) -> Files:
+        there = self._host.exists(self._root)
+        return Tree(self._root, self._host.read_tree(self._root)) if there else Tree("", {})

@@ -62,6 +62,8 @@ class Project:
     """Further lines of the environment's section, values as TOML writes them."""
     backups: Mapping[str, str] = field(default_factory=dict)
     backup_dir: Path | None = None
+    server: Mapping[str, str] = field(default_factory=dict)
+    """Keys of the server's section; without any it is this machine."""
 
     @property
     def backup_path(self) -> Path:
@@ -82,6 +84,8 @@ class Project:
             *(f"{key} = {value}" for key, value in self.settings.items()),
             "[environments.local.backups]",
             *(f"{key} = {value}" for key, value in self.backups.items()),
+            *(["[environments.local.server]"] if self.server else []),
+            *(f"{key} = {value}" for key, value in self.server.items()),
         ]
         text = "\n".join(lines) + "\n"
         if not path.exists() or path.read_text() != text:

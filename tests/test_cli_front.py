@@ -217,11 +217,6 @@ def test_which_secrets_are_hidden() -> None:
             "restore latest --yes",
             "approvals.restore",
         ),
-        (
-            '[environments.production.server]\nhost = "h"\nuser = "u"\nprivate_key = "k"\nknown_hosts = "k"',
-            "status",
-            "production.server",
-        ),
     ],
 )
 def test_sections_that_cannot_be_honoured_yet_are_refused(section: str, verb: str, told: str, tmp_path: Path) -> None:

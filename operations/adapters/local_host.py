@@ -101,7 +101,8 @@ class LocalHost:
 
     def exists(self, path: str) -> bool:
         """Follows links."""
-        return Path(path).exists()
+        with _told(path):
+            return Path(path).exists()
 
     def list(self, path: str) -> tuple[str, ...]:
         """Sorted byte-wise, as Prisma sorts migration folders."""

@@ -138,7 +138,10 @@ class PostgresDatabase:
         known, now = self._known, time.monotonic()
         just_asked = known is None or now - known[0] > FRESH_FOR
         if known is None or just_asked:
-            known = self._known = now, self._address()
+            try:
+                known = self._known = now, self._address()
+            except HostError as error:
+                raise _unreachable(self._where(), error.message, error.hint) from error
         address, port = known[1]
         return {"port": str(port), **({} if address == self.target.host else {"hostaddr": address})}, just_asked
 

@@ -1,0 +1,41 @@
+"""On which machine a path of the configuration lies, and what a relative one counts from. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from operations.settings import Environment
+
+ON_THE_SERVER = ("backup_dir", "client_bin")
+
+
+def misplaced(environment: Environment) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Keys whose path says nothing, each with what is wrong: on a server there is nothing to count from."""
+    if environment.server is None:
+        return
+    for key in ON_THE_SERVER:
+        if (path := getattr(environment, key)) and not PurePosixPath(path).is_absolute():
+            yield (key,), "must be an absolute path, since it lies on the server"
+    if environment.app and not PurePosixPath(environment.app.directory).is_absolute():
+        yield ("app", "directory"), "must be an absolute path, since it lies on the server"
+
+
+def located(environment: Environment, directory: Path) -> Environment:
+    """With absolute paths: relative ones count from ``directory``, the configuration file's.
+
+    With a server, backups and client tools lie there; so do the migrations of an app, which count from its directory.
+    """
+    base = PurePosixPath(environment.app.directory) if environment.app and environment.server else directory
+    return replace(
+        environment,
+        migrations=str(base / environment.migrations),
+        backup_dir=str(directory / environment.backup_dir),
+        client_bin=str(directory / environment.client_bin) if environment.client_bin else None,
+    )
+
+
+def migrations_on_server(environment: Environment) -> bool:
+    """Whether the migrations are read there: with an app they are part of its checkout."""
+    return environment.server is not None and environment.app is not None

@@ -1,0 +1,168 @@
+"""A real sshd on the loopback interface, with keys and a configuration of its own."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from operations.secret import Secret
+from operations.settings import Server
+
+from .conftest import missing
+
+BINARY = Path("/usr/sbin/sshd")
+# SHLVL: so that bash leaves the ~/.bashrc of whoever runs the tests alone, which may take its time.
+CONFIGURATION = """\
+Port {port}
+ListenAddress 127.0.0.1
+HostKey {directory}/host_key
+PidFile {directory}/sshd.pid
+AuthorizedKeysFile {directory}/authorized_keys
+UsePAM no
+StrictModes no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+MaxStartups 100
+LogLevel VERBOSE
+Subsystem sftp internal-sftp
+SetEnv SHLVL=9
+{more}
+"""
+
+
+@dataclass(frozen=True)
+class Sshd:
+    """A running one. Whoever holds the key in ``key`` may log in as the user that runs the tests."""
+
+    directory: Path
+    port: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def user(self) -> str:
+        return pwd.getpwuid(os.getuid()).pw_name
+
+    @property
+    def key(self) -> Secret:
+        return Secret((self.directory / "user_key").read_text())
+
+    @property
+    def known_hosts(self) -> str:
+        return f"[127.0.0.1]:{self.port} {public_of(self.directory / 'host_key')}\n"
+
+    @property
+    def log(self) -> str:
+        return (self.directory / "log").read_text(errors="replace")
+
+    def server(self, **changes: object) -> Server:
+        """The settings with which it is reached."""
+        values: dict[str, object] = {
+            "host": "127.0.0.1",
+            "port": self.port,
+            "user": self.user,
+            "private_key": self.key,
+            "known_hosts": Secret(self.known_hosts),
+            "connect_timeout": 10.0,
+            "keepalive": 15.0,
+            **changes,
+        }
+        return Server(**values)  # type: ignore[arg-type]
+
+    def toml(self) -> dict[str, str]:
+        """The same as keys of a ``[…server]`` section, with the secrets in files."""
+        (self.directory / "known_hosts").write_text(self.known_hosts)
+        return {
+            "host": '"127.0.0.1"',
+            "port": str(self.port),
+            "user": f'"{self.user}"',
+            "private_key": f'"file:{self.directory}/user_key"',
+            "known_hosts": f'"file:{self.directory}/known_hosts"',
+        }
+
+    def connections(self) -> list[int]:
+        """Processes that each serve one connection."""
+        return children(self.process.pid)
+
+    def cut(self) -> None:
+        """End every connection, as a server does that goes down."""
+        for child in self.connections():
+            for pid in (*children(child), child):
+                with_luck_kill(pid)
+
+
+def children(pid: int) -> list[int]:
+    found = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(word) for word in found.read_text().split()] if found.exists() else []
+
+
+def with_luck_kill(pid: int) -> None:
+    try:
+        os.kill(pid, 9)
+    except ProcessLookupError:
+        return
+
+
+def public_of(path: Path) -> str:
+    return " ".join(path.with_name(f"{path.name}.pub").read_text().split()[:2])
+
+
+def keygen(path: Path, *more: str, kind: str = "ed25519", passphrase: str = "") -> Path:
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "test", *more, "-f", str(path)],
+        check=True,
+        stdin=subprocess.DEVNULL,
+    )
+    return path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(directory: Path, more: str = "") -> Iterator[Sshd]:
+    """One with new keys; ``more`` are further lines of its configuration."""
+    if not BINARY.exists() or not shutil.which("ssh-keygen"):
+        missing("sshd")
+    if os.getuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    keygen(directory / "host_key")
+    keygen(directory / "user_key")
+    (directory / "authorized_keys").write_text(public_of(directory / "user_key") + "\n")
+    port = free_port()
+    (directory / "config").write_text(CONFIGURATION.format(port=port, directory=directory, more=more))
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [BINARY, "-D", "-e", "-f", directory / "config"], stderr=log, stdin=subprocess.DEVNULL
+        )
+    try:
+        wait_for(port, process)
+        yield Sshd(directory, port, process)
+    finally:
+        for child in children(process.pid):
+            with_luck_kill(child)
+        process.kill()
+        process.wait()
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        assert process.poll() is None, "sshd did not start"
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise AssertionError("sshd does not answer")
