@@ -71,4 +71,5 @@ class Desk:
         if self._reporter:
             self._reporter.close()
         if self._context:
-            self._context.host.close()
+            for host in (self._context.host, *self._context.app_hosts.values()):
+                host.close()

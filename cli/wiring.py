@@ -95,19 +95,17 @@ def context(chosen: Environment, options: Options, report: Report) -> Context:
 
 
 def _app_hosts(chosen: Environment) -> dict[str, Host]:
-    """Logged in to as to the server: same account, same key, same known hosts."""
-    if chosen.app is None or chosen.server is None or not chosen.app.hosts:
+    """Logged in to as to the server: same key, same known hosts."""
+    server = chosen.server
+    if chosen.app is None or server is None or not chosen.app.hosts:
         return {}
     from operations.adapters.ssh_host import SshHost
+    from operations.adapters.ssh_line import hop
 
-    servers = {name: _addressed(chosen.server, name) for name in chosen.app.hosts}
-    return {name: SshHost(server) for name, server in servers.items()}
-
-
-def _addressed(server: Server, name: str) -> Server:
-    """``host`` or ``host:port``; an IPv6 address in brackets."""
-    host, colon, port = name.rpartition(":")
-    return replace(server, host=host.strip("[]"), port=int(port)) if colon and port.isdigit() and not host.endswith(":") and (":" not in host or host.startswith("[")) else replace(server, host=name.strip("[]"))
+    hops = {name: hop(server, name) for name in chosen.app.hosts}
+    return {
+        name: SshHost(replace(server, user=user, host=host, port=port)) for name, (user, host, port) in hops.items()
+    }
 
 
 def _http(chosen: Environment) -> Http | None:

@@ -104,7 +104,7 @@ class App:
     build_timeout: Seconds = 1800.0
     """How long a build may take."""
     hosts: tuple[str, ...] = ()
-    """Machines that run the services: ``host`` or ``host:port``, logged in to as to the server. Empty: the server."""
+    """Machines that run the services: ``user@host:port``, with the server's key. Empty: the server itself."""
     wave: Positive = 1
     """On how many of them the new version is started at the same time."""
 

@@ -112,7 +112,7 @@ class Line:
 
     def _connect(self) -> None:
         server = self.server
-        hops = [*map(partial(_hop, server), server.jump), (server.user, server.host, server.port)]
+        hops = [*map(partial(hop, server), server.jump), (server.user, server.host, server.port)]
         for user, host, port in hops:
             connection = self._connection(user, host, port)
             self._connections.append(connection)
@@ -210,14 +210,14 @@ def _transport(known: frozenset[str], sock: Any, **options: Any) -> Any:
     return transport
 
 
-def _hop(server: Server, written: str) -> tuple[str, str, int]:
+def hop(server: Server, written: str) -> tuple[str, str, int]:
     """``user@host:port``, of which user and port may be missing; an IPv6 address with a port stands in brackets."""
     user, _, place = written.rpartition("@")
     bracketed = place.startswith("[")
     host, _, port = place[1:].rpartition("]") if bracketed else place.partition(":" if place.count(":") == 1 else "\0")
     port = port.removeprefix(":")
     if not host or (port and not port.isdigit()):
-        raise ConfigurationError(f"server.jump holds {written!r}.", hint="Write it as user@host:port.")
+        raise ConfigurationError(f"{written!r} names no machine.", hint="Write it as user@host:port.")
     return user or server.user, host, int(port or STANDARD_PORT)
 
 
