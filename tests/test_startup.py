@@ -25,12 +25,14 @@ from operations.adapters.postgres import PostgresDatabase
 from operations.adapters.throwaway import ThrowawayServer
 from operations.context import Context
 from operations.database_url import parse_database_url
-from operations.errors import AuthenticationFailed, ConfigurationError, ConnectionLost
+from operations.errors import AuthenticationFailed, ConfigurationError, ConnectionLost, MigrationFailed, NeedsAttention
 from operations.journal import Entry, RunRecord
 from operations.secret import Secret
+from operations.settings import App as Compose
 from operations.settings import Server as RemoteServer
 from operations.startup import Limits, failures_of_others, next_step, start
 from operations.status import StatusResult
+from operations.transient import may_pass
 from operations.waiting import gives_up, wait_for_database
 
 from .conftest import Server, missing
@@ -558,8 +560,21 @@ def test_only_failures_since_then_with_the_same_files_count() -> None:
     assert [r.run_id for r in failures_of_others(records, frozenset("a"), {"m": "1"})] == ["d"]
 
 
-def test_an_environment_on_another_server_is_refused(server18: Server, context_of: Callable[..., Context]) -> None:
-    remote = RemoteServer("h", "u", Secret("k"), Secret("k"))
-    context = context_of(server18.url("postgres"), server=remote)
-    with pytest.raises(ConfigurationError, match="on a server of its own"):
+@pytest.mark.parametrize(
+    "section",
+    [{"server": RemoteServer("h", "u", Secret("k"), Secret("k"))}, {"app": Compose("/srv/app", ("web",))}],
+    ids=lambda section: next(iter(section)),
+)
+def test_an_environment_that_is_described_from_outside_is_refused(
+    section: dict[str, object], server18: Server, context_of: Callable[..., Context]
+) -> None:
+    context = context_of(server18.url("postgres"), **section)
+    with pytest.raises(ConfigurationError, match="start works inside of that"):
         start(context, "apply", Limits(), lambda _: None)
+
+
+def test_what_another_run_may_help_against() -> None:
+    assert may_pass(ConnectionLost(""))
+    assert may_pass(MigrationFailed("", details={"sqlstate": "55P03"}))
+    assert not may_pass(MigrationFailed("", details={"sqlstate": "42601"}))
+    assert not may_pass(NeedsAttention("", details={"sqlstate": "55P03"}))
