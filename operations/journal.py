@@ -153,10 +153,10 @@ def records(context: Context) -> tuple[RunRecord, ...]:
 
 
 def latest(context: Context, count: int) -> tuple[RunRecord, ...]:
-    """The newest runs by their ids (which begin with the time), newest first, without reading all the others."""
+    """The newest runs by their ids (which begin with the second), newest first, without reading all the others."""
     names = [name for name in context.host.list(_directory(context)) if name.endswith(".jsonl")]
     found = (read(context, name[: -len(".jsonl")]) for name in reversed(names[-count:]))
-    return tuple(record for record in found if record and record.entries)
+    return tuple(sorted((record for record in found if record and record.entries), key=_order, reverse=True))
 
 
 def parse(data: bytes) -> tuple[Entry, ...]:

@@ -61,3 +61,10 @@ def test_who_lost_the_lock_writes_nothing_more(context: Context) -> None:
         written.record("step_started", name="apply")
     (run,) = journal.records(context)
     assert len(run.entries) == 1
+
+
+def test_the_latest_of_two_runs_of_the_same_second_is_the_later_one(context: Context) -> None:
+    for run_id in ("20240101T000000Z-ffffff", "20240101T000000Z-000000"):
+        with lock.held(context, "deploy", run_id) as held:
+            journal.Journal.open(context, held, "deploy")
+    assert [record.run_id[-6:] for record in journal.latest(context, 2)] == ["000000", "ffffff"]
