@@ -87,6 +87,8 @@ class BackupResult:
     linked_bytes: int = 0
     warnings: tuple[str, ...] = ()
     pruned: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What became of runs that had died before."""
 
 
 @dataclass(frozen=True)
@@ -111,9 +113,9 @@ def create(context: Context, reason: str = "manual", verify: Level = "L1") -> Ba
 
     run_id = new_id(context.clock.now(), secrets.token_hex(3))
     with held(context, "backup create", run_id) as lock:
-        settle_if_possible(context, lock)
+        notes = settle_if_possible(context, lock)
         result = take_backup(context, reason, None, verify)
-        return replace(result, pruned=prune_held(context).removed)
+        return replace(result, pruned=prune_held(context).removed, notes=notes)
 
 
 def take_backup(context: Context, reason: str, run_id: str | None, verify: Level) -> BackupResult:

@@ -50,12 +50,16 @@ class RunRecord:
     @property
     def finished(self) -> bool:
         """Whether the run came to its own end."""
-        return any(entry.event == FINISHED for entry in self.entries)
+        return self.tells(FINISHED)
 
     @property
     def outcome(self) -> str | None:
         """As its end says, or as a later run settled it; ``None`` for one that is running or died."""
         return self.last(FINISHED).get("outcome")
+
+    def tells(self, event: str) -> bool:
+        """Whether there is such an entry, be it one without facts."""
+        return any(entry.event == event for entry in self.entries)
 
     def first(self, event: str) -> Mapping[str, Any]:
         """Facts of the first such entry; empty if there is none."""

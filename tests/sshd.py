@@ -34,7 +34,7 @@ PermitRootLogin prohibit-password
 MaxStartups 100
 LogLevel VERBOSE
 Subsystem sftp internal-sftp
-SetEnv SHLVL=9
+SetEnv SHLVL=9 {variables}
 {more}
 """
 
@@ -131,8 +131,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(directory: Path, more: str = "") -> Iterator[Sshd]:
-    """One with new keys; ``more`` are further lines of its configuration."""
+def running(directory: Path, more: str = "", variables: str = "") -> Iterator[Sshd]:
+    """One with new keys; ``more`` are further lines of its configuration, ``variables`` every session has."""
     if not BINARY.exists() or not shutil.which("ssh-keygen"):
         missing("sshd")
     if os.getuid() == 0:
@@ -141,7 +141,9 @@ def running(directory: Path, more: str = "") -> Iterator[Sshd]:
     keygen(directory / "user_key")
     (directory / "authorized_keys").write_text(public_of(directory / "user_key") + "\n")
     port = free_port()
-    (directory / "config").write_text(CONFIGURATION.format(port=port, directory=directory, more=more))
+    (directory / "config").write_text(
+        CONFIGURATION.format(port=port, directory=directory, more=more, variables=variables)
+    )
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(
             [BINARY, "-D", "-e", "-f", directory / "config"], stderr=log, stdin=subprocess.DEVNULL

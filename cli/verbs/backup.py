@@ -106,7 +106,7 @@ def _created(context: Context, made: BackupResult) -> Iterator[str]:
         yield f"  {size_text(made.linked_bytes)} of it are shared with earlier backups"
     if made.pruned:
         yield f"  removed, since no rule keeps them any more: {', '.join(made.pruned)}"
-    yield from (f"  note: {warning}" for warning in made.warnings)
+    yield from (f"  note: {warning}" for warning in (*made.notes, *made.warnings))
     if not made.verified:
         yield f"next: {context.command} backup verify {made.id} --test-restore"
 

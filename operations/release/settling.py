@@ -23,7 +23,7 @@ def release_of(context: Context, journal: Journal, record: RunRecord) -> Release
     release = Release(context, app, planned, record.run_id, journal)
     release.before = tuple(Version.from_json(one) for one in facts["before"])
     release.begun = True
-    release.stopped, release.started = bool(record.first(STOPPING)), bool(record.first(STARTING))
+    release.stopped, release.started = record.tells(STOPPING), record.tells(STARTING)
     return release
 
 
@@ -49,7 +49,7 @@ def settle_release(context: Context, journal: Journal, record: RunRecord, state:
 
 def settle_rollback(context: Context, journal: Journal, record: RunRecord, state: State) -> str:
     """The application that a dead rollback had stopped: in the version before if the database is, else as it was."""
-    if not record.first(STOPPING):
+    if not record.tells(STOPPING):
         return ""
     undone = (read(context, run_id) for run_id in record.first(STARTED).get("undoes", ()))
     found = [release for run in undone if run and (release := release_of(context, journal, run))]
