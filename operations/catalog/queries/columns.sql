@@ -1,5 +1,6 @@
 -- columns: type, collation, nullability, default or generation, storage, statistics target, privileges;
--- a partition without its parent's default comes out of a dump with NULL for one, which says the same
+-- a partition without its parent's default comes out of a dump with NULL for one, which says the same; pg_attver is
+-- the server's own count of a column's changes (15.20 has it, 15.18 not), and another one after every restore
 SELECT n.nspname, c.relname,
        format('%s %I.%I.%I', CASE c.relkind WHEN 'c' THEN 'attribute' ELSE 'column' END,
               n.nspname, c.relname, a.attname),
@@ -14,7 +15,8 @@ SELECT n.nspname, c.relname,
          'storage', CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END,
          'compression', nullif(a.attcompression::text, ''),
          'statistics', nullif(a.attstattarget, -1),
-         'options', to_jsonb((SELECT array_agg(o ORDER BY o) FROM unnest(a.attoptions) o)),
+         'options', to_jsonb((SELECT array_agg(o ORDER BY o) FROM unnest(a.attoptions) o
+                                WHERE o NOT LIKE 'pg\_attver=%')),
          'foreign_options', to_jsonb((SELECT array_agg(o ORDER BY o) FROM unnest(a.attfdwoptions) o)),
          'inherited_only', CASE WHEN NOT c.relispartition THEN nullif(NOT a.attislocal, false) END,
          'comment', d.description))::text,
