@@ -3,10 +3,12 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 JOBS   ?= 2
+IMAGE  ?= locktender
+LAB    ?= /var/tmp/locktender-lab-$(shell id -u)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench campaign format lock clean services
+.PHONY: help install demo image test test-containers check bench campaign format lock clean services
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,11 +31,20 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 demo: $(VENV)/.installed ## The main job as a story, on an embedded PostgreSQL
 	@$(BIN)/locktender demo
 
+image: ## The container image (needs Docker), and what fills it into docs/image.md
+	docker build -t $(IMAGE) .
+	@$(PYTHON) docs/image.py $(IMAGE)
+
 services: ## PostgreSQL, pgbouncer and sshd for the tests, by apt where they are missing
 	@tests/install-services.sh
 
 test: $(VENV)/.installed-dev services ## What every change must pass
-	$(BIN)/pytest -n $(JOBS) -q -m "not campaign and not prisma"
+	$(BIN)/pytest -n $(JOBS) -q -m "not campaign and not prisma and not containers"
+
+test-containers: $(VENV)/.installed-dev services ## The image and the example project in a real Docker, which it brings up itself (needs root)
+	@tests/containers/lab.sh up $(LAB)
+	@status=0; LOCKTENDER_LAB=$(LAB) $(BIN)/pytest -n $(JOBS) --dist loadfile -q -m containers tests/containers || status=$$?; \
+		tests/containers/lab.sh down $(LAB); exit $$status
 
 campaign: $(VENV)/.installed-dev services ## The long tests; LOCKTENDER_CAMPAIGN scales the counts (1 = in full)
 	$(BIN)/pytest -n $(JOBS) -q -m "campaign or prisma"

@@ -152,7 +152,8 @@ def stage(*, voice_on_stderr: bool, color: bool | None) -> Iterator[Stage]:
         )
     with tempfile.TemporaryDirectory(prefix="locktender-demo-") as directory, wiring.throwaway_server() as server:
         project = Path(directory) / "shop"
-        shutil.copytree(EXAMPLE, project)
+        # Without the example's locktender.toml, which would win over the variables below.
+        shutil.copytree(EXAMPLE, project, ignore=shutil.ignore_patterns("locktender.toml", ".env", "backups", "web"))
         url = server.url(DATABASE, user=OWNER)
         _create_database(wiring.database(server.url()), server.password)
         yield Stage(

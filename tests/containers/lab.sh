@@ -167,7 +167,7 @@ down() {
 }
 
 environment() {
-    echo "export DOCKER_HOST=$DOCKER_HOST DOCKER_CONFIG=$DOCKER_CONFIG PATH=$lab/bin:\$PATH"
+    echo "export DOCKER_HOST=$DOCKER_HOST DOCKER_CONFIG=$DOCKER_CONFIG DOCKER_BUILDKIT=1 PATH=$lab/bin:\$PATH"
 }
 
 case $verb in

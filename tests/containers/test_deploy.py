@@ -1,0 +1,273 @@
+"""Versions of a real application, deployed over a real sshd to a server with Docker Compose: good ones and bad ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from .. import sshd
+from ..locktender_process import ROOT, Ran, finish
+from .docker import Docker, until
+from .project import ShopProject
+
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
+
+NOTE = {"20240801090000_note": 'ALTER TABLE "Order" ADD COLUMN note TEXT;'}
+GIFT = {"20240802090000_gift": 'ALTER TABLE "Order" ADD COLUMN gift BOOLEAN;'}
+HALF = {"20240803090000_half": 'ALTER TABLE "Order" ADD COLUMN half TEXT;\nALTER TABLE "Nowhere" ADD COLUMN x TEXT;'}
+CONFIGURATION = """
+[environments.production]
+database_url = "file:url"
+migrations = "prisma/migrations"
+backup_dir = {backups}
+{more}
+[environments.production.server]
+{server}
+[environments.production.app]
+directory = {directory}
+database_service = "db"
+services = ["web"]
+health_url = "http://127.0.0.1:{port}/health"
+health_for = "1s"
+start_timeout = "20s"
+stop_timeout = "5s"
+"""
+
+
+@dataclass(frozen=True)
+class Production:
+    """A server that is reached over SSH, and the project that is deployed there."""
+
+    shop: ShopProject
+    directory: Path
+    login: sshd.Sshd
+
+    def configure(self, **more: str) -> None:
+        self.directory.mkdir(exist_ok=True)
+        # The name of the service: known to nobody but Docker, as its port need not be published.
+        (self.directory / "url").write_text(self.shop.url("db", 5432).reveal())
+        (self.directory / "locktender.toml").write_text(
+            CONFIGURATION.format(
+                backups=json.dumps(str(self.directory / "backups")),
+                server="\n".join(f"{key} = {value}" for key, value in self.login.toml().items()),
+                directory=json.dumps(str(self.shop.server)),
+                port=self.shop.web_port,
+                more="\n".join(f"{key} = {value}" for key, value in more.items()),
+            )
+        )
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """From a machine that has no Docker at all."""
+        return subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "cli",
+                "--config",
+                str(self.directory / "locktender.toml"),
+                "--json",
+                "--yes",
+                *words,
+            ],
+            cwd=ROOT,
+            env={**os.environ, "DOCKER_HOST": "unix:///nowhere", "NO_COLOR": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *words: str) -> Ran:
+        return finish(self.start(*words))
+
+    def deploy(self, ref: str, *words: str) -> Ran:
+        return self.run("deploy", "--ref", ref, *words)
+
+    @property
+    def version(self) -> str | None:
+        return self.shop.get("/version").body.get("version")
+
+    @property
+    def columns(self) -> set[str]:
+        """Of the table that the versions change."""
+        told = self.shop.sql("SELECT attname FROM pg_attribute WHERE attrelid = '\"Order\"'::regclass AND attnum > 0")
+        return {name for name in told.splitlines() if not name.startswith(".")}
+
+    @property
+    def commit(self) -> str:
+        return (self.shop.server / ".git" / "HEAD").read_text().strip()
+
+
+@pytest.fixture(scope="module")
+def production(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
+    """A shop that runs in a version with the column ``note``, and has taken an order."""
+    directory = tmp_path_factory.mktemp("production")
+    (directory / "sshd").mkdir()
+    variables = " ".join(f"{name}={docker.variables[name]}" for name in ("DOCKER_HOST", "DOCKER_CONFIG", "PATH"))
+    with sshd.running(directory / "sshd", variables=variables) as login:
+        shop = ShopProject.create(directory / "shop", docker, name="shop-in-production")
+        found = Production(shop, directory / "client", login)
+        found.configure()
+        try:
+            first = found.deploy(shop.commit_version("1.1", migrations=NOTE))
+            assert first.exit_code == 0, first.said
+            assert shop.place_order().status == 201
+            yield found
+        finally:
+            shop.down()
+
+
+@pytest.fixture
+def standing(production: Production) -> Iterator[Production]:
+    """Afterwards the same version and schema, healthy, with every order that was placed."""
+    version, columns, commit = production.version, production.columns, production.commit
+    orders = production.shop.get("/orders/count").body["count"]
+    yield production
+    assert (production.version, production.columns, production.commit) == (version, columns, commit)
+    assert production.shop.get("/orders/count").body["count"] >= orders
+    assert production.shop.get("/health").status == 200
+    assert production.run("status").result["pending"] == []
+
+
+def test_a_version_whose_migration_fails_leaves_the_one_before_running(standing: Production) -> None:
+    ran = standing.deploy(standing.shop.commit_version("2.0", migrations=HALF))
+    assert (ran.exit_code, ran.error["code"], ran.result["outcome"]) == (3, "migration_failed", "rolled_back"), ran.said
+    assert ran.result["rollback"] == {"method": "transaction", "lossless": True, "kept_database": None}
+    assert "20240803090000_half/migration.sql:2:" in ran.error["message"]
+    assert 0 < ran.result["downtime_seconds"] < 60
+
+
+def test_a_version_that_never_gets_healthy_is_taken_back_with_its_migration(standing: Production) -> None:
+    on = standing.commit.partition(":")[2].strip() or standing.commit
+    ran = standing.deploy(standing.shop.commit_version("2.1", on=on, migrations=GIFT, healthy=False))
+    assert (ran.exit_code, ran.error["code"], ran.result["outcome"]) == (3, "app_not_well", "rolled_back"), ran.said
+    assert ran.result["rollback"]["lossless"]
+    assert any("GET /health 503" in log for log in ran.error["details"]["logs"])
+
+
+def test_a_version_that_does_not_build_costs_no_downtime(standing: Production) -> None:
+    ran = standing.deploy(standing.shop.commit_version("2.2", on=standing.commit, migrations=GIFT, builds=False))
+    assert (ran.exit_code, ran.result["outcome"], ran.result["downtime_seconds"]) == (3, "rolled_back", 0.0), ran.said
+    assert [step["name"] for step in ran.result["steps"] if step["status"] == "failed"] == ["build"]
+    assert "exit code: 1" in ran.error["message"]
+
+
+def test_a_good_version_is_deployed_and_rolled_back(standing: Production) -> None:
+    before = standing.columns
+    good = standing.shop.commit_version("2.3", on=standing.commit, migrations=GIFT)
+    planned = standing.deploy(good, "--dry-run")
+    assert planned.exit_code == 0, planned.said
+    steps = {step["name"]: step for step in planned.result["plan"]["steps"]}
+    assert list(steps) == [
+        *("prepare", "build", "start_database", "wait", "stop", "restore_point", "apply", "start", "check")
+    ]
+    assert steps["prepare"]["commands"][0].endswith(f"checkout --quiet --detach {good}")
+    assert standing.version == "1.1"
+
+    ran = standing.deploy(good)
+    assert (ran.exit_code, ran.result["outcome"]) == (0, "deployed"), ran.said
+    assert ran.result["applied"] == list(GIFT)
+    assert (standing.version, standing.columns, standing.commit) == ("2.3", before | {"gift"}, good)
+    assert 0 < ran.result["downtime_seconds"] < 60
+    check = standing.run("check")
+    assert {one["name"]: one["status"] for one in check.result["checks"]}["containers"] == "ok", check.said
+
+    back = standing.run("rollback")
+    assert (back.exit_code, back.result["rollback"]["lossless"]) == (0, True), back.said
+
+
+def test_a_version_without_migrations_is_started_and_taken_back_alone(standing: Production) -> None:
+    ran = standing.deploy(standing.shop.commit_version("2.4", on=standing.commit))
+    assert (ran.exit_code, ran.result["outcome"], ran.result["backup_id"]) == (0, "deployed", None), ran.said
+    assert "stop" not in [step["name"] for step in ran.result["steps"]]
+    assert standing.version == "2.4"
+    back = standing.run("rollback")
+    assert back.exit_code == 0, back.said
+
+
+def test_online_the_application_goes_on_while_the_migration_runs(standing: Production) -> None:
+    slow = {"20240804090000_slow": 'ALTER TABLE "Order" ADD COLUMN slow TEXT; SELECT pg_sleep(3);'}
+    good = standing.shop.commit_version("2.5", on=standing.commit, migrations=slow)
+    ran = standing.deploy(good, "--strategy", "online")
+    assert (ran.exit_code, ran.result["outcome"]) == (0, "deployed"), ran.said
+    assert "stop" not in [step["name"] for step in ran.result["steps"]]
+    assert ran.result["downtime_seconds"] < 3
+    assert standing.run("rollback").exit_code == 0
+
+
+def test_what_was_written_since_is_not_lost_by_a_rollback(standing: Production) -> None:
+    drop = {"20240805090000_drop": 'ALTER TABLE "Order" DROP COLUMN note;'}
+    before = standing.columns
+    good = standing.shop.commit_version("2.6", on=standing.commit, migrations=drop)
+    assert standing.deploy(good).exit_code == 0
+    placed = standing.shop.place_order()
+    assert placed.status == 201
+    refused = standing.run("rollback")
+    assert (refused.exit_code, refused.error["code"]) == (4, "data_would_be_lost"), refused.said
+    until(lambda: standing.shop.get("/health").status == 200, "the application goes on in the version it has")
+    assert (standing.version, standing.columns) == ("2.6", before - {"note"})
+    standing.shop.sql(f'DELETE FROM "Order" WHERE id = {placed.body["id"]}')
+    back = standing.run("rollback", "--accept-data-loss")
+    assert back.exit_code == 0, back.said
+
+
+def test_a_client_that_is_killed_while_the_application_is_stopped_is_settled_by_the_next_run(
+    standing: Production,
+) -> None:
+    slow = {"20240806090000_slow": 'ALTER TABLE "Order" ADD COLUMN slow TEXT; SELECT pg_sleep(4);'}
+    process = standing.start(
+        "deploy", "--ref", standing.shop.commit_version("2.7", on=standing.commit, migrations=slow)
+    )
+    until(
+        lambda: standing.shop.sql("SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(4)%' LIMIT 1 OFFSET 1"),
+        "the migration runs",
+    )
+    process.kill()
+    process.communicate()
+    assert standing.shop.get("/health").status == 0
+    interrupted = standing.run("status")
+    assert len(interrupted.result["interrupted"]) == 1, interrupted.said
+    settled = standing.run("backup", "create")
+    assert settled.exit_code == 0, settled.said
+    until(lambda: standing.shop.get("/health").status == 200, "the application runs again")
+    if standing.version == "2.7":  # the server had committed before it noticed
+        assert standing.run("rollback").exit_code == 0
+
+
+def test_a_database_that_does_not_run_is_started(standing: Production) -> None:
+    standing.shop.compose("stop", "db")
+    ran = standing.deploy(standing.commit)
+    assert ran.exit_code == 0, ran.said
+
+
+def test_files_that_were_changed_by_hand_are_not_thrown_away(standing: Production) -> None:
+    changed = standing.shop.server / "web" / "shop.py"
+    text = changed.read_text()
+    changed.write_text(text + "# a quick fix\n")
+    ran = standing.deploy(standing.shop.commit_version("2.8", on=standing.commit))
+    assert (ran.exit_code, ran.error["code"]) == (5, "refused"), ran.said
+    assert changed.read_text().endswith("# a quick fix\n")
+    changed.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("ref", "code", "exit_code"), [("--upload-pack=x", "usage", 2), ("nowhere", "command_failed", 3)]
+)
+def test_a_version_that_is_none_is_refused(standing: Production, ref: str, code: str, exit_code: int) -> None:
+    ran = standing.run("deploy", f"--ref={ref}")
+    assert (ran.exit_code, ran.error["code"]) == (exit_code, code), ran.said
+
+
+def test_every_run_left_a_line_on_the_server(production: Production) -> None:
+    path = production.directory / "backups" / ".locktender" / "production" / "audit.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert {line["operation"] for line in lines} >= {"deploy", "rollback"}
+    assert {line["outcome"] for line in lines} >= {"deployed", "rolled_back"}
+    assert all(line["actor"] and line["at"] and line["run"] for line in lines)
