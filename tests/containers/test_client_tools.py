@@ -313,6 +313,7 @@ def test_what_is_wrong_with_docker_is_told(prepared: Callable[..., Run], tmp_pat
         ),
     ]
     for wrong, exit_code, code, message, hint in cases:
+        wrong.prepare()
         for verb in ("status", "apply"):
             ran = wrong.run(verb)
             assert (ran.exit_code, ran.error["code"]) == (exit_code, code), ran.said
