@@ -142,7 +142,9 @@ def _probed(context: Context, place: Place, directory: str) -> ClientTools | Non
     try:
         told = client_places.run(context.host, place, client.probe(pg_dump, pg_restore), env=NOWHERE, timeout=TIMEOUT)
     except CommandFailed:
-        return None
+        if isinstance(place, Installed):
+            return None
+        raise
     versions = {int(major) * 10000 + int(minor or 0) for major, minor in VERSION.findall(told.stdout)}
     if told.returncode or len(versions) != 1:
         return None

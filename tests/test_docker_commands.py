@@ -108,6 +108,13 @@ def test_a_sidecar_that_connects() -> None:
     assert SIDECAR.call(DUMP, ENV, connects=True).argv[6] != name
 
 
+def test_root_reaches_files_of_other_accounts_as_outside() -> None:
+    argv = docker.sidecar("i", ["true"], name="n", user="0:0")
+    assert argv[argv.index("--cap-drop") : argv.index("--security-opt")] == [
+        "--cap-drop", "ALL", "--cap-add", "DAC_OVERRIDE",
+    ]  # fmt: skip
+
+
 def test_a_sidecar_that_does_not_connect_has_no_network_and_is_nobodys_to_remove() -> None:
     call = SIDECAR.call(["pg_dump", "--version"], {}, connects=False)
     assert call.argv[7:11] == ["--user", "1000:1000", "--network", "none"]

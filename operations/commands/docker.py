@@ -51,12 +51,14 @@ def sidecar(
     """Run a program of an image in a container of its own that has no rights, and is gone when it ends.
 
     ``mounts`` are paths that are the same inside, and whether they may be written to. Neither is the image looked for
-    elsewhere, nor its own start-up run, nor what is printed kept on disk.
+    elsewhere, nor its own start-up run, nor what is printed kept on disk. Only root keeps one of its rights: to reach
+    files of other accounts, as it does outside.
     """
     program, *arguments = argv
+    kept = ["--cap-add", "DAC_OVERRIDE"] if user.startswith("0:") else []
     return [
         "docker", "run", "--rm", "--pull", "never", "--name", name, "--user", user, "--network", network,
-        "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--log-driver", "none",
+        "--read-only", "--cap-drop", "ALL", *kept, "--security-opt", "no-new-privileges", "--log-driver", "none",
         *(word for key, value in labels for word in ("--label", f"{key}={value}")),
         *(word for path, writable in mounts for word in ("--mount", _mount(path, writable))),
         *(word for variable in sorted(variables) for word in ("--env", variable)),

@@ -127,7 +127,8 @@ def test_all_that_needs_the_client_tools(prepared: Callable[..., Run], client: s
     assert run.rows("SELECT count(*) FROM t") == "5000"
     run.done("restore", "--undo")
     assert run.rows("SELECT count(*) FROM t") == "10"
-    assert run.done("backup", "verify", backup["id"]).result["intact"]
+    for reader in (run, replace(run, account="root")):
+        assert reader.done("backup", "verify", backup["id"]).result["intact"]
     assert {path.owner() for path in run.backups.rglob("*")} == {who}
     assert run.project.locks() == []
     assert run.project.docker("ps", "--all", "--quiet", "--filter", "name=locktender-") == ""
@@ -313,6 +314,7 @@ def test_what_is_wrong_with_docker_is_told(prepared: Callable[..., Run], tmp_pat
         ),
     ]
     for wrong, exit_code, code, message, hint in cases:
+        wrong.prepare()
         for verb in ("status", "apply"):
             ran = wrong.run(verb)
             assert (ran.exit_code, ran.error["code"]) == (exit_code, code), ran.said
