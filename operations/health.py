@@ -23,7 +23,7 @@ from operations.checks import (
 )
 from operations.checks.model import Check, Look, Probe
 from operations.context import Context
-from operations.errors import LocktenderError
+from operations.errors import HostUnreachable, LocktenderError
 
 IN_DATABASE: tuple[tuple[str, Look], ...] = (
     ("connection", connection.look),
@@ -58,7 +58,15 @@ class CheckResult:
 
 
 def check(context: Context) -> CheckResult:
-    """Look at everything. What cannot be looked at is a finding itself; nothing is raised for it."""
+    """Look at everything. What cannot be looked at is a finding itself.
+
+    Raised is only what says that this is not the server: ``HostKeyRefused``, ``HostLoginRefused``.
+    """
+    try:
+        context.host.exists("/")
+    except HostUnreachable as error:
+        why = "Database, backups and runs are there, and nothing of them can be looked at."
+        return CheckResult((Check("server", "fail", error.message, why, error.hint or ""),))
     return CheckResult((*_in_database(context), *_beside(context)))
 
 

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,6 +21,9 @@ from operations.database_url import parse_database_url
 from operations.quoting import identifier
 from operations.secret import Secret
 from operations.settings import Environment
+
+if TYPE_CHECKING:
+    from .sshd import Sshd
 
 DEBIAN_BINARIES = Path("/usr/lib/postgresql/15/bin")
 MORE = {"wal_level": "logical", "max_prepared_transactions": "5"}
@@ -95,6 +99,15 @@ def server(request: pytest.FixtureRequest) -> Server:
 def database(server: Server) -> PostgresDatabase:
     """A new empty database on each server, connected to as its owner (no superuser)."""
     return server.owned()
+
+
+@pytest.fixture(scope="session")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """A real sshd on the loopback interface, one per worker."""
+    from .sshd import running
+
+    with running(tmp_path_factory.mktemp("sshd")) as started:
+        yield started
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ CONFIGURATION = """\
 Port {port}
 ListenAddress 127.0.0.1
 HostKey {directory}/host_key
+HostKey {directory}/host_ecdsa
 PidFile {directory}/sshd.pid
 AuthorizedKeysFile {directory}/authorized_keys
 UsePAM no
@@ -33,9 +34,9 @@ KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 MaxStartups 100
 LogLevel VERBOSE
-Subsystem sftp internal-sftp
 SetEnv SHLVL=9 {variables}
 {more}
+Subsystem sftp internal-sftp
 """
 
 
@@ -138,6 +139,7 @@ def running(directory: Path, more: str = "", variables: str = "") -> Iterator[Ss
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     keygen(directory / "host_key")
+    keygen(directory / "host_ecdsa", kind="ecdsa")
     keygen(directory / "user_key")
     (directory / "authorized_keys").write_text(public_of(directory / "user_key") + "\n")
     port = free_port()

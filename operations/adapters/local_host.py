@@ -16,7 +16,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
+from operations.adapters.tail import Tail
 from operations.errors import CommandFailed, DiskFull, HostError
 from operations.ports import Completed
 from operations.signals import signals_held_back
@@ -24,6 +26,9 @@ from operations.signals import signals_held_back
 CHUNK = 1 << 20
 KEPT_OUTPUT = 1 << 20
 """Characters of a program's output that are kept; a chatty one cannot fill the memory."""
+
+LINGERING = 2.0
+"""Seconds for a program's last words: a process that it left behind may hold the other end for ever."""
 
 
 class LocalHost:
@@ -41,8 +46,11 @@ class LocalHost:
         with signals_held_back() as hold:
             process = _started(argv, env or {})
             with _ended(process):
+                output = _Output(process, on_line)
                 hold.release()
-                return _collect(process, tuple(argv), timeout, on_line)
+                _wait(process, argv[0], timeout)
+        output.wait()
+        return Completed(tuple(argv), process.returncode, output.stdout.text, output.stderr.text)
 
     def read(self, path: str) -> bytes:
         """The file's bytes."""
@@ -146,6 +154,7 @@ class LocalHost:
         with _told(target):
             os.link(source, temporary)
             Path(temporary).replace(target)
+            Path(temporary).unlink(missing_ok=True)  # left where both are one file already
 
     def free_bytes(self, path: str) -> int:
         """What an ordinary user may still write there."""
@@ -203,38 +212,39 @@ def _ended(process: subprocess.Popen[str]) -> Iterator[None]:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)  # with its parallel workers, which would go on by themselves
         process.wait()
-        for pipe in (process.stdout, process.stderr):
-            if pipe:
-                pipe.close()
 
 
-def _collect(
-    process: subprocess.Popen[str],
-    argv: tuple[str, ...],
-    timeout: float,
-    on_line: Callable[[str], None] | None,
-) -> Completed:
-    kept: dict[str, str] = {"stdout": "", "stderr": ""}
+class _Output:
+    """Reads both pipes to their ends, each in a thread that closes it: a child left behind may hold them for long."""
 
-    def drain(name: str, tell: Callable[[str], None] | None) -> None:
-        for line in getattr(process, name):
-            kept[name] = (kept[name] + line)[-KEPT_OUTPUT:]
+    def __init__(self, process: subprocess.Popen[str], on_line: Callable[[str], None] | None) -> None:
+        self.stdout, self.stderr = Tail(KEPT_OUTPUT), Tail(KEPT_OUTPUT)
+        self._readers = [
+            threading.Thread(target=_drain, args=(process.stdout, self.stdout, None), daemon=True),
+            threading.Thread(target=_drain, args=(process.stderr, self.stderr, on_line), daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def wait(self) -> None:
+        """For what was written last."""
+        for reader in self._readers:
+            reader.join(LINGERING)
+
+
+def _drain(pipe: IO[str], kept: Tail, tell: Callable[[str], None] | None) -> None:
+    with pipe:
+        for line in pipe:
+            kept.add(line)
             if tell:
                 tell(line.rstrip("\n"))
 
-    readers = [
-        threading.Thread(target=drain, args=("stdout", None), daemon=True),
-        threading.Thread(target=drain, args=("stderr", on_line), daemon=True),
-    ]
-    for reader in readers:
-        reader.start()
+
+def _wait(process: subprocess.Popen[str], program: str, timeout: float) -> None:
     try:
         process.wait(timeout)
     except subprocess.TimeoutExpired as error:
-        raise CommandFailed(f"{argv[0]} was still running after {timeout:.0f} s and was ended.") from error
-    for reader in readers:
-        reader.join(5)
-    return Completed(argv, process.returncode, kept["stdout"], kept["stderr"])
+        raise CommandFailed(f"{program} was still running after {timeout:.0f} s and was ended.") from error
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import os
 import secrets
 import shlex
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from functools import partial
 from typing import Any
 
 from operations.adapters.ssh_line import BROKEN, Line
+from operations.adapters.tail import Tail
 from operations.errors import CommandFailed, HostUnreachable
 from operations.ports import Completed
 from operations.signals import signals_held_back
@@ -29,8 +31,10 @@ KEPT_OUTPUT = 1 << 20
 BLOCK = 1 << 16
 ENDING = 10.0
 """Seconds that the script may take to end a program, which gets 3 of them after the first request."""
-LINGERING = 5.0
-"""Seconds for its last words: a process that it left behind may hold the other end for ever."""
+LINGERING = 2.0
+"""Seconds of silence after its end: a process that it left behind may hold the other end for ever …"""
+LAST_WORDS = 60.0
+"""… or go on talking. What the program itself said last may still be on its way."""
 MOST_SIGNALS = 64
 
 SCRIPT = """\
@@ -83,6 +87,7 @@ class RemoteProgram:
         self._stderr = _Lines(self._mark, on_line)
         self._stdout = _Output(self._mark)
         self._readers: list[threading.Thread] = []
+        self._heard = 0
 
     def run(self, timeout: float, keep: int | None) -> Ended:
         """Raises ``CommandFailed`` if there is no such program or its time is over, ``HostUnreachable`` if cut."""
@@ -107,8 +112,14 @@ class RemoteProgram:
             (channel.recv, partial(self._stdout.feed, keep)),
             (channel.recv_stderr, self._stderr.feed),
         ):
-            self._readers.append(threading.Thread(target=_drain, args=(receive, take), daemon=True))
+            self._readers.append(threading.Thread(target=self._drain, args=(receive, take), daemon=True))
             self._readers[-1].start()
+
+    def _drain(self, receive: Callable[[int], bytes], take: Callable[[bytes], None]) -> None:
+        with suppress(*BROKEN):
+            while data := receive(BLOCK):
+                self._heard += 1
+                take(data)
 
     def _wait(self, channel: Any, timeout: float) -> None:
         if not channel.status_event.wait(timeout):
@@ -120,9 +131,15 @@ class RemoteProgram:
             if not channel.status_event.is_set():
                 channel.shutdown_write()
                 channel.status_event.wait(ENDING)
-            for reader in self._readers:  # what was written last may come after the status
-                reader.join(LINGERING)
+            self._hear_out()
             channel.close()
+
+    def _hear_out(self) -> None:
+        until, heard = time.monotonic() + LAST_WORDS, -1
+        while any(reader.is_alive() for reader in self._readers) and time.monotonic() < until and heard != self._heard:
+            heard = self._heard
+            for reader in self._readers:
+                reader.join(LINGERING / 2)
 
     def _outcome(self, channel: Any) -> Ended:
         status = channel.exit_status
@@ -189,11 +206,16 @@ class _Lines:
 
     def __init__(self, mark: str, on_line: Callable[[str], None] | None) -> None:
         self.verdict = ""
-        self.kept = ""
+        self._kept = Tail(KEPT_OUTPUT)
         self._mark = mark
         self._on_line = on_line
         self._rest = ""
         self._decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
+
+    @property
+    def kept(self) -> str:
+        """The last of it."""
+        return self._kept.text
 
     def feed(self, data: bytes) -> None:
         """Tell every line that is complete by now."""
@@ -213,7 +235,7 @@ class _Lines:
             _, mark, verdict = line.partition(self._mark)
             self.verdict = verdict.strip() if mark else ""
             return
-        self.kept = (self.kept + line + end)[-KEPT_OUTPUT:]
+        self._kept.add(line + end)
         if self._on_line:
             self._on_line(line)
 
@@ -221,9 +243,3 @@ class _Lines:
 def _script(mark: str, argv: Sequence[str], env: Mapping[str, str]) -> bytes:
     exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in env.items())
     return os.fsencode(SCRIPT.format(mark=mark, exports=exports, words=shlex.join(argv)))
-
-
-def _drain(receive: Callable[[int], bytes], take: Callable[[bytes], None]) -> None:
-    with suppress(*BROKEN):
-        while data := receive(BLOCK):
-            take(data)

@@ -146,8 +146,8 @@ class SshHost:
         ended = RemoteProgram(self._line, argv, MESSAGES, None).run(timeout, None)
         if ended.returncode == 0:
             return ended
-        *_, last = ended.stderr.strip().splitlines() or [f"{argv[0]} ended with {ended.returncode}"]
-        reason = last.rpartition(": ")[2]
+        first, *_ = ended.stderr.strip().splitlines() or [f"{argv[0]} ended with {ended.returncode}"]
+        reason = first.rpartition(": ")[2]
         if reason == os.strerror(28):
             raise DiskFull(f"The disk is full: {path} could not be written.", hint="df -h shows what is full.")
         raise HostError(f"{path}: {reason}.")

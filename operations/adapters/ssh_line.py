@@ -30,6 +30,7 @@ from operations.settings import Server
 MISSED = 4
 """Signs of life in a row without an answer, after which a line counts as cut."""
 FIRST_BEAT = 0.5
+SETTLING = 0.5
 GUARD = 'while [ "$(timeout {seconds} head -c 1)" ]; do :; done; kill "$PPID"\n'
 """Ends its sshd when the beats stop: a server would keep a silent line, and with it a database session, for hours."""
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # what is said of a failure is said by its error
@@ -43,6 +44,7 @@ class Line:
         self.server = server
         self._known = KnownHosts(server.known_hosts)
         self._key = private_key(server.private_key, server.passphrase)
+        self._hops = [*map(partial(hop, server), server.jump), (server.user, server.host, server.port)]
         self._lock = threading.Lock()
         self._connections: list[Any] = []
         self._refusal: LocktenderError | None = None
@@ -76,7 +78,13 @@ class Line:
         except paramiko.ChannelException as error:
             raise HostError(f"{self.where}: {what}: {error.text}.") from None
         except BROKEN as error:
+            self._see_it_end()
             raise self.cut(f"{what} ({_reason(error)})") from None
+
+    def _see_it_end(self) -> None:
+        """A channel may end a moment before the connection does, which the next call must not take for a good one."""
+        for connection in reversed(self._connections[:]):
+            connection.transport.join(SETTLING)
 
     def cut(self, what: str) -> HostUnreachable:
         """The error for something that was under way when the line broke."""
@@ -111,9 +119,7 @@ class Line:
         threading.Thread(target=self._watch, args=(transport,), name="ssh keep-alive", daemon=True).start()
 
     def _connect(self) -> None:
-        server = self.server
-        hops = [*map(partial(hop, server), server.jump), (server.user, server.host, server.port)]
-        for user, host, port in hops:
+        for user, host, port in self._hops:
             connection = self._connection(user, host, port)
             self._connections.append(connection)
             try:
