@@ -49,7 +49,8 @@ SECTIONS = (
     ("[environments.NAME.alerts]", settings.Alerts),
     ("[people.NAME]", settings.Person),
 )
-NOT_YET = ("server", "app", "approvals", "alerts", "people")
+NOT_YET = ("approvals", "alerts", "people")
+SECTIONS_OF_THEIR_OWN = ("backups", "server", "app", "approvals", "alerts")
 JSON = """
 With `--json` the last and only line of stdout is one object; progress stays on stderr:
 
@@ -145,7 +146,7 @@ def _configuration() -> Iterator[str]:
         yield f"\n### `{title}`{later}\n\n{(section.__doc__ or '').splitlines()[0]}\n"
         yield "\n| key | | default | |\n|---|---|---|---|\n"
         for field, hint in section_fields(section):
-            if field.name in NOT_YET or field.name == "backups":
+            if field.name in SECTIONS_OF_THEIR_OWN:
                 continue
             meaning = " ".join(told[section.__name__, field.name].replace("``", "`").split())
             yield f"| `{field.name}` | {_kind(hint)} | {_default(field, hint)} | {meaning} |\n"

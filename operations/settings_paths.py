@@ -14,6 +14,8 @@ ON_THE_SERVER = ("backup_dir", "client_bin")
 def misplaced(environment: Environment) -> Iterator[tuple[tuple[str, ...], str]]:
     """Keys whose path says nothing, each with what is wrong: on a server there is nothing to count from."""
     if environment.server is None:
+        if environment.app and environment.app.hosts:
+            yield ("app", "hosts"), "needs a server section, whose account and key they are logged in to with"
         return
     for key in ON_THE_SERVER:
         if (path := getattr(environment, key)) and not PurePosixPath(path).is_absolute():
