@@ -90,7 +90,7 @@ def test_configuration_in_the_documents_is_valid(tmp_path: Path) -> None:
     for text in blocks:
         path = tmp_path / "locktender.toml"
         path.write_text(text)
-        assert load(path, {"DATABASE_URL": "postgresql://u:p@h/d"}).environments
+        assert load(path, {"DATABASE_URL": "postgresql://u:p@h/d", "SSH_PRIVATE_KEY": "k", "SSH_KNOWN_HOSTS": "h"}).environments
 
 
 def test_the_reference_is_what_the_code_says() -> None:
