@@ -14,7 +14,6 @@ from urllib.parse import quote
 from cli.options import Options
 from operations.adapters.clock import SystemClock
 from operations.adapters.local_host import LocalHost
-from operations.adapters.postgres import PostgresDatabase
 from operations.adapters.processes import LocalProcesses
 from operations.context import Context
 from operations.database_url import parse_database_url
@@ -96,10 +95,14 @@ def _host(chosen: Environment) -> Host:
         return LocalHost()
     from operations.adapters.ssh_host import SshHost
 
-    return SshHost(chosen.server)
+    host = SshHost(chosen.server)
+    host.begin()
+    return host
 
 
-def _database(chosen: Environment, host: Host) -> PostgresDatabase:
+def _database(chosen: Environment, host: Host) -> Database:
+    from operations.adapters.postgres import PostgresDatabase  # takes as long as a connection
+
     parameters = parse_database_url(chosen.database_url)
     if chosen.server is None:
         return PostgresDatabase(parameters)
@@ -151,6 +154,8 @@ def _of_key(server: Server) -> Iterator[Secret]:
 
 def database(url: Secret) -> Database:
     """A database by its URL alone, for the demonstration."""
+    from operations.adapters.postgres import PostgresDatabase
+
     return PostgresDatabase(parse_database_url(url))
 
 

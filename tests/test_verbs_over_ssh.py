@@ -168,6 +168,24 @@ def test_a_server_that_cannot_be_used_is_told_with_its_exit_code(
     assert not project.backup_path.exists()
 
 
+def test_a_line_cut_in_the_middle_of_a_migration_leaves_it_applied_once_or_not_at_all(shop15: Shop, sshd: Sshd) -> None:
+    shop15.migration("1_init", INIT)
+    ok(shop15, "apply")
+    shop15.migration("2_raise", 'UPDATE "Item" SET price = price + 1;\nSELECT pg_sleep(3);')
+    process = shop15.project.start("deploy")
+    with shop15.database.session() as session:
+        sleeping = (
+            "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%%pg_sleep(3)%%' AND pid <> %s"
+        )
+        wait_until(lambda: bool(session.rows(sleeping, (session.pid,))), 60)
+    sshd.cut()
+    ran = finish(process, 100)
+    assert ran.exit_code in (0, 3), ran.said
+    assert shop15.prices() == ([2, 3] if ran.exit_code == 0 else [1, 2])
+    ok(shop15, "deploy")
+    assert shop15.prices() == [2, 3]
+
+
 def slow_dump(directory: Path, mark: str) -> None:
     """Client tools of which pg_dump never comes to its end."""
     directory.mkdir()
