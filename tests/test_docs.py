@@ -90,6 +90,8 @@ def test_configuration_in_the_documents_is_valid(tmp_path: Path) -> None:
     for text in blocks:
         path = tmp_path / "locktender.toml"
         path.write_text(text)
+        for name in re.findall(r'"file:([^/"]+)"', text):
+            (tmp_path / name).write_text("secret")
         assert load(path, {"DATABASE_URL": "postgresql://u:p@h/d"}).environments
 
 
