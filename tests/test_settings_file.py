@@ -169,6 +169,56 @@ database_url = "env:MISSING_BUT_NOT_CHOSEN"
     assert found[(19, "production.approvals.restor")].startswith('its name must be "deploy"')
 
 
+SERVER = """
+[environments.production.server]
+host = "app.example.com"
+user = "deploy"
+private_key = "key"
+known_hosts = "hosts"
+"""
+APP = """
+[environments.production.app]
+directory = "/srv/app"
+services = ["web"]
+"""
+
+
+def with_server(**changes: str) -> str:
+    keys = {
+        "database_url": "postgresql://u:p@db:5432/app",
+        "migrations": "prisma/migrations",
+        "backup_dir": "/srv/backups/",
+        **changes,
+    }
+    return "\n".join(["[environments.production]", *(f'{key} = "{value}"' for key, value in keys.items()), SERVER])
+
+
+def test_with_a_server_paths_lie_there_but_for_the_migrations_of_no_app(tmp_path: Path) -> None:
+    (alone,) = load(written(tmp_path, with_server(client_bin="/opt/pg/bin")), {}).environments
+    assert (alone.migrations, alone.backup_dir) == (str(tmp_path / "prisma/migrations"), "/srv/backups")
+    assert alone.client_bin == "/opt/pg/bin"
+    (of_app,) = load(written(tmp_path, with_server() + APP), {}).environments
+    assert of_app.migrations == "/srv/app/prisma/migrations"
+    (elsewhere,) = load(written(tmp_path, with_server(migrations="/srv/migrations") + APP), {}).environments
+    assert elsewhere.migrations == "/srv/migrations"
+
+
+def test_with_a_server_a_relative_path_or_a_socket_says_nothing(tmp_path: Path) -> None:
+    relative = with_server(backup_dir="backups", client_bin="bin") + APP.replace("/srv/app", "app")
+    assert problems(written(tmp_path, relative)) == [
+        (4, "environments.production.backup_dir", "must be an absolute path, since it lies on the server"),
+        (5, "environments.production.client_bin", "must be an absolute path, since it lies on the server"),
+        (14, "environments.production.app.directory", "must be an absolute path, since it lies on the server"),
+    ]
+    for url, why in (
+        ("postgresql://u@h/d?host=/var/run/postgresql", "not a socket's directory"),
+        ("postgresql://u@h/d?host=one,two", "a single host"),
+    ):
+        ((line, _, told),) = problems(written(tmp_path, with_server(database_url=url)))
+        assert line == 2
+        assert why in told
+
+
 def test_only_the_chosen_environment_needs_its_secrets(tmp_path: Path) -> None:
     other = MINIMAL.replace("production", "staging").replace("DATABASE_URL", "STAGING_URL")
     path = written(tmp_path, MINIMAL + other)

@@ -35,6 +35,10 @@ class SshHost:
         self._lock = threading.Lock()
         self._forwards: dict[tuple[str, int], Forward] = {}
 
+    def begin(self) -> None:
+        """Connect while other things are being prepared."""
+        self._line.begin(lambda: self._files.exists("/"))
+
     def run(
         self,
         argv: Sequence[str],
@@ -113,9 +117,8 @@ class SshHost:
 
     def age(self, path: str) -> float:
         """Both times are the server's."""
-        ended = self._told(["sh", "-c", 'stat -c %Y -- "$1" && date +%s', "sh", path], path)
-        changed, now = map(int, ended.stdout.split())
-        return max(0.0, float(now - changed))
+        changed = self._files.changed(path)
+        return max(0.0, float(self._told(["date", "+%s"], path).stdout) - changed)
 
     def read_tree(self, path: str) -> Mapping[str, bytes]:
         """One stream of ``tar``, unpacked in memory."""

@@ -31,6 +31,7 @@ MISSED = 4
 """Signs of life in a row without an answer, after which a line counts as cut."""
 FIRST_BEAT = 0.5
 SETTLING = 0.5
+PARTING = 1.0
 GUARD = 'while [ "$(timeout {seconds} head -c 1)" ]; do :; done; kill "$PPID"\n'
 """Ends its sshd when the beats stop: a server would keep a silent line, and with it a database session, for hours."""
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # what is said of a failure is said by its error
@@ -48,21 +49,34 @@ class Line:
         self._lock = threading.Lock()
         self._connections: list[Any] = []
         self._refusal: LocktenderError | None = None
+        self._early: LocktenderError | None = None
         self._closed = threading.Event()
-        self.generation = 0
-        """Grows with every connection, so that what belongs to an earlier one is known to be gone."""
 
     def transport(self) -> Any:
         """paramiko's transport, connected; raises ``HostUnreachable``, ``HostKeyRefused``, ``HostLoginRefused``."""
         with self._lock:
             if self._closed.is_set():
                 raise HostError("The connection was closed already.")
+            if self._early:
+                error, self._early = self._early, None
+                raise error
             if self._refusal:
                 raise self._refusal  # asked again, sshd would say the same, and lock the account in the end
             if not (self._connections and self._connections[-1].transport.is_active()):
                 self._drop()
                 self._open()
             return self._connections[-1].transport
+
+    def begin(self, first: Callable[[], object]) -> None:
+        """Connect beside whatever else is being prepared, and do ``first``; what fails is told at the first use."""
+
+        def connect() -> None:
+            try:
+                first()
+            except LocktenderError as error:
+                self._early = error
+
+        threading.Thread(target=connect, name="ssh connect", daemon=True).start()
 
     def session(self) -> Any:
         """A new channel for a program or a subsystem."""
@@ -101,8 +115,11 @@ class Line:
     def close(self) -> None:
         """For good."""
         self._closed.set()
-        with self._lock:
-            self._drop()
+        if self._lock.acquire(timeout=PARTING):  # whoever is connecting sees it and ends by itself
+            try:
+                self._drop()
+            finally:
+                self._lock.release()
 
     def _open(self) -> None:
         try:
@@ -114,7 +131,9 @@ class Line:
         except BaseException:
             self._drop()
             raise
-        self.generation += 1
+        if self._closed.is_set():
+            self._drop()
+            raise HostError("The connection was closed already.")
         transport = self._connections[-1].transport
         threading.Thread(target=self._watch, args=(transport,), name="ssh keep-alive", daemon=True).start()
 

@@ -174,6 +174,11 @@ class SftpFiles:
                 self._did(path, found)
             return not isinstance(found, Refused)
 
+    def changed(self, path: str) -> int:
+        """When its content changed last, in seconds since the epoch."""
+        with self._asking() as ask:
+            return int(_attributes(_got(path, *ask((code.CMD_STAT, _raw(path))))).st_mtime or 0)
+
     def entries(self, path: str) -> dict[str, Any] | None:
         """Names in a directory with their paramiko attributes, links not followed; ``None`` if it does not exist."""
         with self._asking() as ask:
