@@ -27,11 +27,13 @@ def misplaced(environment: Environment) -> Iterator[tuple[tuple[str, ...], str]]
 def located(environment: Environment, directory: Path) -> Environment:
     """With absolute paths: relative ones count from ``directory``, the configuration file's.
 
-    With a server, backups and client tools lie there; so do the migrations of an app, which count from its directory.
+    With a server, backups, client tools and the app lie there; so do the app's migrations, which count from it.
     """
     base = PurePosixPath(environment.app.directory) if environment.app and environment.server else directory
+    app = environment.app
     return replace(
         environment,
+        app=replace(app, directory=str(directory / app.directory)) if app else None,
         migrations=str(base / environment.migrations),
         backup_dir=str(directory / environment.backup_dir),
         client_bin=str(directory / environment.client_bin) if environment.client_bin else None,

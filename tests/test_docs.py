@@ -84,6 +84,9 @@ def test_every_linked_file_is_there(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+VARIABLES = {"DATABASE_URL": "postgresql://u:p@h/d", "SSH_PRIVATE_KEY": "k", "SSH_KNOWN_HOSTS": "h"}
+
+
 def test_configuration_in_the_documents_is_valid(tmp_path: Path) -> None:
     blocks = [text for page in PAGES for kind, text in BLOCK.findall(page.read_text()) if kind == "toml"]
     assert blocks
