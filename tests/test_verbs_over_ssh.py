@@ -193,7 +193,7 @@ def slow_dump(directory: Path, mark: str) -> None:
     directory.mkdir()
     (directory / "pg_restore").symlink_to(DEBIAN_BINARIES / "pg_restore")
     (directory / "pg_dump").write_text(
-        f"#!/bin/sh\ncase $1 in --version) exec {DEBIAN_BINARIES}/pg_dump --version ;; esac\n"
+        f'#!/bin/sh\ncase $* in *--format=directory*) ;; *) exec {DEBIAN_BINARIES}/pg_dump "$@" ;; esac\n'
         f"sleep {mark} & sleep {mark}\n"
     )
     (directory / "pg_dump").chmod(0o755)
