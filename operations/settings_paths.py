@@ -29,9 +29,13 @@ def located(environment: Environment, directory: Path) -> Environment:
 
     With a server, backups and client tools lie there; so do the migrations of an app, which count from its directory.
     """
-    base = PurePosixPath(environment.app.directory) if environment.app and environment.server else directory
+    app = environment.app
+    if app and environment.server is None:
+        app = replace(app, directory=str(directory / app.directory))
+    base = PurePosixPath(app.directory) if app and environment.server else directory
     return replace(
         environment,
+        app=app,
         migrations=str(base / environment.migrations),
         backup_dir=str(directory / environment.backup_dir),
         client_bin=str(directory / environment.client_bin) if environment.client_bin else None,

@@ -137,7 +137,7 @@ provide_compose() {
 
 up() {
     [ "$(id -u)" = 0 ] || { say "needs root"; exit 1; }
-    mkdir -p "$lab"
+    install -d -m 755 "$lab"
     exec 9>"$lab/lock"
     flock 9
     install_programs
