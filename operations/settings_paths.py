@@ -29,11 +29,13 @@ def located(environment: Environment, directory: Path) -> Environment:
 
     With a server, backups, client tools and the app lie there; so do the app's migrations, which count from it.
     """
-    base = PurePosixPath(environment.app.directory) if environment.app and environment.server else directory
     app = environment.app
+    if app and environment.server is None:
+        app = replace(app, directory=str(directory / app.directory))
+    base = PurePosixPath(app.directory) if app and environment.server else directory
     return replace(
         environment,
-        app=replace(app, directory=str(directory / app.directory)) if app else None,
+        app=app,
         migrations=str(base / environment.migrations),
         backup_dir=str(directory / environment.backup_dir),
         client_bin=str(directory / environment.client_bin) if environment.client_bin else None,

@@ -203,6 +203,13 @@ def test_with_a_server_paths_lie_there_but_for_the_migrations_of_no_app(tmp_path
     assert elsewhere.migrations == "/srv/migrations"
 
 
+def test_without_a_server_the_applications_directory_counts_from_the_file_too(tmp_path: Path) -> None:
+    here = with_server().replace(SERVER, "") + APP.replace("/srv/app", ".")
+    (environment,) = load(written(tmp_path, here), {}).environments
+    assert environment.app
+    assert (environment.app.directory, environment.migrations) == (str(tmp_path), str(tmp_path / "prisma/migrations"))
+
+
 def test_with_a_server_a_relative_path_or_a_socket_says_nothing(tmp_path: Path) -> None:
     relative = with_server(backup_dir="backups", client_bin="bin") + APP.replace("/srv/app", "app")
     assert problems(written(tmp_path, relative)) == [

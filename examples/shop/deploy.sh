@@ -1,5 +1,5 @@
 #!/bin/sh
-# From whatever there is to the version in this directory; from nothing, too.
+# Deploys the version in this directory; or another one, with --ref, where it is a clone. From nothing, too.
 set -eu
 cd "$(dirname "$0")"
 if [ ! -e .env ]; then
@@ -7,6 +7,4 @@ if [ ! -e .env ]; then
     (umask 077 && sed "s/^POSTGRES_PASSWORD=$/&$password/" .env.example >.env)
 fi
 set -a && . ./.env && set +a
-docker compose up --detach --wait db
-locktender deploy --yes "$@"
-docker compose up --detach --build --wait
+exec locktender deploy --yes "$@"

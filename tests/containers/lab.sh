@@ -6,8 +6,9 @@
 #   lab.sh env [DIR]    prints what to `eval` to talk to it
 #   lab.sh down [DIR]   ends it: no process, container, volume, mount, bridge or file is left, except the cache
 #
-# DIR is LOCKTENDER_LAB or /var/tmp/locktender-lab. Several labs can be up at once. Needs root, Debian or Ubuntu.
+# DIR is LOCKTENDER_LAB or /var/tmp/locktender-lab. Several labs can be up at once. Needs root, and Debian with apt.
 # /var/cache/locktender-lab holds what was made and the images that were built; it can be removed when no lab is up.
+# LOCKTENDER_LAB_CACHE is another place for that.
 set -euo pipefail
 
 # What the Dockerfile and compose.yaml name by default. What stands there is made by the recipes beside this file:
@@ -16,7 +17,7 @@ BASE_IMAGE=python:3.11-slim-bookworm
 POSTGRES_IMAGE=postgres:15-bookworm
 
 recipes=$(cd "$(dirname "$0")" && pwd)
-cache=/var/cache/locktender-lab
+cache=${LOCKTENDER_LAB_CACHE:-/var/cache/locktender-lab}
 verb=${1:-help}
 lab=$(realpath -m "${2:-${LOCKTENDER_LAB:-/var/tmp/locktender-lab}}")
 
@@ -74,29 +75,40 @@ choose_data() {
 }
 
 start_daemon() {
-    # What an ended daemon left here would keep the new one from starting.
-    rm -rf "$lab/exec" "$lab/docker.pid" "$lab/docker.sock"
     mkdir -p "$DOCKER_CONFIG" "$lab/bin"
     ln -sf "$docker" "$lab/bin/docker"
+    # Not the machine's own daemon.json; and what builds leave behind stays bounded.
+    echo '{"builder": {"gc": {"enabled": true, "defaultKeepStorage": "4GB"}}}' >"$lab/daemon.json"
     choose_data
     ip link show "$bridge" >/dev/null 2>&1 || ip link add "$bridge" type bridge
     ip addr replace "$network.0.1/24" dev "$bridge"
     ip link set "$bridge" up
+    if ! launch; then
+        say "Docker does not start with what is in $(realpath "$lab/data"); once more, with nothing:"
+        tail -n 5 "$lab/dockerd.log" >&2
+        find "$lab/data/" -mindepth 1 -not -name lock -delete
+        launch || { say "Docker does not start:"; tail -n 20 "$lab/dockerd.log" >&2; exit 1; }
+    fi
+    exec 8>&-
+}
+
+launch() {
+    # What an ended daemon left here would keep the new one from starting.
+    rm -rf "$lab/exec" "$lab/docker.pid" "$lab/docker.sock"
     # Its own process and mount namespace: whatever it starts and mounts ends with it.
     setsid unshare --mount --pid --fork --kill-child --mount-proc \
-        /usr/sbin/dockerd --data-root "$(realpath "$lab/data")" --exec-root "$lab/exec" --pidfile "$lab/docker.pid" \
-        -H "$DOCKER_HOST" --bridge "$bridge" --default-address-pool "base=$network.0.0/16,size=24" \
+        /usr/sbin/dockerd --config-file "$lab/daemon.json" --data-root "$(realpath "$lab/data")" \
+        --exec-root "$lab/exec" --pidfile "$lab/docker.pid" -H "$DOCKER_HOST" \
+        --bridge "$bridge" --default-address-pool "base=$network.0.0/16,size=24" \
         >"$lab/dockerd.log" 2>&1 </dev/null 9>&- &
     echo $! >"$lab/pid"
-    exec 8>&-
     for _ in $(seq 300); do
         is_up && return
-        kill -0 "$(cat "$lab/pid")" 2>/dev/null || break
+        kill -0 "$(cat "$lab/pid")" 2>/dev/null || return 1
         sleep 0.2
     done
-    say "Docker does not start:"
-    tail -n 20 "$lab/dockerd.log" >&2
-    exit 1
+    kill -KILL "$(cat "$lab/pid")"
+    return 1
 }
 
 compressed() { "$@" | zstd -q -T0 -3; }
@@ -124,7 +136,8 @@ provide_compose() {
 }
 
 up() {
-    mkdir -p "$lab"
+    [ "$(id -u)" = 0 ] || { say "needs root"; exit 1; }
+    install -d -m 755 "$lab"
     exec 9>"$lab/lock"
     flock 9
     install_programs
@@ -149,7 +162,6 @@ down() {
         [ -z "$inner" ] || kill -TERM "$inner" 2>/dev/null || true
         for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
         kill -KILL "$pid" 2>/dev/null || true
-        while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
     fi
     # Docker leaves the bridge that it was given; if it was killed, those of its networks too.
     for link in $(ip -4 -o addr | awk -v net="$network." 'index($4, net) == 1 {print $2}'); do
@@ -174,5 +186,5 @@ case $verb in
 up) up ;;
 env) environment ;;
 down) down ;;
-*) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 2 ;;
+*) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac

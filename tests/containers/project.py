@@ -52,13 +52,12 @@ class ShopProject:
     work: Path
     server: Path
     web_port: int
-    postgres_port: int
 
     @classmethod
     def create(cls, directory: Path, docker: Docker, name: str = "shop-under-test") -> ShopProject:
         """A repository with the example as its only commit. ``name`` is Compose's: use few, images are kept by it."""
         upstream, work, server = (directory / part for part in ("upstream.git", "work", "server"))
-        project = cls(docker, name, upstream, work, server, free_port(), free_port())
+        project = cls(docker, name, upstream, work, server, free_port())
         project._git(None, "init", "-q", "--bare", "-b", "main", str(upstream))
         shutil.copytree(EXAMPLE, work, ignore=shutil.ignore_patterns(".env", "backups", "__pycache__"))
         project._git(work, "init", "-q", "-b", "main")
@@ -76,15 +75,14 @@ class ShopProject:
             "COMPOSE_PROJECT_NAME": self.name,
             "POSTGRES_PASSWORD": PASSWORD,
             "POSTGRES_IMAGE": POSTGRES_IMAGE,
-            "POSTGRES_PORT": str(self.postgres_port),
             "WEB_PORT": str(self.web_port),
             "BACKUP_DIR": "./backups",
             "DATABASE_URL": self.url().reveal(),
         }
 
-    def url(self, host: str = "127.0.0.1", port: int | None = None) -> Secret:
-        """The database's, by default as seen from the server's own loopback."""
-        return Secret(f"postgresql://shop:{PASSWORD}@{host}:{port or self.postgres_port}/shop")
+    def url(self, host: str = "db", port: int = 5432) -> Secret:
+        """The database's, by default as the application has it: its port is not published."""
+        return Secret(f"postgresql://shop:{PASSWORD}@{host}:{port}/shop")
 
     # What developers do
 

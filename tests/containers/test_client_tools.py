@@ -26,12 +26,11 @@ from operations.errors import CommandFailed
 from operations.secret import Secret
 from operations.settings import App
 
-from ..conftest import missing
 from .compose_database import ComposeDatabase, Run, processes, wait_for
+from .docker import Docker
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
 
-LAB = Path(__file__).with_name("lab.sh")
 CLIENTS = pytest.mark.parametrize("client", ["sidecar", "container"])
 UNPRIVILEGED = "nobody"
 FIRST = (
@@ -42,19 +41,9 @@ BIG = "CREATE TABLE big AS SELECT i, repeat(md5(i::text), 20) x FROM generate_se
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[dict[str, str]]:
+def lab(docker: Docker) -> dict[str, str]:
     """What leads to a Docker of our own."""
-    if os.geteuid() != 0:
-        missing("root, to start a Docker")
-    directory = tempfile.mkdtemp(prefix="locktender-lab-", dir="/var/tmp")
-    Path(directory).chmod(0o755)
-    try:
-        subprocess.run([LAB, "up", directory], check=True, timeout=900)
-        script = f'eval "$({LAB} env {directory})"; echo "$DOCKER_HOST"; echo "$DOCKER_CONFIG"; echo "$PATH"'
-        told = subprocess.run(["bash", "-c", script], check=True, capture_output=True, text=True, timeout=60).stdout
-        yield dict(zip(("DOCKER_HOST", "DOCKER_CONFIG", "PATH"), told.splitlines(), strict=True))
-    finally:
-        subprocess.run([LAB, "down", directory], check=False, timeout=120)
+    return {name: docker.variables[name] for name in ("DOCKER_HOST", "DOCKER_CONFIG", "PATH")}
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -31,13 +30,15 @@ def newcomer(docker: Docker, tmp_path: Path) -> Iterator[tuple[Path, dict[str, s
     """A copy of the example and an environment with nothing but Docker and Locktender in it."""
     directory = tmp_path / "shop"
     shutil.copytree(EXAMPLE, directory, ignore=shutil.ignore_patterns(".env", "backups"))
+    port = free_port()
+    configuration = directory / "locktender.toml"
+    configuration.write_text(configuration.read_text().replace(":3000/", f":{port}/"))
     variables = {
         **{key: value for key, value in docker.variables.items() if key != "DATABASE_URL"},
         "PATH": program_path(tmp_path / "bin") + docker.variables["PATH"],
         "COMPOSE_PROJECT_NAME": "shop-of-a-newcomer",
         "POSTGRES_IMAGE": POSTGRES_IMAGE,
-        "POSTGRES_PORT": str(free_port()),
-        "WEB_PORT": str(free_port()),
+        "WEB_PORT": str(port),
     }
     yield directory, variables
     docker("compose", "down", "--volumes", cwd=directory, variables={**variables, "POSTGRES_PASSWORD": "any"})
@@ -66,7 +67,7 @@ def test_it_is_healthy_only_with_its_migrations_and_keeps_orders_over_down_and_u
     shop.compose("up", "--detach", "--wait", "db")
     shop.compose("up", "--detach", "--build", "web")
     until(lambda: shop.get("/health").status == 503, "the application answers that it lacks a migration")
-    deploy(shop, tmp_path)
+    migrate(shop, tmp_path)
     shop.compose("up", "--detach", "--wait")
     assert shop.get("/health").status == 200
     assert shop.get("/version").body == {"version": "1.0"}
@@ -83,7 +84,7 @@ def test_it_is_healthy_only_with_its_migrations_and_keeps_orders_over_down_and_u
 def test_nothing_listens_beyond_loopback_and_no_secret_is_in_the_files(shop: ShopProject) -> None:
     configuration = json.loads(shop.compose("config", "--format", "json").stdout)
     published = [port for service in configuration["services"].values() for port in service.get("ports", ())]
-    assert [port["host_ip"] for port in published] == ["127.0.0.1"] * 2
+    assert [port["host_ip"] for port in published] == ["127.0.0.1"]
     secret = shop.variables["POSTGRES_PASSWORD"]
     tracked = subprocess.run(["git", "ls-files"], cwd=shop.server, capture_output=True, text=True, check=True).stdout
     assert ".env\n" not in tracked
@@ -95,7 +96,7 @@ def test_nothing_listens_beyond_loopback_and_no_secret_is_in_the_files(shop: Sho
 
 def test_the_web_application_stops_at_once_and_finishes_what_it_has_begun(shop: ShopProject, tmp_path: Path) -> None:
     shop.compose("up", "--detach", "--wait", "db")
-    deploy(shop, tmp_path)
+    migrate(shop, tmp_path)
     shop.compose("up", "--detach", "--build", "--wait")
     shop.compose("stop", "web")
     (container,) = shop.compose("ps", "--all", "--quiet", "web").stdout.split()
@@ -114,7 +115,7 @@ def test_versions_of_the_project_differ_as_they_are_asked_to(shop: ShopProject, 
     shop.compose("up", "--detach", "--wait", "db")
 
     shop.checkout(good)
-    deploy(shop, tmp_path)
+    migrate(shop, tmp_path)
     shop.compose("up", "--detach", "--build", "--wait")
     assert shop.get("/version").body == {"version": "1.1"}
     assert shop.sql("SELECT count(*) FROM _prisma_migrations") == "10"
@@ -130,10 +131,10 @@ def test_versions_of_the_project_differ_as_they_are_asked_to(shop: ShopProject, 
     assert (shop.get("/health").status, NEVER in shop.get("/health").body["why"]) == (503, True)
 
 
-def deploy(shop: ShopProject, directory: Path) -> None:
+def migrate(shop: ShopProject, directory: Path) -> None:
     """The migrations of what is checked out on the server, by Locktender on this machine."""
-    variables = {**os.environ, "DATABASE_URL": shop.url().reveal()}
+    variables = {**shop.docker.variables, "DATABASE_URL": shop.url().reveal()}
     variables["PATH"] = program_path(directory / "bin") + variables["PATH"]
-    command = ["locktender", "--yes", "deploy"]
+    command = ["locktender", "--yes", "apply"]
     done = subprocess.run(command, cwd=shop.server, env=variables, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 0, done.stderr
