@@ -465,3 +465,33 @@ def test_a_forwarded_port_listens_on_the_loopback_interface_until_it_is_closed(s
             socket.create_connection((address, port)).close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((address, port))
+
+
+# --- connecting ahead ----------------------------------------------------------------------------------------------
+
+
+def test_a_connection_made_ahead_is_the_one_that_is_used(sshd: Sshd) -> None:
+    before = sshd.log.count("Accepted publickey")
+    with connected(sshd.server()) as host:
+        host.begin()
+        assert host.exists("/")
+        assert host.run(["echo", "x"], timeout=20).stdout == "x\n"
+    assert sshd.log.count("Accepted publickey") == before + 1
+
+
+def test_a_connection_that_failed_ahead_is_told_at_the_first_use_and_tried_again_at_the_next(sshd: Sshd) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        server = sshd.server(port=silent.getsockname()[1], connect_timeout=1.0)
+        silent.settimeout(0)
+        with connected(server) as host:
+            host.begin()
+            wait_until(host._line._lock.locked)
+            for _ in range(2):
+                with pytest.raises(HostUnreachable):
+                    host.exists("/")
+        asked = 0
+        with pytest.raises(BlockingIOError):
+            while True:
+                silent.accept()[0].close()
+                asked += 1
+        assert asked == 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tarfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -122,6 +121,8 @@ class SshHost:
 
     def read_tree(self, path: str) -> Mapping[str, bytes]:
         """One stream of ``tar``, unpacked in memory."""
+        import tarfile  # not worth its time for whoever reads no tree
+
         ended = self._told(["tar", "-cf", "-", "-C", path, "."], path)
         try:
             return dict(_unpacked(ended.stdout))
@@ -174,6 +175,8 @@ def _beside(path: str) -> str:
 
 def _unpacked(archive: bytes) -> Iterator[tuple[str, bytes]]:
     """Regular files and directories below ``.``; whatever is named otherwise is left out."""
+    import tarfile
+
     files: dict[str, bytes] = {}
     with tarfile.open(fileobj=BytesIO(archive), encoding="utf-8", errors="surrogateescape") as tar:
         for member in tar:

@@ -62,19 +62,21 @@ class Line:
                 raise error
             if self._refusal:
                 raise self._refusal  # asked again, sshd would say the same, and lock the account in the end
-            if not (self._connections and self._connections[-1].transport.is_active()):
-                self._drop()
-                self._open()
+            self._stand()
             return self._connections[-1].transport
 
     def begin(self, first: Callable[[], object]) -> None:
-        """Connect beside whatever else is being prepared, and do ``first``; what fails is told at the first use."""
+        """Connect beside whatever else is being prepared, and do ``first``; a failure is told at the first use."""
 
         def connect() -> None:
-            try:
+            with self._lock:
+                try:
+                    self._stand()
+                except LocktenderError as error:
+                    self._early = error
+                    return
+            with suppress(LocktenderError):
                 first()
-            except LocktenderError as error:
-                self._early = error
 
         threading.Thread(target=connect, name="ssh connect", daemon=True).start()
 
@@ -120,6 +122,11 @@ class Line:
                 self._drop()
             finally:
                 self._lock.release()
+
+    def _stand(self) -> None:
+        if not (self._connections and self._connections[-1].transport.is_active()):
+            self._drop()
+            self._open()
 
     def _open(self) -> None:
         try:
