@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from .. import sshd
-from ..locktender_process import ROOT, Ran, finish
 from .docker import Docker, until
+from .production import Production, session_variables
 from .project import ShopProject
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
@@ -22,87 +17,6 @@ pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
 NOTE = {"20240801090000_note": 'ALTER TABLE "Order" ADD COLUMN note TEXT;'}
 GIFT = {"20240802090000_gift": 'ALTER TABLE "Order" ADD COLUMN gift BOOLEAN;'}
 HALF = {"20240803090000_half": 'ALTER TABLE "Order" ADD COLUMN half TEXT;\nALTER TABLE "Nowhere" ADD COLUMN x TEXT;'}
-CONFIGURATION = """
-[environments.production]
-database_url = "file:url"
-migrations = "prisma/migrations"
-backup_dir = {backups}
-{more}
-[environments.production.server]
-{server}
-[environments.production.app]
-directory = {directory}
-database_service = "db"
-services = ["web"]
-health_url = "http://127.0.0.1:{port}/health"
-health_for = "1s"
-start_timeout = "20s"
-stop_timeout = "5s"
-"""
-
-
-@dataclass(frozen=True)
-class Production:
-    """A server that is reached over SSH, and the project that is deployed there."""
-
-    shop: ShopProject
-    directory: Path
-    login: sshd.Sshd
-
-    def configure(self, **more: str) -> None:
-        self.directory.mkdir(exist_ok=True)
-        # The name of the service: known to nobody but Docker, as its port need not be published.
-        (self.directory / "url").write_text(self.shop.url("db", 5432).reveal())
-        (self.directory / "locktender.toml").write_text(
-            CONFIGURATION.format(
-                backups=json.dumps(str(self.directory / "backups")),
-                server="\n".join(f"{key} = {value}" for key, value in self.login.toml().items()),
-                directory=json.dumps(str(self.shop.server)),
-                port=self.shop.web_port,
-                more="\n".join(f"{key} = {value}" for key, value in more.items()),
-            )
-        )
-
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """From a machine that has no Docker at all."""
-        return subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "cli",
-                "--config",
-                str(self.directory / "locktender.toml"),
-                "--json",
-                "--yes",
-                *words,
-            ],
-            cwd=ROOT,
-            env={**os.environ, "DOCKER_HOST": "unix:///nowhere", "NO_COLOR": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, *words: str) -> Ran:
-        return finish(self.start(*words))
-
-    def deploy(self, ref: str, *words: str) -> Ran:
-        return self.run("deploy", "--ref", ref, *words)
-
-    @property
-    def version(self) -> str | None:
-        return self.shop.get("/version").body.get("version")
-
-    @property
-    def columns(self) -> set[str]:
-        """Of the table that the versions change."""
-        told = self.shop.sql("SELECT attname FROM pg_attribute WHERE attrelid = '\"Order\"'::regclass AND attnum > 0")
-        return {name for name in told.splitlines() if not name.startswith(".")}
-
-    @property
-    def commit(self) -> str:
-        return (self.shop.server / ".git" / "HEAD").read_text().strip()
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +24,7 @@ def production(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """A shop that runs in a version with the column ``note``, and has taken an order."""
     directory = tmp_path_factory.mktemp("production")
     (directory / "sshd").mkdir()
-    variables = " ".join(f"{name}={docker.variables[name]}" for name in ("DOCKER_HOST", "DOCKER_CONFIG", "PATH"))
-    with sshd.running(directory / "sshd", variables=variables) as login:
+    with sshd.running(directory / "sshd", variables=session_variables(docker)) as login:
         shop = ShopProject.create(directory / "shop", docker, name="shop-in-production")
         found = Production(shop, directory / "client", login)
         found.configure()
