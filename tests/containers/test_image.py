@@ -132,7 +132,7 @@ def test_building_again_gives_the_same_files(docker: Docker, image: str) -> None
     )
     docker("rmi", "locktender:again")
     assert len(first) > 2000
-    assert sorted(set(first) ^ set(second)) == []
+    assert sorted(set(first) ^ set(second))[:20] == []
 
 
 # As a command
