@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import applying, backups, memory
+from . import applying, backups, memory, over_ssh
 from .measure import NotMeasured
 from .report import page, when
 from .results import Measured, load, save
@@ -17,6 +17,7 @@ from .settings import Scope
 
 PARTS = {
     "applying": applying.sections,
+    "over_ssh": over_ssh.sections,
     "backups": backups.sections,
     "memory": memory.sections,
 }
@@ -26,7 +27,7 @@ TARGET = ROOT / "docs" / "benchmarks.md"
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--megabytes", type=int, default=1100, help="size of each database (1100)")
-    parser.add_argument("--runs", type=int, default=3, help="runs of each backup and restore (3)")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each backup, restore and deploy (3)")
     parser.add_argument("--only", choices=PARTS, action="append", help="only these parts; the others stay on the page")
     parser.add_argument("--quick", action="store_true", help="60 MB, one run; nothing is written")
     parser.add_argument("--out", type=Path, default=TARGET, help="where to write; a .json of all results lies beside")
