@@ -6,14 +6,23 @@ import os
 import statistics
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+LIMIT = 1800.0
+"""Seconds after which a measured program is ended."""
 
 
 class BenchmarkFailed(Exception):
     """A measured program failed, so there is nothing to compare."""
+
+
+class NotMeasured(Exception):
+    """This machine lacks a part that the measurement needs."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,8 @@ def timed(argv: Sequence[str], env: Mapping[str, str], cwd: Path, codes: Iterabl
         process = subprocess.Popen(
             argv, env={**os.environ, **env}, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=err
         )
-        _, status, usage = os.wait4(process.pid, 0)
+        with _ended_after(LIMIT, process):
+            _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
@@ -41,6 +51,16 @@ def timed(argv: Sequence[str], env: Mapping[str, str], cwd: Path, codes: Iterabl
     if process.returncode not in codes:
         raise BenchmarkFailed(f"{' '.join(argv)[:300]}: exit {process.returncode}\n{stdout[-2000:]}\n{stderr[-2000:]}")
     return Timed(seconds, usage.ru_maxrss * 1024, stdout)
+
+
+@contextmanager
+def _ended_after(seconds: float, process: subprocess.Popen[bytes]) -> Iterator[None]:
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,19 +36,19 @@ HEAD = """# Benchmarks
 
 Written by `make bench` (`python -m benchmarks`); nothing here is typed by hand. Everything is measured as whole
 processes, our way and the usual way in turn on the same server, so that the ratios hold even where this machine is
-slow. Seconds are medians, with the range of all runs in parentheses.
+slow. Seconds are medians, with the range of all runs in parentheses. `python -m benchmarks --only PART` measures one
+part anew; the others stay as they were measured:
 """
 
 
-def page(sections: Sequence[Section], megabytes: int, runs: int) -> str:
-    lines = [
-        HEAD,
-        f"{datetime.now(UTC):%Y-%m-%d}, commit {_commit()}, {machine()}; databases of {megabytes} MB,"
-        f" {runs} runs each.\n",
-        "## Goals\n",
-        "| goal | promised | measured | |",
-        "|---|---|---|---|",
-    ]
+def page(parts: Mapping[str, tuple[str, Sequence[Section]]]) -> str:
+    """``parts``: by name, when each was measured and what came of it."""
+    sections = [section for _, found in parts.values() for section in found]
+    lines = [HEAD]
+    for when in dict.fromkeys(when for when, _ in parts.values()):
+        names = ", ".join(f"`{name}`" for name, (then, _) in parts.items() if then == when)
+        lines.append(f"- {names}: {when}")
+    lines += ["\n## Goals\n", "| goal | promised | measured | |", "|---|---|---|---|"]
     for section in sections:
         for goal in section.goals:
             mark = {True: "met", False: "**not met**", None: "too small to say"}[goal.met]
@@ -59,6 +59,12 @@ def page(sections: Sequence[Section], megabytes: int, runs: int) -> str:
             lines += ["", f"| {' | '.join(section.columns)} |", "|---" * len(section.columns) + "|"]
             lines += [f"| {' | '.join(row)} |" for row in section.rows]
     return "\n".join(lines) + "\n"
+
+
+def when(megabytes: int, runs: int) -> str:
+    """One line that says what was measured, and on what."""
+    today = f"{datetime.now(UTC):%Y-%m-%d}, commit {_commit()}, {machine()}"
+    return f"{today}; databases of {megabytes} MB, {runs} run{'s' * (runs != 1)} each"
 
 
 def machine() -> str:
