@@ -150,6 +150,11 @@ def read(context: Context, run_id: str) -> RunRecord | None:
     return RunRecord(run_id, parse(context.host.read(path))) if context.host.exists(path) else None
 
 
+def is_known(context: Context, run_id: str) -> bool:
+    """Whether it is a run of this environment."""
+    return context.host.exists(_file(context, run_id))
+
+
 def records(context: Context) -> tuple[RunRecord, ...]:
     """All runs of the environment, oldest first: by their fencing tokens, since a clock may be set back."""
     names = [name for name in context.host.list(_directory(context)) if name.endswith(".jsonl")]
