@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, ClassVar
 
+AGAIN = "Run the same command again: it looks at what stands and settles it first."
+"""Hint for a line that was cut."""
+
 
 class ExitCode(IntEnum):
     """What the process's exit status means; the Action and scripts rely on it."""

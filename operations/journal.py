@@ -106,10 +106,13 @@ class Journal:
         self.lock.check()
         append(self.context, self.run_id, event, sync=sync, **facts)
 
-    def note(self, event: str, **facts: Any) -> None:
-        """A line that nothing depends on: a full disk is no reason to fail because of it. Raises ``LockLost``."""
-        with suppress(HostError):
-            self.record(event, sync=False, **facts)
+    def note(self, event: str, *, sync: bool = False, **facts: Any) -> None:
+        """A line that nothing depends on: neither a full disk nor a cut line is a reason to fail because of it.
+
+        Raises ``LockLost``.
+        """
+        with suppress(HostError, HostUnreachable):
+            self.record(event, sync=sync, **facts)
 
     def finish(self, outcome: str, **facts: Any) -> bool:
         """The run's own end. False if it could not be written: then the next run looks what became of this one."""
@@ -117,7 +120,7 @@ class Journal:
             self.record(FINISHED, outcome=outcome, **facts)
         except (HostError, HostUnreachable, LockLost):
             return False
-        with suppress(HostError):  # nothing depends on that line
+        with suppress(HostError, HostUnreachable):  # nothing depends on that line
             self._note_end(outcome, facts)
         return True
 
@@ -145,6 +148,11 @@ def read(context: Context, run_id: str) -> RunRecord | None:
     """One run's record; ``None`` if there is none."""
     path = _file(context, run_id)
     return RunRecord(run_id, parse(context.host.read(path))) if context.host.exists(path) else None
+
+
+def is_known(context: Context, run_id: str) -> bool:
+    """Whether it is a run of this environment."""
+    return context.host.exists(_file(context, run_id))
 
 
 def records(context: Context) -> tuple[RunRecord, ...]:

@@ -41,6 +41,8 @@ class Lock:
 
     context: Context
     owner: Owner
+    displaced: str | None = None
+    """The dead run that had it before, where there was one."""
 
     def check(self) -> None:
         """Raise ``LockLost`` unless the lock is still ours; called before every effect."""
@@ -109,7 +111,7 @@ def _path(context: Context) -> str:
 def _acquire(context: Context, operation: str, run_id: str) -> Lock:
     host, base = context.host, state_directory(context.environment)
     host.make_directory(base)
-    _remove_dead(context)
+    displaced = _remove_dead(context)
     owner = Owner(
         run_id=run_id,
         operation=operation,
@@ -127,23 +129,25 @@ def _acquire(context: Context, operation: str, run_id: str) -> Lock:
         host.remove(prepared)
         raise _held_by(context, current_owner(context))
     host.write(f"{base}/fence", str(owner.token).encode())
-    return Lock(context, owner)
+    return Lock(context, owner, displaced)
 
 
-def _remove_dead(context: Context) -> None:
+def _remove_dead(context: Context) -> str | None:
+    """Make place, if a dead run has it; returns that run's id."""
     owner = current_owner(context)
     if owner is None:
         _remove_ownerless(context)
-        return
+        return None
     if is_alive(context, owner):
-        return
+        return None
     aside = f"{_path(context)}.dead.{owner.token}"
     if not _moved_aside(context, aside):
-        return
+        return None
     moved = Owner(**json.loads(context.host.read(f"{aside}/owner.json")))
     if moved != owner and context.host.rename(aside, _path(context)):
-        return  # another run had taken over in between: what was moved is its lock, put back
+        return None  # another run had taken over in between: what was moved is its lock, put back
     context.host.remove(aside)
+    return moved.run_id
 
 
 def _moved_aside(context: Context, aside: str) -> bool:

@@ -115,7 +115,7 @@ def undo(context: Context) -> RestoreResult:
         kept, before = last_swap(context)
         preflight(context)
         journal = Journal.open(context, lock, "restore --undo", kept=kept)
-        with _journalled(journal), _no_migration(context):
+        with _journalled(journal), _no_migration(context, run_id):
             outage, previous, written = swap_in(context, journal, kept, before)
             journal.finish("restored", database=context.database.target.database, kept=previous)
     return RestoreResult(
@@ -153,7 +153,7 @@ class _Run:
             name, validation = self._restored()
             rename_in(self.context, self.journal, name)
             return self._result(self.context.database.target.database, validation)
-        with _no_migration(self.context) as session:
+        with _no_migration(self.context, self.journal.run_id) as session:
             before = writes.counters(session)
             backup = self._emergency()
             name, validation = self._restored()
@@ -258,9 +258,9 @@ def _live_exists(context: Context) -> bool:
 
 
 @contextmanager
-def _no_migration(context: Context) -> Iterator[Session]:
+def _no_migration(context: Context, run_id: str) -> Iterator[Session]:
     """A session on the live database that keeps every migration tool out; a swap ends it. Raises ``LockHeld``."""
-    session = context.database.connect(purpose="restore")
+    session = context.database.connect(purpose=f"run {run_id}")
     try:
         for format in FORMATS:
             lock_database(context, session, format.lock_id)

@@ -50,7 +50,7 @@ def swap_back(
     except BaseException:
         drop(context, incoming)
         raise
-    journal.record("swap_finished", kept=kept)
+    journal.note("swap_finished", sync=True, kept=kept)  # done it is, whether or not that can be written down
     return kept
 
 

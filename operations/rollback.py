@@ -53,7 +53,7 @@ def rollback(
     with held(context, ROLLBACK, own_id) as lock:
         refuse_pooler(context)
         # A named run may be the very one that could not be settled: then it is undone here, not before.
-        notes = settle(context, lock) if run_id is None else clean(context)
+        notes = settle(context, lock) if run_id is None else clean(context, lock)
         session = context.database.connect(purpose=f"run {own_id}")
         try:
             session.reset(STEADY)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from operations.advisory import STEADY, is_held, lock_database
+from operations.advisory import POLL, STEADY, is_held, lock_database
 from operations.backup_leftovers import remove_leftovers
 from operations.beside import drop
 from operations.context import Context
@@ -26,7 +26,7 @@ from operations.errors import (
     MigrationFilesError,
     NeedsAttention,
 )
-from operations.journal import Journal, RunRecord, records
+from operations.journal import Journal, RunRecord, is_known, records
 from operations.layout import scratch_prefix, state_directory
 from operations.lock import PRESUMED_DEAD, Lock
 from operations.migrations import formats
@@ -37,13 +37,21 @@ from operations.release.settling import settle_release, settle_rollback
 from operations.traces import Trace, at_a_boundary, trace_of
 from operations.undoing import undo
 
+ENDING = 10.0
+"""Seconds that a server process may take to end after it was told to."""
+_SESSIONS_OF_RUNS = """
+    SELECT pid, split_part(application_name, ' ', 3) FROM pg_stat_activity
+    WHERE application_name ~ '^locktender (run|settle) [0-9A-Za-z-]+$'
+      AND datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
+"""
+
 
 def settle(context: Context, lock: Lock) -> tuple[str, ...]:
     """Clean up, and settle every run that died; what was found, as sentences.
 
     Raises ``NeedsAttention`` where neither the old state nor the new one can be reached without losing data.
     """
-    clean(context)
+    clean(context, lock)
     return tuple(_settle(context, lock, record) for record in unfinished(context, lock.owner.run_id))
 
 
@@ -62,7 +70,7 @@ def unfinished(context: Context, but: str | None = None) -> tuple[RunRecord, ...
     return tuple(record for record in records(context) if not record.finished and record.run_id != but)
 
 
-def clean(context: Context) -> tuple[str, ...]:
+def clean(context: Context, lock: Lock) -> tuple[str, ...]:
     """Remove what no run owns any more; the caller holds the lock. Returns what was removed."""
     host, environment = context.host, context.environment
     removed = remove_leftovers(context)
@@ -71,22 +79,40 @@ def clean(context: Context) -> tuple[str, ...]:
         if name.startswith("lock.") and host.age(f"{state}/{name}") > PRESUMED_DEAD:
             with suppress(HostError):
                 host.remove(f"{state}/{name}")
-    return (*removed, *_drop_scratch_databases(context))
+    return (*removed, *_drop_scratch_databases(context, lock))
 
 
-def _drop_scratch_databases(context: Context) -> tuple[str, ...]:
+def _drop_scratch_databases(context: Context, lock: Lock) -> tuple[str, ...]:
     """But for those of a run elsewhere, whose backup directory only bears the same name as ours: in another container.
 
     It holds the migration lock, and did so before it made them: looked at after them, the lock tells.
     """
     prefix = scratch_prefix(context.environment, context.database.target.database)
     with context.database.session(purpose="clean up") as session:
+        _end_sessions_of_the_dead(context, session, lock)
         names = session.rows("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (prefix,))
         if names and _migrates_elsewhere(context, session):
             return ()
     for (name,) in names:
         drop(context, name)
     return tuple(name for (name,) in names)
+
+
+def _end_sessions_of_the_dead(context: Context, session: Session, lock: Lock) -> None:
+    """End those of earlier runs: behind a line that fell silent one can hold the migration lock for hours.
+
+    What it had begun to commit is waited for. Whose journal is ours is over, since we hold the environment's lock.
+    """
+    until = context.clock.now() + ENDING
+    while dead := [pid for pid, run_id in session.rows(_SESSIONS_OF_RUNS) if _is_over(context, lock, run_id)]:
+        session.rows("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) pid", (dead,))
+        if context.clock.now() >= until:
+            return  # whoever needs the lock is told who has it
+        context.clock.sleep(POLL)
+
+
+def _is_over(context: Context, lock: Lock, run_id: str) -> bool:
+    return run_id != lock.owner.run_id and (run_id == lock.displaced or is_known(context, run_id))
 
 
 def _migrates_elsewhere(context: Context, session: Session) -> bool:

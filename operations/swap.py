@@ -32,7 +32,11 @@ Guard = Callable[[Session], None]
 
 ATTEMPTS = 3
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
-LIMITS = "SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '20s'; SET LOCAL synchronous_commit = on"
+LIMITS = """
+    SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '20s'; SET LOCAL synchronous_commit = on;
+    SET LOCAL idle_in_transaction_session_timeout = '10s'
+"""
+"""The last for a line that falls silent in between: until then, nobody can connect to either database."""
 INTERVAL = 0.01
 """Seconds between two rounds of disconnecting; PostgreSQL itself looks every 0.1 s, for 5 s, whether all are gone."""
 AGAIN = ("55006", "55P03", "57014")

@@ -35,7 +35,8 @@ def swap_in(
     journal.record("swap_started", incoming_oid=oids[incoming], live_oid=oids[database], kept=kept)
     late: list[tuple[writes.Rows, str | None]] = []
     outage = swap(context, incoming, kept, guard=lambda session: late.append(writes.moved(now, session)))
-    journal.record("swap_finished", kept=kept, outage_seconds=outage, counters=fresh.to_json())
+    # It is done: what is lost of the record can be looked up, and must not make it pass for a failure.
+    journal.note("swap_finished", sync=True, kept=kept, outage_seconds=outage, counters=fresh.to_json())
     rows, reason = late[-1]
     return outage, kept, None if before is None or reason else _meanwhile(writes.since(before, now, NOTHING), rows)
 
@@ -45,7 +46,7 @@ def rename_in(context: Context, journal: Journal, incoming: str) -> None:
     kept = kept_name(context.database.target.database, journal.run_id)
     journal.record("swap_started", incoming_oid=_oids(context)[incoming], live_oid=None, kept=kept)
     swap(context, incoming, kept)
-    journal.record("swap_finished", kept=None)
+    journal.note("swap_finished", sync=True, kept=None)
 
 
 def _meanwhile(written: writes.Written, late: writes.Rows) -> Mapping[str, int] | None:

@@ -16,10 +16,22 @@ from pathlib import Path
 import pytest
 
 from operations import backup, catalog, journal
+from operations.adapters.local_host import LocalHost
 from operations.backups.manifest import TableRows, to_bytes
 from operations.beside import drop
 from operations.context import Context
-from operations.errors import LockHeld, NotFound, PrivilegeMissing, Refused, RestoreFailed, Tampered, UsageError
+from operations.errors import (
+    DiskFull,
+    HostUnreachable,
+    LockHeld,
+    LocktenderError,
+    NotFound,
+    PrivilegeMissing,
+    Refused,
+    RestoreFailed,
+    Tampered,
+    UsageError,
+)
 from operations.layout import MANIFEST, backup_path, scratch_prefix
 from operations.migrations.formats import FORMATS
 from operations.restore import kept_databases, prune_kept, restore, undo
@@ -115,6 +127,30 @@ def test_undo_swaps_back_again_and_again(shop: Context) -> None:
     drop(shop, second.previous_database)
     with pytest.raises(NotFound, match="is gone"):
         undo(shop)
+
+
+class LostFrom(LocalHost):
+    """A machine whose journal cannot be written any more from one kind of line on."""
+
+    def __init__(self, event: bytes, error: LocktenderError) -> None:
+        self.event, self.error, self.lost = event, error, False
+
+    def append(self, path: str, data: bytes, *, sync: bool = True) -> None:
+        self.lost = self.lost or self.event in data
+        if self.lost:
+            raise self.error
+        super().append(path, data, sync=sync)
+
+
+@pytest.mark.parametrize("error", [HostUnreachable("The line is cut."), DiskFull("The disk is full.")])
+def test_a_swap_that_cannot_be_written_down_any_more_is_no_failure(shop: Context, error: LocktenderError) -> None:
+    result = restore(replace(shop, host=LostFrom(b'"swap_finished"', error)), "latest")
+    assert (items(shop), items(shop, str(result.previous_database))) == (100, 10)
+    backup.create(shop)
+    (*_, record) = journal.records(shop)
+    assert (record.outcome, record.last("run_finished")["state"]) == ("interrupted", "new")
+    assert undo(shop).restored == result.previous_database
+    assert items(shop) == 10
 
 
 def test_into_another_name_leaves_the_live_one_alone(shop: Context) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 from operations.adapters.local_host import LocalHost
+from operations.adapters.processes import LocalProcesses
+from operations.advisory import lock_database
 from operations.apply import apply
 from operations.context import Context
 from operations.deploy import deploy
+from operations.errors import ConnectionLost, LockHeld
 from operations.journal import records
 from operations.layout import scratch_prefix, state_directory
-from operations.lock import current_owner
+from operations.lock import Owner, current_owner
+from operations.migrations import formats
 from operations.settings import Backups
 from operations.status import status
 
@@ -149,3 +154,31 @@ def leaves_nothing(context: Context) -> None:
     assert {
         name for name in context.host.list(state_directory(context.environment)) if name.startswith("lock")
     } == set()
+
+
+def test_sessions_that_earlier_runs_have_left_are_ended_and_no_others(
+    server18: Server, context_of: Callable[..., Context]
+) -> None:
+    """As behind a line that fell silent: the server does not know yet that nobody is there any more."""
+    context = context_of(server18.url(server18.create()), backups=Backups(test_restore="never"))
+    context = replace(context, environment=replace(context.environment, advisory_lock_timeout=0.5))
+    write_migration(context, "1_init", SHOP)
+    deploy(context)
+    format = formats.detect(context.files, context.environment.migrations)
+    (known,) = records(context)
+    for dead in (f"run {known.run_id}", f"settle {known.run_id}", "run 20260101T000000Z-0dead0"):
+        left = context.database.connect(purpose=dead)
+        lock_database(context, left, format.lock_id)
+        if "0dead0" in dead:
+            host, lock = context.host, f"{state_directory(context.environment)}/lock"
+            host.make_directory(lock)
+            owner = Owner("20260101T000000Z-0dead0", "deploy", "tester", LocalProcesses().identity() + "0", "", 1)
+            host.write(f"{lock}/owner.json", json.dumps(asdict(owner)).encode())
+        assert deploy(context).outcome == "nothing_to_do"
+        with pytest.raises(ConnectionLost):
+            left.rows("SELECT 1")
+    with context.database.session(purpose="run 20260101T000000Z-5e1f00") as elsewhere:
+        lock_database(context, elsewhere, format.lock_id)
+        with pytest.raises(LockHeld, match="5e1f00"):
+            deploy(context)
+        assert elsewhere.rows("SELECT 1") == [(1,)]

@@ -31,6 +31,7 @@ from operations.errors import (
     PrivilegeMissing,
     Refused,
 )
+from operations.ports import Session
 from operations.secret import Secret
 
 from .conftest import DEBIAN_BINARIES, MORE, OWNER_PASSWORD, Server
@@ -180,6 +181,20 @@ def test_guard_sees_everything_written_and_stops_the_swap(context: Context, live
     writer.close()
     assert databases(context) == {"", "_new"}
     assert content(context) == "old"
+
+
+def test_a_client_that_falls_silent_does_not_keep_everyone_out_for_long(
+    context: Context, live: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(swap, "LIMITS", swap.LIMITS.replace("'10s'", "'300ms'"))
+
+    def fall_silent(_: Session) -> None:
+        with context.database.session() as session:  # waits for the swap's end, one way or the other
+            assert session.rows(WHO) == [("old",)]
+
+    with pytest.raises(ConnectionLost):
+        swap.swap(context, f"{live}_new", f"{live}_before", guard=fall_silent)
+    assert (content(context), content(context, f"{live}_new")) == ("old", "new")
 
 
 def test_what_is_not_there_or_there_already(context: Context, live: str) -> None:

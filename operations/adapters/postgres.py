@@ -18,6 +18,7 @@ from psycopg import generators, pq
 
 from operations.database_url import ConnectionParameters
 from operations.errors import (
+    AGAIN,
     AuthenticationFailed,
     ConnectionLost,
     DatabaseMissing,
@@ -355,7 +356,8 @@ def _statement_error(error: psycopg.Error, statement: int, *, lost: bool) -> Loc
     """``lost``: our own connection is gone; a class 08 without that is about one that the server had made elsewhere."""
     sqlstate = error.sqlstate or ""
     if lost or sqlstate in ENDED or (not sqlstate and isinstance(error, psycopg.OperationalError)):
-        return ConnectionLost(f"The connection to the database was lost: {str(error).strip()}", prisma_code="P1017")
+        why = " ".join(str(error).split())  # libpq breaks its lines
+        return ConnectionLost(f"The connection to the database was lost: {why}", hint=AGAIN, prisma_code="P1017")
     diagnosis = error.diag
     position = diagnosis.statement_position
     return StatementFailed(

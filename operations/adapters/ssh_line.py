@@ -18,6 +18,7 @@ import paramiko
 
 from operations.adapters.ssh_keys import STANDARD_PORT, KnownHosts, private_key
 from operations.errors import (
+    AGAIN,
     ConfigurationError,
     HostError,
     HostKeyRefused,
@@ -30,6 +31,8 @@ from operations.settings import Server
 MISSED = 4
 """Signs of life in a row without an answer, after which a line counts as cut."""
 FIRST_BEAT = 0.5
+NO_SESSION = "No existing session"
+"""What paramiko says of a connection that ended during the login."""
 SETTLING = 0.5
 PARTING = 1.0
 GUARD = 'while [ "$(timeout {seconds} head -c 1)" ]; do :; done; kill "$PPID"\n'
@@ -106,7 +109,7 @@ class Line:
         """The error for something that was under way when the line broke."""
         return HostUnreachable(
             f"The SSH connection to {self.where} was cut: {what}.",
-            hint="Run the same command again: it looks at what stands and settles it first.",
+            hint=AGAIN,
         )
 
     @property
@@ -260,4 +263,5 @@ def _reason(error: BaseException) -> str:
         return "it did not answer in time"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return str(error).strip().rstrip(".") or "the connection was closed"
+    said = str(error).strip().rstrip(".:")
+    return said if said not in ("", NO_SESSION) else "the connection was closed"
