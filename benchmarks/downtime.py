@@ -235,7 +235,8 @@ _DOWNTIME = f"""The example shop with about 120 000 rows in Docker Compose, and 
 read every 10 ms, two that place orders every 50 ms, each on a new connection and with {PATIENCE:g} s of patience.
 Every deploy brings one migration (a column and an index on the orders) and a changed image. Out is the time from
 the last right answer before a wrong one to the first right one after it, from the visitors' side;
-`downtime_seconds` is what Locktender reports of it.
+`downtime_seconds` is what Locktender reports of it. A deploy took what its commands took: typed by hand they end
+before the application answers, Locktender's only when it has been well for 5 s.
 
 The usual way is `{_typed_out(USUAL)}`, on the server itself; the migration is applied by `psql` in the database's
 container, in one transaction with its entry in the history. The build is short here (its layers are cached, only
