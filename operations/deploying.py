@@ -13,13 +13,12 @@ from operations.applying import Applier, history_table
 from operations.backup import Level, take_backup
 from operations.context import Context
 from operations.errors import (
-    ConnectionLost,
-    DatabaseUnreachable,
     DataWouldBeLost,
     HistoryConflict,
     LocktenderError,
     NeedsAttention,
     OperationFailed,
+    as_ours,
 )
 from operations.gathering import Facts
 from operations.journal import Journal, latest
@@ -27,16 +26,16 @@ from operations.lock import Lock
 from operations.migrations.history import standing
 from operations.outcome import DeployResult, Outcome
 from operations.plan import Plan
-from operations.ports import Progress, Session
-from operations.release.release import PREPARED, Release, database_machine
+from operations.ports import Session
+from operations.release.model import PREPARED
+from operations.release.release import Release, database_machine, machines_of
 from operations.release.watching import Outages, probing
 from operations.runner import Performer, StepFailed, StepResult, run
 from operations.settings import Environment
 from operations.transient import may_pass
-from operations.undoing import Rollback, put_back
+from operations.undoing import Rollback
+from operations.way_back import WayBack, all_applied
 
-WITH_NEW_SCHEMA = frozenset({"start", "check"})
-"""Steps at which everything has been applied."""
 VERSIONS_KEPT = 5
 LOOKED_AT = 50
 
@@ -80,7 +79,8 @@ class Run:
         )
         app, planned = self.context.environment.app, self.plan.release
         if app and planned:
-            self.release = Release(self.context, app, planned, self.journal.run_id, self.journal, self.outages)
+            machines, run_id = machines_of(self.context, app), self.journal.run_id
+            self.release = Release(self.context, app, planned, run_id, self.journal, machines, self.outages)
         watched = probing(self.context, self.release.machines, self.outages) if self.release else nullcontext()
         with watched:
             try:
@@ -97,7 +97,10 @@ class Run:
         commit = self.plan.release.commit if self.plan.release else None
         facts = {"applied": list(result.applied), "backup_id": self.backup_id, "atomic": result.atomic}
         if not self.journal.finish("deployed", **facts, **({"commit": commit} if commit else {})):
-            said = "The journal could not be finished; the next run looks what this one did, and finds the new state."
+            # Of a version alone no trace is left elsewhere: for the next run it died half-way.
+            alone = self.release and not result.applied
+            what = "brings the application's version before back" if alone else "finds the new state"
+            said = f"The journal could not be finished; the next run looks what this one did, and {what}."
             return replace(result, notes=(*result.notes, said))
         if self.release:
             with suppress(LocktenderError):  # an image too many harms nobody; the next deploy tries again
@@ -196,102 +199,25 @@ class Run:
 
     def _ended(self, failed: StepFailed) -> LocktenderError:
         """Put back what was done; the error to raise, with the run's result in its details."""
-        error = _as_ours(failed.error)
+        error = as_ours(failed.error)
         try:
-            self._quiet()
-            rollback = self._put_back(failed)
-        except DataWouldBeLost as refused:
-            said = self._app_with_new_schema(failed)
-            self._finish("needs_attention", error)
-            return self._attention(error, refused, failed, said)
-        except NeedsAttention as unknown:  # no end in the journal: the next run tries to settle this one
-            return self._attention(error, unknown, failed, self._app_stands_still())
-        problem = self._app_back()
-        if problem:
-            return self._attention(error, problem, failed)
+            rollback = WayBack(self.context, self.journal, self.facts.format, self.applier, self.release).go(failed)
+        except NeedsAttention as why:
+            if isinstance(why, DataWouldBeLost):  # else no end in the journal: the next run tries to settle this one
+                self._finish("needs_attention", error)
+            message = " ".join(filter(None, (error.message, self._what_stands(failed), why.message)))
+            why.details = {**error.details, **why.details}
+            return _with_result(why, message, self._result("needs_attention", failed))
         self._finish("rolled_back", error, rollback=rollback.method if rollback else None)
         stands = "The old state stands" + (", with the baseline recorded." if self.facts.baseline else ".")
         if isinstance(error, HistoryConflict):
             stands = "Nothing of this run stands."
         return _with_result(error, f"{error.message} {stands}", self._result("rolled_back", failed, rollback))
 
-    def _attention(
-        self, error: LocktenderError, why: NeedsAttention, failed: StepFailed, app: str = ""
-    ) -> NeedsAttention:
-        message = " ".join(filter(None, (error.message, self._what_stands(failed), why.message, app)))
-        why.details = {**error.details, **why.details}
-        _with_result(why, message, self._result("needs_attention", failed))
-        return why
-
-    def _quiet(self) -> None:
-        """The new version must write no more while the database is put back; if it cannot be stopped, that is found."""
-        if self.release:
-            with suppress(LocktenderError):
-                self.release.quiet()
-
-    def _put_back(self, failed: StepFailed) -> Rollback | None:
-        """Raises ``NeedsAttention`` whatever goes wrong: nothing may be mistaken for a way back that succeeded."""
-        applier = self.applier
-        if applier is None:
-            return None
-        command = self.context.command
-        try:
-            self.context.report(Progress("putting back the old state"))
-            if not applier.locked or isinstance(failed.error, (ConnectionLost, DatabaseUnreachable)):
-                applier.reconnect()
-            return put_back(self.context, self.journal, applier.session, self.facts.format)
-        except NeedsAttention:
-            raise
-        except (ConnectionLost, DatabaseUnreachable) as lost:
-            raise NeedsAttention(
-                f"It cannot be told yet what stands, because the database cannot be reached: {lost.message}",
-                hint=f"Once it answers, {command} deploy settles this run before it does anything else.",
-            ) from lost
-        except BaseException as broken:  # also a second Ctrl-C
-            raise NeedsAttention(
-                f"The way back did not come to its end: {_as_ours(broken).message}",
-                hint=f"{command} status shows what stands; {command} deploy first settles this run.",
-            ) from broken
-
-    def _app_back(self) -> NeedsAttention | None:
-        """The version before, on the database before; what is wrong if it does not come up."""
-        if self.release is None:
-            return None
-        try:
-            self.context.report(Progress("putting back the application's version"))
-            self.release.go_back()
-        except BaseException as broken:  # noqa: BLE001 - also a second Ctrl-C
-            return NeedsAttention(
-                "The database is in the old state, but the application's version before could not be brought back: "
-                f"{_as_ours(broken).message}",
-                hint=f"{self.context.command} deploy tries that again before it does anything else.",
-            )
-        return None
-
-    def _app_with_new_schema(self, failed: StepFailed) -> str:
-        """The database keeps what others have written since, and so the new schema; what the application does then."""
-        if self.release is None:
-            return ""
-        if failed.results and not self._all_applied(failed):
-            return self._app_stands_still()
-        try:
-            self.release.go_back()
-        except LocktenderError as broken:
-            return f"The application's version before does not come up with it either: {broken.message}"
-        return "The application's version before runs again, on the new schema."
-
-    def _app_stands_still(self) -> str:
-        return "The application is stopped." if self.release and self.release.stopped else ""
-
-    def _all_applied(self, failed: StepFailed) -> bool:
-        return any(step.status == "failed" and step.name in WITH_NEW_SCHEMA for step in failed.results)
-
     def _what_stands(self, failed: StepFailed) -> str:
-        if self.applier is None:
+        if self.applier is None or all_applied(failed):
             return ""
         whole = ", ".join(self.applier.applied)
-        if self._all_applied(failed):
-            return ""
         return f"In the database stands {whole + ' and ' if whole else ''}a part of what was being applied."
 
     def _finish(self, outcome: Outcome, error: LocktenderError, **facts: Any) -> None:
@@ -315,14 +241,6 @@ class Run:
             blockers=self.facts.blockers,
             notes=(*self.notes, *(applier.notes if applier else ())),
         )
-
-
-def _as_ours(error: BaseException) -> LocktenderError:
-    if isinstance(error, LocktenderError):
-        return error
-    if isinstance(error, KeyboardInterrupt):
-        return OperationFailed("Interrupted.")
-    return OperationFailed(f"Unexpected {type(error).__name__}: {error}.")
 
 
 def _with_result(error: LocktenderError, message: str, result: DeployResult) -> LocktenderError:

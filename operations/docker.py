@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from operations.errors import CommandFailed, DockerUnreachable, DockerUnusable, LocktenderError
+from operations.errors import CommandFailed, DockerUnreachable, DockerUnusable, LocktenderError, ProgramUnusable
 from operations.ports import Completed, Host
 
 TIMEOUT = 30.0
@@ -30,7 +30,7 @@ def ask(
     """
     try:
         completed = host.run(argv, timeout=timeout, on_line=on_line)
-    except CommandFailed as error:
+    except ProgramUnusable as error:
         raise _cannot_run(error.message) from error
     if completed.returncode:
         raise trouble(completed)

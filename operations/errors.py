@@ -141,6 +141,12 @@ class CommandFailed(OperationFailed):
     code = "command_failed"
 
 
+class ProgramUnusable(CommandFailed):
+    """The host has no such program, or this account may not run it."""
+
+    code = "program_unusable"
+
+
 class DockerUnreachable(OperationFailed):
     """Docker is installed on the host, but its daemon does not answer."""
 
@@ -298,6 +304,15 @@ class DataWouldBeLost(NeedsAttention):
     """Going back would leave behind rows that were written since."""
 
     code = "data_would_be_lost"
+
+
+def as_ours(error: BaseException) -> LocktenderError:
+    """Any error as one of ours, with a message for people."""
+    if isinstance(error, LocktenderError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return OperationFailed("Interrupted.")
+    return OperationFailed(f"Unexpected {type(error).__name__}: {error}.")
 
 
 def listed(problems: Sequence[str]) -> str:

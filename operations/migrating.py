@@ -17,7 +17,7 @@ from operations.outcome import DeployResult
 from operations.plan import Plan
 from operations.planning import make_plan
 from operations.pooler import refuse_pooler
-from operations.release.choosing import choose
+from operations.release.choosing import choose, looked_at_again
 from operations.release.database import ensure_database
 from operations.release.model import PlannedRelease
 from operations.settings import Strategy
@@ -52,6 +52,7 @@ def migrate(
             ensure_database(context)
         refuse_pooler(context)
         settled = settle(context, lock)
+        context = looked_at_again(context)
         context, release = choose(context, ref) if deploying else (context, None)
         session = context.database.connect(purpose=f"run {run_id}")
         try:

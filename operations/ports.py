@@ -55,8 +55,8 @@ class Host(Files, Protocol):
     ) -> Completed:
         """Run a program; ``env`` is added to the host's own. ``on_line`` gets each line of stderr as it comes.
 
-        Raises ``CommandFailed`` when the program does not exist or is still running after ``timeout`` seconds (it is
-        killed then); any exit status, however, is returned.
+        Raises ``ProgramUnusable`` when there is none, ``CommandFailed`` when it still runs after ``timeout`` seconds
+        (it is killed then); any exit status, however, is returned.
         """
         ...
 

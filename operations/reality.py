@@ -9,6 +9,7 @@ from operations.context import Context
 from operations.journal import RunRecord, read
 from operations.migrations.model import Format, HistoryRow
 from operations.ports import Session
+from operations.release.model import GOING_BACK
 from operations.traces import State, Trace, state_of, trace_of
 
 MIGRATING = ("deploy", "apply")
@@ -40,6 +41,8 @@ def judge(context: Context, record: RunRecord, reality: Reality) -> State:
         return "new" if record.outcome == "deployed" else "old"
     if record.operation in MIGRATING:
         return reality.state(trace_of(record))
+    if record.tells(GOING_BACK):
+        return "new"
     swap, undoing = record.last("swap_started"), record.last("undoing")
     if swap:
         return "new" if reality.database_oid == swap["incoming_oid"] else "old"

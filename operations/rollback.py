@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 
 from operations.advisory import STEADY, lock_database
 from operations.context import Context
@@ -14,6 +15,7 @@ from operations.errors import (
     LocktenderError,
     NeedsAttention,
     NotFound,
+    as_ours,
 )
 from operations.journal import STARTED, Journal, RunRecord, records
 from operations.layout import new_id
@@ -24,8 +26,9 @@ from operations.outcome import DeployResult
 from operations.pooler import refuse_pooler
 from operations.ports import Session
 from operations.reality import MIGRATING, Reality, look
-from operations.release.release import PREPARED, Release
-from operations.release.settling import release_of
+from operations.release.model import PREPARED
+from operations.release.release import Release
+from operations.release.settling import release_undone
 from operations.release.watching import Outages, probing
 from operations.settling import clean, settle
 from operations.traces import Trace, trace_of
@@ -90,12 +93,8 @@ def _foreseen(context: Context, runs: Sequence[RunRecord], session: Session, for
 
 
 def _release(context: Context, journal: Journal, runs: Sequence[RunRecord], outages: Outages) -> Release | None:
-    """The oldest of them that brought a version: what was before that is what comes back."""
-    found = [release for run in runs if (release := release_of(context, journal, run))]
-    if not found:
-        return None
-    found[-1].outages = outages
-    return found[-1]
+    found = release_undone(context, journal, runs)
+    return replace(found, outages=outages) if found else None
 
 
 def _with_application(
@@ -107,32 +106,49 @@ def _with_application(
     accept_data_loss: bool,
     release: Release | None,
 ) -> Rollback:
-    """The database with the application stopped; if that fails the application goes on in the version it has."""
+    """The database with the application stopped, then its version before."""
     traces = tuple(trace for trace in map(trace_of, runs) if trace.row_ids)
-    if release and traces:
-        release.stop()
     try:
-        way = _undo(context, journal, traces, session, format, accept_data_loss) if traces else _NOTHING_TO_UNDO
-    except LocktenderError:
+        if release:
+            release.refuse_if_it_cannot_go_back()
         if release and traces:
-            release.resume()
+            release.stop()
+        way = _undo(context, journal, traces, session, format, accept_data_loss) if traces else _NOTHING_TO_UNDO
+    except _Unknown:
+        raise  # no end in the journal: the next run looks again
+    except BaseException as error:  # also Ctrl-C
+        _give_up(context, journal, release, error)
         raise
     if release:
-        release.started = True
-        _bring_back(context, journal, release)
+        _bring_back(context, release)
     return way
 
 
-def _bring_back(context: Context, journal: Journal, release: Release) -> None:
+def _give_up(context: Context, journal: Journal, release: Release | None, error: BaseException) -> None:
+    """The database is as it was: so the application goes on in the version it has. The end is told only then."""
+    told = as_ours(error)
+    if release and release.stopped:
+        try:
+            release.resume()
+        except LocktenderError as broken:
+            raise NeedsAttention(
+                f"{told.message} The application could not be started again: {broken.message}",
+                hint=f"Mend the cause; {context.command} deploy tries it again before it does anything else.",
+                details=broken.details,
+            ) from error
+    journal.finish("failed", error=told.message, code=told.code)
+
+
+def _bring_back(context: Context, release: Release) -> None:
     try:
         release.go_back()
-    except LocktenderError as error:
-        journal.finish("needs_attention", error=error.message, code=error.code)
+    except BaseException as error:  # also Ctrl-C
+        told = as_ours(error)
         raise NeedsAttention(
             "The database is in the state before, but the application's version before could not be brought back: "
-            f"{error.message}",
-            hint=f"Mend the cause, then {context.command} deploy --ref with the version that is wanted.",
-            details=error.details,
+            f"{told.message}",
+            hint=f"Mend the cause; {context.command} deploy tries it again before it does anything else.",
+            details=told.details,
         ) from error
 
 
@@ -147,26 +163,27 @@ def _undo(
     completed = any(run.finished for run in records(context) if run.run_id in {trace.run_id for trace in traces})
     try:
         return undo(context, journal, traces, session, format, completed=completed, accept_data_loss=accept_data_loss)
-    except (ConnectionLost, DatabaseUnreachable, KeyboardInterrupt) as lost:
+    except (ConnectionLost, DatabaseUnreachable, KeyboardInterrupt):
+        session.close()  # which lets go of the migration lock
         if not _is_undone(context, traces, format):
-            journal.finish("failed", error=str(lost))
             raise
         return Rollback("down", lossless=not accept_data_loss)
-    except LocktenderError as error:
-        journal.finish("failed", error=error.message, code=error.code)
-        raise
+
+
+class _Unknown(NeedsAttention):
+    """Whether the database was put back cannot be told yet."""
 
 
 def _is_undone(context: Context, traces: Sequence[Trace], format: Format) -> bool:
-    """Whether the last COMMIT took effect, although nobody could tell us. Raises ``NeedsAttention``."""
+    """Whether the last COMMIT took effect, although nobody could tell us. Raises ``_Unknown``."""
     try:
         with context.database.session(purpose="look") as session:
             lock_database(context, session, format.lock_id)
             reality = look(session, format)
     except (ConnectionLost, DatabaseUnreachable, LockHeld) as error:
-        raise NeedsAttention(
+        raise _Unknown(
             f"It cannot be told yet whether the rollback took effect: {error.message}",
-            hint=f"{context.command} status says it, once the database answers.",
+            hint=f"{context.command} status says it, once the database answers; {context.command} deploy settles it.",
         ) from error
     return all(reality.state(trace) == "old" for trace in traces)
 

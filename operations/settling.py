@@ -6,9 +6,9 @@ as done, or is undone as a failure would have been, or a person is asked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from operations.advisory import POLL, STEADY, is_held, lock_database
@@ -16,6 +16,8 @@ from operations.backup_leftovers import remove_leftovers
 from operations.beside import drop
 from operations.context import Context
 from operations.errors import (
+    AppNotWell,
+    CommandFailed,
     ConnectionLost,
     DatabaseMissing,
     DatabaseUnreachable,
@@ -33,7 +35,8 @@ from operations.migrations import formats
 from operations.migrations.model import Format
 from operations.ports import Session
 from operations.reality import MIGRATING, judge, look
-from operations.release.settling import settle_release, settle_rollback
+from operations.release.release import Release
+from operations.release.settling import release_of, settle_rollback
 from operations.traces import Trace, at_a_boundary, trace_of
 from operations.undoing import undo
 
@@ -126,9 +129,11 @@ def _settle(context: Context, lock: Lock, record: RunRecord) -> str:
     journal = Journal.reopen(context, lock, record.run_id)
     if record.operation in MIGRATING:
         settled = _settle_migrating(context, journal, trace_of(record))
-        said = settled.said + settle_release(context, journal, record, settled.state)
+        release = release_of(context, journal, record)
+        if release:
+            settled = _with_application(context, journal, trace_of(record), release, settled)
         journal.finish(settled.outcome, settled_by=lock.owner.run_id, **settled.facts)
-        return said
+        return settled.said
     with context.database.session(purpose="settle") as session:
         state = judge(context, record, look(session, _format(context)))
     when = "after its work was done" if state == "new" else "before it changed anything"
@@ -156,11 +161,7 @@ class _Settled:
 
 def _settle_migrating(context: Context, journal: Journal, trace: Trace) -> _Settled:
     format = _format(context)
-    session = context.database.connect(purpose=f"settle {trace.run_id}")
-    try:
-        session.reset(STEADY)
-        # Waits for the dead client's server process: it may still be at work, and may still commit.
-        lock_database(context, session, format.lock_id)
+    with _locked(context, trace, format) as session:
         state = look(session, format).state(trace)
         if state == "new":
             said = f"Run {trace.run_id} had died after all its work was committed; the new state stands."
@@ -169,6 +170,16 @@ def _settle_migrating(context: Context, journal: Journal, trace: Trace) -> _Sett
             said = f"Run {trace.run_id} had died and left nothing behind; the old state stands."
             return _Settled("rolled_back", "old", said, {"state": "old"})
         return _settle_between(context, journal, trace, session, format)
+
+
+@contextmanager
+def _locked(context: Context, trace: Trace, format: Format) -> Iterator[Session]:
+    """Waits for the dead client's server process: it may still be at work, and may still commit."""
+    session = context.database.connect(purpose=f"settle {trace.run_id}")
+    try:
+        session.reset(STEADY)
+        lock_database(context, session, format.lock_id)
+        yield session
     finally:
         session.close()
 
@@ -203,3 +214,46 @@ def _settle_between(context: Context, journal: Journal, trace: Trace, session: S
         return _Settled("partial", "old", said, {"state": "between", "applied": present})
     said = f"Run {trace.run_id} had died half-way and was undone ({rollback.method}); the old state stands."
     return _Settled("rolled_back", "old", said, {"state": "old", "rollback": rollback.method})
+
+
+def _with_application(
+    context: Context, journal: Journal, trace: Trace, release: Release, settled: _Settled
+) -> _Settled:
+    """The version that fits the database. What does not come up is no reason to stop: a later deploy may mend it."""
+    if settled.state == "old":
+        return replace(settled, said=settled.said + _back(release))
+    try:
+        release.go_forward()
+    except (AppNotWell, CommandFailed) as error:
+        return _taken_back(context, journal, trace, release, error)
+    except LocktenderError as error:
+        return replace(settled, said=f"{settled.said} The application could not be started: {error.message}")
+    return replace(settled, said=f"{settled.said} The application runs its new version.")
+
+
+def _back(release: Release) -> str:
+    try:
+        release.go_back()
+    except LocktenderError as error:
+        return f" The application's version before could not be brought back: {error.message}"
+    return " The application runs its version before."
+
+
+def _taken_back(context: Context, journal: Journal, trace: Trace, release: Release, error: LocktenderError) -> _Settled:
+    """A new version that does not come up, perhaps why the run was ended: undone as it would have been by the run."""
+    said = f"Run {trace.run_id} had died after all its work was committed, and its version does not come up:"
+    said = f"{said} {error.message}"
+    format = _format(context)
+    with suppress(LocktenderError):
+        release.quiet()
+    try:
+        with _locked(context, trace, format) as session:
+            # It may have been at work for long before: what it had added may be in use.
+            rollback = undo(context, journal, (trace,), session, format, completed=True)
+    except (ConnectionLost, DatabaseUnreachable, LockHeld):
+        raise  # nothing is known yet: the next run tries again
+    except LocktenderError as refused:
+        kept = f"{said} The database keeps the new state: {refused.message}{_back(release)}"
+        return _Settled("needs_attention", "new", kept, {"state": "new"})
+    undone = f"{said} It was undone ({rollback.method}); the old state stands.{_back(release)}"
+    return _Settled("rolled_back", "old", undone, {"state": "old", "rollback": rollback.method})

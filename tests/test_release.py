@@ -3,38 +3,53 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from operations.adapters.local_host import LocalHost
 from operations.commands import compose, git
+from operations.errors import CommandFailed, ConfigurationError, DiskFull, LocktenderError, NotFound
+from operations.git import trouble
+from operations.ports import Completed
+from operations.release.machine import Machine
 from operations.release.model import (
     ContainerState,
     PlannedRelease,
     Service,
     Version,
-    built_here,
     condition,
     containers,
+    sources,
     version,
     waves,
 )
 from operations.release.planning import app_steps, checked, prepared
+from operations.release.release import every
 from operations.release.watching import Outages
 from operations.settings import App
 
 APP = App(directory="/srv/app", services=("web", "worker"), database_service="db")
+UP = ["--no-deps", "--pull", "never"]
 BASE = ["docker", "compose", "--project-directory", "/srv/app", "--file", "/srv/app/compose.yaml"]
 
 
 def state(service: str = "web", status: str = "running", health: str | None = None, **more: Any) -> ContainerState:
-    values = {"image": f"app-{service}", "image_id": "sha256:1", "exit_code": 0, "restarts": 0} | more
+    values = {
+        "id": f"{service}-1",
+        "image": f"app-{service}",
+        "image_id": "sha256:1",
+        "exit_code": 0,
+        "restarts": 0,
+    } | more
     return ContainerState(service=service, status=status, health=health, **values)
 
 
 def inspected(service: str, status: str, health: str | None = None, one_off: bool = False) -> dict[str, Any]:
     labels = {"com.docker.compose.service": service, "com.docker.compose.oneoff": str(one_off)}
     return {
+        "Id": f"{service}-1",
         "Image": f"sha256:{service}",
         "RestartCount": 2,
         "Config": {"Image": f"app-{service}:latest", "Labels": labels},
@@ -44,7 +59,9 @@ def inspected(service: str, status: str, health: str | None = None, one_off: boo
 
 def test_containers_are_read_as_docker_tells_of_them_without_one_offs() -> None:
     told = json.dumps([inspected("web", "running", "healthy"), inspected("web", "exited", one_off=True)])
-    assert containers(told) == (ContainerState("web", "app-web:latest", "sha256:web", "running", "healthy", 3, 2),)
+    assert containers(told) == (
+        ContainerState("web-1", "web", "app-web:latest", "sha256:web", "running", "healthy", 3, 2),
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,9 +98,9 @@ def test_waves_keep_the_order() -> None:
 
 def test_services_are_built_or_fetched_and_a_missing_one_is_named() -> None:
     config = json.dumps({"services": {"web": {"build": {"context": "."}}, "worker": {"image": "x"}}})
-    assert built_here(config, ("web", "worker")) == (("web",), ("worker",))
+    assert sources(config, ("web", "worker")) == (("web",), ("worker",))
     with pytest.raises(KeyError, match="mail"):
-        built_here(config, ("web", "mail"))
+        sources(config, ("web", "mail"))
 
 
 def test_what_is_typed_for_compose() -> None:
@@ -92,7 +109,7 @@ def test_what_is_typed_for_compose() -> None:
     assert compose.container_ids(APP, ["web"], all=True) == [*BASE, "ps", "--quiet", "--all", "web"]
     assert compose.build(APP, ["web"]) == [*BASE, "--progress", "plain", "build", "web"]
     assert compose.stop(APP, ["web", "worker"]) == [*BASE, "stop", "--timeout", "30", "web", "worker"]
-    assert compose.up(APP, ["web"]) == [*BASE, "up", "--detach", "--no-build", "--no-deps", "--timeout", "30", "web"]
+    assert compose.up(APP, ["web"]) == [*BASE, "up", "--detach", "--no-build", *UP, "--timeout", "30", "web"]
     assert compose.up_database(APP, "db") == [
         *[*BASE, "up", "--detach", "--no-recreate", "--wait", "--wait-timeout", "120", "db"]
     ]
@@ -119,7 +136,9 @@ def test_the_steps_say_what_is_typed() -> None:
         "docker compose --project-directory /srv/app --file /srv/app/compose.yaml stop --timeout 30 web worker",
     )
     assert "stop" not in app_steps(APP, release, stopped=False)
-    assert prepared(APP, release)[0].endswith("checkout --quiet --detach c0ffee")
+    fetch, checkout, _ = prepared(APP, release)
+    assert fetch.startswith("git -C /srv/app fetch --quiet --no-tags origin +main:refs/locktender/")
+    assert checkout.endswith("checkout --quiet --detach c0ffee")
     assert len(prepared(APP, PlannedRelease(None, None, APP.services, ("a",), 1))) == 1
     assert checked(APP) == "all containers are well for 5 s"
 
@@ -137,3 +156,62 @@ def test_an_outage_lasts_from_the_last_answer_to_the_next_one() -> None:
     outages.saw(False, 10.0, 10.1)
     outages.saw(True, 11.0, 11.5)
     assert outages.until(20.0) == 5.5 + 5.5
+
+
+def test_a_service_may_run_the_image_that_another_one_builds() -> None:
+    config = {"web": {"build": {"context": "."}, "image": "shop"}, "worker": {"image": "shop"}, "cache": {"image": "x"}}
+    told = json.dumps({"services": config})
+    assert sources(told, ("worker", "cache")) == (("web",), ("cache",))
+    assert sources(told, ("web", "worker")) == (("web",), ())
+
+
+def test_what_nobody_has_stopped_runs_be_it_well_or_not() -> None:
+    found = version("", None, [state(status="restarting"), state("worker", "exited")])
+    assert (found.running, found.present) == (("web",), ("web", "worker"))
+
+
+def test_only_what_ran_before_must_be_well_again() -> None:
+    app = App(directory="/srv/app", services=("web", "worker"), health_url="http://localhost/health")
+    machine = Machine("here", LocalHost(), app)
+    both = (Service("web", "app", "sha256:1", running=True), Service("worker", "app", "sha256:1", running=True))
+    assert machine.as_it_was(Version("", None, both)).app == app
+    stopped = Version("", None, (both[0], replace(both[1], running=False)))
+    assert machine.as_it_was(stopped).app == replace(app, services=("web",), health_url=None)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected", "says"),
+    [
+        ("fatal: not a git repository (or any of the parent directories): .git", ConfigurationError, "git clone"),
+        ("fatal: detected dubious ownership in repository at '/srv/app'", ConfigurationError, "safe.directory"),
+        ("fatal: couldn't find remote ref nowhere", NotFound, "pushed"),
+        ("fatal: Unable to create '/srv/app/.git/index.lock': File exists.", CommandFailed, "rm /srv/app/.git/index"),
+        ("error: unable to write file x: No space left on device", DiskFull, "df -h"),
+    ],
+)
+def test_what_git_complains_of_comes_with_the_next_thing_to_do(
+    told: str, expected: type[LocktenderError], says: str
+) -> None:
+    error = trouble("app.example", Completed(tuple(git.fetch("/srv/app", "nowhere")), 128, "", told))
+    assert type(error) is expected
+    assert "app.example" in error.message
+    assert says in (error.hint or "")
+
+
+def test_two_who_fetch_at_the_same_time_keep_their_commits_apart() -> None:
+    main, other = git.fetched("/srv/app", "main")[-1], git.fetched("/srv/app", "other")[-1]
+    assert main != other
+    assert git.fetch("/srv/app", "main")[-1] == "+main:" + main.removesuffix("^{commit}")
+
+
+def test_all_are_done_although_one_fails_and_the_first_failure_is_told() -> None:
+    done = []
+
+    def action(number: int) -> None:
+        done.append(number)
+        if number != 2:
+            raise CommandFailed(str(number))
+
+    with pytest.raises(CommandFailed, match="1"):
+        every([1, 2, 3], action)
+    assert done == [1, 2, 3]

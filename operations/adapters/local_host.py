@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from operations.adapters.tail import Tail
-from operations.errors import CommandFailed, DiskFull, HostError
+from operations.errors import CommandFailed, DiskFull, HostError, ProgramUnusable
 from operations.ports import Completed
 from operations.signals import signals_held_back
 
@@ -200,7 +200,7 @@ def _started(argv: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[st
             start_new_session=True,
         )
     except OSError as error:
-        raise CommandFailed(f"{argv[0]} cannot be run: {error.strerror}.") from error
+        raise ProgramUnusable(f"{argv[0]} cannot be run: {error.strerror}.") from error
 
 
 @contextmanager

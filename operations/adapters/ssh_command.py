@@ -22,7 +22,7 @@ from typing import Any
 
 from operations.adapters.ssh_line import BROKEN, Line
 from operations.adapters.tail import Tail
-from operations.errors import CommandFailed, HostUnreachable
+from operations.errors import CommandFailed, HostUnreachable, ProgramUnusable
 from operations.ports import Completed
 from operations.signals import signals_held_back
 
@@ -145,11 +145,11 @@ class RemoteProgram:
         status = channel.exit_status
         if self._stderr.verdict in ("missing", "denied"):
             why = os.strerror(2 if self._stderr.verdict == "missing" else 13)
-            raise CommandFailed(f"{self._name} cannot be run: {why}.")
+            raise ProgramUnusable(f"{self._name} cannot be run: {why}.")
         if status < 0:
             raise self._cut(channel)
         if not self._stderr.verdict:
-            raise CommandFailed(
+            raise ProgramUnusable(
                 f"{self._name} cannot be run: the account on {self._line.where} has no usable shell.",
                 hint="Give it one (chsh), or leave out what its shell does in place of a command.",
             )

@@ -21,8 +21,11 @@ def config(app: App) -> list[str]:
     return [*base(app), "config", "--format", "json"]
 
 
-def container_ids(app: App, services: Sequence[str], *, all: bool = False) -> list[str]:
-    """Prints the ids of the services' containers, a line each; ``all``: of stopped ones and one-offs, too."""
+def container_ids(app: App, services: Sequence[str] = (), *, all: bool = False) -> list[str]:
+    """Prints the ids of the services' containers, a line each; ``all``: of stopped ones and one-offs, too.
+
+    Without ``services``: of the whole project, and of services that its file does not name any more.
+    """
     return [*base(app), "ps", "--quiet", *(["--all"] if all else []), *services]
 
 
@@ -42,20 +45,15 @@ def stop(app: App, services: Sequence[str]) -> list[str]:
 
 
 def up(app: App, services: Sequence[str]) -> list[str]:
-    """Start them from the images that are there; a container that is as it should be goes on running."""
+    """Start them from the images that are there, and no others; a container that is as it should be goes on running."""
     stopping = ["--timeout", str(round(app.stop_timeout))]
-    return [*base(app), "up", "--detach", "--no-build", "--no-deps", *stopping, *services]
+    return [*base(app), "up", "--detach", "--no-build", "--no-deps", "--pull", "never", *stopping, *services]
 
 
 def up_database(app: App, service: str) -> list[str]:
     """Start the database and wait until it is healthy; a container that exists is never replaced."""
     waiting = ["--wait", "--wait-timeout", str(round(app.start_timeout))]
     return [*base(app), "up", "--detach", "--no-recreate", *waiting, service]
-
-
-def remove(app: App, services: Sequence[str]) -> list[str]:
-    """Stop and remove containers of services that were not there before."""
-    return [*base(app), "rm", "--stop", "--force", *services]
 
 
 def logs(app: App, service: str, lines: int) -> list[str]:

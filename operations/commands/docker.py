@@ -32,6 +32,11 @@ def labelled(key: str, value: str) -> list[str]:
     return ["docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={key}={value}"]
 
 
+def stop(containers: Sequence[str], seconds: int) -> list[str]:
+    """Stop containers; one that does not stop in time is killed, one that does not run is left alone."""
+    return ["docker", "stop", "--time", str(seconds), *containers]
+
+
 def remove(containers: Sequence[str]) -> list[str]:
     """Kill and remove containers with their anonymous volumes."""
     return ["docker", "rm", "--force", "--volumes", *containers]
@@ -95,6 +100,11 @@ def tag(image: str, name: str) -> list[str]:
 def untag(name: str) -> list[str]:
     """Take a name from an image; one without any name and container is removed."""
     return ["docker", "image", "rm", name]
+
+
+def image(id: str) -> list[str]:
+    """Succeeds if there is such an image here."""
+    return ["docker", "image", "inspect", "--format", "{{.Id}}", id]
 
 
 def tags(repository: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=20", "LC_ALL": "C"}
@@ -28,12 +29,12 @@ def has_commit(directory: str, sha: str) -> list[str]:
 
 def fetch(directory: str, ref: str) -> list[str]:
     """Bring a branch, tag or commit from the origin, without touching what is checked out."""
-    return [*base(directory), "fetch", "--quiet", "--no-tags", "origin", ref]
+    return [*base(directory), "fetch", "--quiet", "--no-tags", "origin", f"+{ref}:{_kept(ref)}"]
 
 
-def fetched(directory: str) -> list[str]:
-    """The commit that was fetched."""
-    return [*base(directory), "rev-parse", "--verify", "FETCH_HEAD^{commit}"]
+def fetched(directory: str, ref: str) -> list[str]:
+    """The commit that was fetched for ``ref``."""
+    return [*base(directory), "rev-parse", "--verify", f"{_kept(ref)}^{{commit}}"]
 
 
 def changes(directory: str) -> list[str]:
@@ -46,6 +47,21 @@ def checkout(directory: str, sha: str) -> list[str]:
     return [*base(directory), "-c", "advice.detachedHead=false", "checkout", "--quiet", "--detach", sha]
 
 
+def set_aside(directory: str, why: str) -> list[str]:
+    """Put changed files into git's stash, where nothing of them is lost; the files are then those of the commit."""
+    return [*base(directory), "stash", "push", "--quiet", "--message", why]
+
+
+def tree(directory: str, sha: str, path: str) -> list[str]:
+    """Prints a line if there is such a file or directory at a commit."""
+    return [*base(directory), "ls-tree", sha, "--", path]
+
+
 def archive(directory: str, sha: str, path: str, output: str) -> list[str]:
     """The files below ``path`` (relative to the checkout) as they are at a commit, as a tar file."""
     return [*base(directory), "archive", "--format=tar", f"--output={output}", sha, "--", path]
+
+
+def _kept(ref: str) -> str:
+    """A name of our own for what ``ref`` led to: FETCH_HEAD is anybody's who fetches at the same time."""
+    return f"refs/locktender/{hashlib.sha256(ref.encode()).hexdigest()[:16]}"

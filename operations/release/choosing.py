@@ -10,6 +10,7 @@ from operations.context import Context
 from operations.errors import ConfigurationError, UsageError
 from operations.release.model import PlannedRelease
 from operations.release.release import database_machine, machines_of
+from operations.tree import TreeOf
 
 
 def choose(context: Context, ref: str | None) -> tuple[Context, PlannedRelease | None]:
@@ -44,3 +45,10 @@ def choose(context: Context, ref: str | None) -> tuple[Context, PlannedRelease |
     commit = source.resolve(ref)
     folder = source.files_at(commit, context.environment.migrations, f"/tmp/locktender-{secrets.token_hex(16)}.tar")  # noqa: S108 - nobody can guess the name
     return replace(context, folder=folder), PlannedRelease(ref, commit, app.services, names, app.wave)
+
+
+def looked_at_again(context: Context) -> Context:
+    """With the migrations as they are now: a dead run that was settled may have had others checked out."""
+    if isinstance(context.folder, TreeOf):
+        return replace(context, folder=TreeOf(context.host, context.environment.migrations))
+    return context

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from operations.commands import compose, docker, git
 from operations.docker import ask
-from operations.errors import CommandFailed, ConfigurationError, LocktenderError, Refused
-from operations.ports import Completed, Host
-from operations.release.model import ContainerState, Version, built_here, containers, version
+from operations.errors import CommandFailed, ConfigurationError, LocktenderError, NotFound, Refused
+from operations.git import TIMEOUT
+from operations.git import ask as ask_git
+from operations.git import attempt as attempt_git
+from operations.ports import Host
+from operations.release.model import ContainerState, Service, Version, containers, sources, version
 from operations.settings import App
 from operations.tree import Tree, unpacked
 
-TIMEOUT = 60.0
 FETCH_TIMEOUT = 300.0
 PULL_TIMEOUT = 1800.0
 KEPT = "locktender-before-"
@@ -25,43 +26,57 @@ SHOWN_LINES = 15
 
 @dataclass(frozen=True)
 class Machine:
-    """``name`` is how it is told apart from the others; ``host`` how commands get there."""
+    """``name`` is how it is called, ``key`` how the journal tells it from others, ``host`` how commands get there."""
 
     name: str
     host: Host
     app: App
+    key: str = ""
+    """Empty for the host itself, whatever it is called."""
 
     def states(self) -> tuple[ContainerState, ...]:
-        """The services' containers, running or not."""
-        ids = self._docker(compose.container_ids(self.app, self.app.services, all=True)).split()
-        return containers(self._docker(docker.inspect(ids))) if ids else ()
+        """The services' containers, running or not, be they in the Compose file or not yet, or not any more."""
+        ids = self._docker(compose.container_ids(self.app, all=True)).split()
+        found = containers(self._docker(docker.inspect(ids))) if ids else ()
+        return tuple(state for state in found if state.service in self.app.services)
 
     def look(self, commit: str | None) -> Version:
         """What runs there now; ``commit`` is its checkout's, where that will be moved."""
-        return version(self.name, commit, self.states())
+        return version(self.key, commit, self.states())
+
+    def as_it_was(self, before: Version) -> Machine:
+        """With only those services that ran before to look at; ``health_url`` says nothing where some did not."""
+        whole = set(before.running) >= set(self.app.services)
+        app = replace(self.app, services=before.running, health_url=self.app.health_url if whole else None)
+        return replace(self, app=app)
 
     def head(self) -> str | None:
-        """The commit that is checked out; ``None`` where the directory is no git repository."""
-        told = self._git(git.head(self.app.directory), check=False)
-        return told.stdout.strip() if told.returncode == 0 else None
+        """The commit that is checked out; ``None`` where there is no git repository, or one without a commit."""
+        with suppress(ConfigurationError):  # where git is needed, its absence is told by what needs it
+            told = attempt_git(self.host, self.name, git.head(self.app.directory))
+            return told.stdout.strip() if told.returncode == 0 else None
+        return None
 
     def resolve(self, ref: str) -> str:
         """Fetch a branch, tag or commit and say which commit it is; nothing that is checked out changes."""
         if git.SHA.fullmatch(ref) and self._has(ref):
             return ref
         self._git(git.fetch(self.app.directory, ref), timeout=FETCH_TIMEOUT)
-        return self._git(git.fetched(self.app.directory)).stdout.strip()
+        return self._git(git.fetched(self.app.directory, ref))
 
     def obtain(self, ref: str, commit: str) -> None:
         """Fetch a commit that ``ref`` led to, if it is not there yet."""
         for wanted in (ref, commit):
             if self._has(commit):
                 return
-            self._git(git.fetch(self.app.directory, wanted), timeout=FETCH_TIMEOUT)
+            with suppress(NotFound):  # a branch may be gone by now, the commit said to be unknown by its name
+                self._git(git.fetch(self.app.directory, wanted), timeout=FETCH_TIMEOUT)
 
     def files_at(self, commit: str, path: str, scratch: str) -> Tree:
         """The files below an absolute path of the checkout as they are at a commit; ``scratch`` is written for it."""
         inside = path.removeprefix(f"{self.app.directory}/")
+        if not self._git(git.tree(self.app.directory, commit, inside)):
+            return Tree("", {})
         try:
             self._git(git.archive(self.app.directory, commit, inside, scratch))
             found = unpacked(self.host.read(scratch))
@@ -72,7 +87,7 @@ class Machine:
 
     def refuse_changes(self) -> None:
         """Raise ``Refused`` where files of the checkout were edited by hand: they are not ours to throw away."""
-        changed = self._git(git.changes(self.app.directory)).stdout.splitlines()
+        changed = self._changes()
         if changed:
             raise Refused(
                 f"In {self.app.directory} on {self.name}, files were changed by hand: "
@@ -80,16 +95,34 @@ class Machine:
                 hint=f"git -C {self.app.directory} diff shows how; commit, stash or discard it.",
             )
 
+    def refuse_lost_images(self, before: Version) -> None:
+        """Raise ``Refused`` where the images of a version are gone, so that it cannot come back."""
+        gone = [service.image for service in _tagged(before) if not self._has_image(service.image_id)]
+        if gone:
+            raise Refused(
+                f"The version before cannot come back on {self.name}: its images of {', '.join(gone)} are gone.",
+                hint="Those of the last few versions are kept. Deploy a version that fits the database, with --ref.",
+            )
+
     def checkout(self, commit: str) -> None:
         """Bring the files to a commit."""
         self._git(git.checkout(self.app.directory, commit))
+
+    def return_to(self, commit: str, run_id: str) -> None:
+        """Bring the files back to a commit that a run had left.
+
+        They were as committed when it began. Whatever they are now, perhaps half of each, is put aside, and kept.
+        """
+        if self._changes():
+            self._git(git.set_aside(self.app.directory, f"found by locktender on the way back from run {run_id}"))
+        self.checkout(commit)
 
     def prepare(self) -> None:
         """Check that Compose understands the project, and that it has the services."""
         told = self._docker(compose.config(self.app))
         wanted = [*self.app.services, *([self.app.database_service] if self.app.database_service else [])]
         try:
-            built_here(told, wanted)
+            sources(told, wanted)
         except KeyError as missing:
             raise ConfigurationError(
                 f"{self.app.compose_file} on {self.name} has no service {missing.args[0]!r}.",
@@ -98,7 +131,7 @@ class Machine:
 
     def build(self, on_line: Callable[[str], None]) -> None:
         """Build the services' images, or fetch those that are not built here."""
-        built, fetched = built_here(self._docker(compose.config(self.app)), self.app.services)
+        built, fetched = sources(self._docker(compose.config(self.app)), self.app.services)
         if fetched:
             self._docker(compose.pull(self.app, fetched), timeout=PULL_TIMEOUT)
         if built:
@@ -106,13 +139,13 @@ class Machine:
 
     def stop(self) -> None:
         """Stop the services."""
-        self._docker(compose.stop(self.app, self.app.services), timeout=TIMEOUT + self.app.stop_timeout)
+        self._docker(compose.stop(self.app, self.app.services), timeout=self._stopping)
 
     def up(self, services: Sequence[str] | None = None) -> None:
-        """Start the services from the images that are there."""
+        """Start the services from the images that are there. They may have to wait for each other's health."""
         chosen = self.app.services if services is None else services
         if chosen:
-            self._docker(compose.up(self.app, chosen), timeout=TIMEOUT + self.app.stop_timeout)
+            self._docker(compose.up(self.app, chosen), timeout=self._stopping + self.app.start_timeout)
 
     def up_database(self) -> None:
         """Start the database and wait until it is healthy."""
@@ -122,13 +155,13 @@ class Machine:
 
     def keep_images(self, before: Version, run_id: str) -> None:
         """Give the images that run a name of their own, so that nothing cleans them away."""
-        for service in before.services:
+        for service in _tagged(before):
             self._docker(docker.tag(service.image_id, f"{_repository(service.image)}:{KEPT}{run_id}"))
 
     def drop_images(self, before: Version, keep: Sequence[str]) -> None:
         """Take those names away again, but for the runs ``keep``."""
         kept = {f"{KEPT}{run_id}" for run_id in keep}
-        for repository in {_repository(service.image) for service in before.services}:
+        for repository in {_repository(service.image) for service in _tagged(before)}:
             tags = self._docker(docker.tags(repository)).split()
             for tag in tags:
                 if tag.startswith(KEPT) and tag not in kept:
@@ -138,17 +171,13 @@ class Machine:
     def bring_back(self, before: Version, run_id: str, *, start: bool) -> None:
         """The files, the images' names, and with ``start`` the containers as they were."""
         if before.commit:
-            self.checkout(before.commit)
-        for service in before.services:
+            self.return_to(before.commit, run_id)
+        for service in _tagged(before):
             if "@" not in service.image:  # a name with a digest means the same image for ever
-                self._docker(docker.tag(f"{_repository(service.image)}:{KEPT}{run_id}", service.image))
-        if not start:
-            return
-        self.up([service.service for service in before.services if service.running])
-        there = {service.service for service in before.services if service.running}
-        new = [service for service in self.app.services if service not in there]
-        if new:
-            self._docker(compose.remove(self.app, new), timeout=TIMEOUT + self.app.stop_timeout)
+                self._docker(docker.tag(service.image_id, service.image))
+        if start:
+            self._end_others(before)
+            self.up(before.running)
 
     def last_words(self, service: str) -> str:
         """The end of a service's log, to say why it does not come up; empty where that cannot be had."""
@@ -156,20 +185,49 @@ class Machine:
             return self._docker(compose.logs(self.app, service, SHOWN_LINES)).strip()
         return ""
 
-    def _has(self, commit: str) -> bool:
-        return self._git(git.has_commit(self.app.directory, commit), check=False).returncode == 0
+    def _end_others(self, before: Version) -> None:
+        """First, for they may hold a port: what did not run is stopped, what was not there at all removed.
 
-    def _git(self, argv: Sequence[str], *, timeout: float = TIMEOUT, check: bool = True) -> Completed:
-        completed = self.host.run(argv, env=git.QUIET, timeout=timeout)
-        if check and completed.returncode:
-            said = completed.stderr.strip() or f"exit status {completed.returncode}"
-            raise CommandFailed(f"{shlex.join(argv)} failed on {self.name}: {said}")
-        return completed
+        By their ids: the Compose file of before may not know them.
+        """
+        others = [state for state in self.states() if state.service not in before.running]
+        if others:
+            command = docker.stop([state.id for state in others], round(self.app.stop_timeout))
+            self._docker(command, timeout=self._stopping)
+        new = [state.id for state in others if state.service not in before.present]
+        if new:
+            self._docker(docker.remove(new))
+
+    @property
+    def _stopping(self) -> float:
+        """Seconds in which all services have stopped, be it one after the other."""
+        return TIMEOUT + self.app.stop_timeout * len(self.app.services)
+
+    def _has(self, commit: str) -> bool:
+        return attempt_git(self.host, self.name, git.has_commit(self.app.directory, commit)).returncode == 0
+
+    def _has_image(self, id: str) -> bool:
+        try:
+            self._docker(docker.image(id))
+        except CommandFailed:
+            return False
+        return True
+
+    def _changes(self) -> list[str]:
+        return self._git(git.changes(self.app.directory)).splitlines()
+
+    def _git(self, argv: Sequence[str], *, timeout: float = TIMEOUT) -> str:
+        return ask_git(self.host, self.name, argv, timeout=timeout)
 
     def _docker(
         self, argv: Sequence[str], *, timeout: float = TIMEOUT, on_line: Callable[[str], None] | None = None
     ) -> str:
         return ask(self.host, argv, timeout=timeout, on_line=on_line)
+
+
+def _tagged(before: Version) -> Iterator[Service]:
+    """Services whose image has a name that another image can get."""
+    return (service for service in before.services if not service.image.startswith("sha256:"))
 
 
 def _repository(image: str) -> str:

@@ -7,15 +7,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+PREPARED = "release"
+STOPPING = "app_stopping"
+STARTING = "app_starting"
+GOING_BACK = "app_going_back"
+"""Events in a run's journal, each before what it says: of a rollback, the last one comes when its database is back."""
 Condition = Literal["well", "waiting", "failed"]
 SERVICE_LABEL = "com.docker.compose.service"
 ONE_OFF_LABEL = "com.docker.compose.oneoff"
 ENDED = ("exited", "dead", "removing")
+UP = ("running", "restarting", "paused")
+"""What nobody has stopped, well or not."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """One service as it is on a machine. ``image`` is the name its container was made from, ``image_id`` the image."""
+    """One service as it is on a machine. ``image`` is the name its container was made from, ``image_id`` the image.
+
+    One that is not ``running`` has a container all the same.
+    """
 
     service: str
     image: str
@@ -25,11 +35,24 @@ class Service:
 
 @dataclass(frozen=True)
 class Version:
-    """What a machine runs. ``commit`` of its checkout; ``None`` where that is no git repository, or is not moved."""
+    """What a machine runs; ``machine`` is its ``key``.
+
+    ``commit`` of its checkout; ``None`` where that is no git repository, or is not moved.
+    """
 
     machine: str
     commit: str | None
     services: tuple[Service, ...]
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The services that run."""
+        return tuple(service.service for service in self.services if service.running)
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """The services that have a container, running or not."""
+        return tuple(service.service for service in self.services)
 
     def to_json(self) -> dict[str, Any]:
         """For the journal."""
@@ -56,6 +79,7 @@ class PlannedRelease:
 class ContainerState:
     """One container as ``docker inspect`` has it. ``health`` is ``None`` where it has no health check."""
 
+    id: str
     service: str
     image: str
     image_id: str
@@ -69,6 +93,7 @@ def containers(inspected: str) -> tuple[ContainerState, ...]:
     """Read what ``docker inspect`` printed; a container that somebody started besides, by ``run``, is none."""
     return tuple(
         ContainerState(
+            id=one["Id"],
             service=one["Config"]["Labels"].get(SERVICE_LABEL, ""),
             image=one["Config"]["Image"],
             image_id=one["Image"],
@@ -85,8 +110,8 @@ def containers(inspected: str) -> tuple[ContainerState, ...]:
 def version(machine: str, commit: str | None, states: Sequence[ContainerState]) -> Version:
     """What runs there; of several containers of a service one that runs speaks for all."""
     chosen: dict[str, Service] = {}
-    for state in sorted(states, key=lambda state: state.status == "running"):
-        running = state.status == "running" or chosen.get(state.service, _NOT_RUNNING).running
+    for state in sorted(states, key=lambda state: state.status in UP):
+        running = state.status in UP or chosen.get(state.service, _NOT_RUNNING).running
         chosen[state.service] = Service(state.service, state.image, state.image_id, running)
     return Version(machine, commit, tuple(chosen[name] for name in sorted(chosen)))
 
@@ -117,17 +142,20 @@ def waves(machines: Sequence[str], size: int) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(machines[begin : begin + size]) for begin in range(0, len(machines), size))
 
 
-def built_here(config: str, services: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Which services are built and which are fetched, of a project as ``docker compose config`` prints it.
+def sources(config: str, services: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Which services must be built and which fetched to have the images of ``services``.
 
-    Raises ``KeyError`` with the first service that the project does not have.
+    ``config`` is the project as ``docker compose config`` prints it. A service may run the image that another one
+    builds: then it is that one which is built. Raises ``KeyError`` with the first service that the project lacks.
     """
     known = json.loads(config).get("services", {})
     missing = next((service for service in services if service not in known), None)
     if missing is not None:
         raise KeyError(missing)
-    built = tuple(service for service in services if known[service].get("build"))
-    return built, tuple(service for service in services if service not in built)
+    builders = {one["image"]: name for name, one in known.items() if one.get("build") and one.get("image")}
+    wanted = {name: name if known[name].get("build") else builders.get(known[name].get("image")) for name in services}
+    built = tuple(dict.fromkeys(builder for builder in wanted.values() if builder))
+    return built, tuple(name for name, builder in wanted.items() if builder is None)
 
 
 def _waiting(states: Sequence[ContainerState], services: Sequence[str]) -> Iterator[str]:

@@ -28,7 +28,9 @@ def app_steps(app: App, release: PlannedRelease, *, stopped: bool) -> dict[str, 
 
 def prepared(app: App, release: PlannedRelease) -> tuple[str, ...]:
     """What is typed before anything is built."""
-    moving = [git.checkout(app.directory, release.commit)] if release.commit else []
+    moving = []
+    if release.ref and release.commit:
+        moving = [git.fetch(app.directory, release.ref), git.checkout(app.directory, release.commit)]
     return _typed(*moving, compose.config(app))
 
 

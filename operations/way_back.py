@@ -1,0 +1,118 @@
+"""The way back of a run that failed: first the database, then the application to the version that fits it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from operations.applying import Applier
+from operations.context import Context
+from operations.errors import ConnectionLost, DatabaseUnreachable, DataWouldBeLost, NeedsAttention, as_ours
+from operations.journal import Journal
+from operations.migrations.model import Format
+from operations.ports import Progress
+from operations.release.release import Release
+from operations.runner import StepFailed
+from operations.undoing import Rollback, put_back
+
+WITH_NEW_SCHEMA = frozenset({"start", "check"})
+"""Steps at which everything has been applied."""
+
+
+@dataclass(frozen=True)
+class WayBack:
+    """What a run had begun: ``applier`` if it got as far as the migrations, ``release`` if it has an application."""
+
+    context: Context
+    journal: Journal
+    format: Format
+    applier: Applier | None
+    release: Release | None
+
+    def go(self, failed: StepFailed) -> Rollback | None:
+        """The old state of both; how the database's was reached, ``None`` where nothing was applied.
+
+        Raises ``DataWouldBeLost`` where the database keeps what stands, for good, and any other ``NeedsAttention``
+        where a later run can try again: nothing may be mistaken for a way back that succeeded. Its message says how
+        the application is.
+        """
+        self._quiet()
+        try:
+            rollback = self._database_back(failed)
+        except DataWouldBeLost as refused:
+            raise _adding(refused, self._application_with(failed)) from refused.__cause__
+        except NeedsAttention as unknown:
+            raise _adding(unknown, self._stands_still()) from unknown.__cause__
+        self._application_back()
+        return rollback
+
+    def _quiet(self) -> None:
+        """The new version must write no more while the database is put back; if it cannot be stopped, that is found."""
+        if self.release and self.applier:
+            with suppress(Exception):
+                self.release.quiet()
+
+    def _database_back(self, failed: StepFailed) -> Rollback | None:
+        applier, command = self.applier, self.context.command
+        if applier is None:
+            return None
+        try:
+            self.context.report(Progress("putting back the old state"))
+            if not applier.locked or isinstance(failed.error, (ConnectionLost, DatabaseUnreachable)):
+                applier.reconnect()
+            return put_back(self.context, self.journal, applier.session, self.format)
+        except NeedsAttention:
+            raise
+        except (ConnectionLost, DatabaseUnreachable) as lost:
+            raise NeedsAttention(
+                f"It cannot be told yet what stands, because the database cannot be reached: {lost.message}",
+                hint=f"Once it answers, {command} deploy settles this run before it does anything else.",
+            ) from lost
+        except BaseException as broken:  # also a second Ctrl-C
+            raise NeedsAttention(
+                f"The way back did not come to its end: {as_ours(broken).message}",
+                hint=f"{command} status shows what stands; {command} deploy first settles this run.",
+            ) from broken
+
+    def _application_back(self) -> None:
+        """The version before, on the database before."""
+        if self.release is None:
+            return
+        try:
+            self.context.report(Progress("putting back the application's version"))
+            self.release.go_back()
+        except BaseException as broken:  # also a second Ctrl-C
+            told = as_ours(broken)
+            raise NeedsAttention(
+                "The database is in the old state, but the application's version before could not be brought back: "
+                f"{told.message}",
+                hint=f"{self.context.command} deploy tries that again before it does anything else.",
+                details=told.details,
+            ) from broken
+
+    def _application_with(self, failed: StepFailed) -> str:
+        """The database keeps what others have written since, and so its schema; what the application does then.
+
+        No version fits a part of the migrations: what is stopped stays so, with the files of before.
+        """
+        if self.release is None:
+            return ""
+        whole = all_applied(failed)
+        try:
+            self.release.go_back(start=whole)
+        except BaseException as broken:  # noqa: BLE001 - also a second Ctrl-C
+            return f"The application's version before does not come back with it: {as_ours(broken).message}"
+        return "The application's version before runs again, on the new schema." if whole else self._stands_still()
+
+    def _stands_still(self) -> str:
+        return "The application is stopped." if self.release and self.release.stopped else ""
+
+
+def all_applied(failed: StepFailed) -> bool:
+    """Whether it failed only after all migrations were committed."""
+    return any(step.status == "failed" and step.name in WITH_NEW_SCHEMA for step in failed.results)
+
+
+def _adding(error: NeedsAttention, more: str) -> NeedsAttention:
+    error.message = f"{error.message} {more}".rstrip()
+    return error
