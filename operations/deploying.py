@@ -36,6 +36,7 @@ from operations.transient import may_pass
 from operations.undoing import Rollback
 from operations.way_back import WayBack, all_applied
 
+NOTHING = writes.Counters()
 VERSIONS_KEPT = 5
 LOOKED_AT = 50
 
@@ -58,6 +59,8 @@ class Run:
     plan: Plan
     notes: tuple[str, ...]
     backup_id: str | None = None
+    early: tuple[writes.Counters, str] | None = None
+    """A backup taken beforehand, and what had been written until then."""
     applier: Applier | None = None
     release: Release | None = None
     outages: Outages = field(default_factory=Outages)
@@ -114,6 +117,7 @@ class Run:
             "prepare": self._prepare,
             "start_database": self._start_database,
             "wait": self._wait,
+            "backup": self._backup,
             "restore_point": self._restore_point,
             "apply": self._apply,
             "check": self._check,
@@ -149,18 +153,22 @@ class Run:
     def _may_restore(self) -> bool:
         return self.facts.target.may_create_databases and self.facts.target.owns_database
 
+    def _backup(self) -> None:
+        """What ``_restore_point`` need not do again, with the application stopped, if nothing is written until then."""
+        counters = writes.counters(self.session)
+        self.early = counters, self._take_backup(self._level)
+
     def _restore_point(self) -> None:
         # Read before the snapshot: what is written in between then counts as written since.
         counters = writes.counters(self.session)
         fingerprint = catalog.read(self.session, history_table(self.session, self.facts.format)).fingerprint
-        if self.plan.restore_point == "backup":
-            target = self.facts.target
-            self.backup_id = take_backup(
-                self.context,
-                reason=f"before {self.plan.operation}",
-                run_id=self.journal.run_id,
-                verify=level_before(self.context.environment, target.size, target.may_create_databases),
-            ).id
+        if self.plan.restore_point == "backup" and self.early is None:
+            self.backup_id = self._take_backup(self._level)
+        elif self.early:
+            before, early = self.early
+            untouched = not writes.lagging(self.session) and writes.since(before, counters, NOTHING).certain_none
+            # That one of these rows can be restored was proved a moment ago; the application waits.
+            counters, self.backup_id = (before, early) if untouched else (counters, self._take_backup("L1"))
         self.journal.record(
             "restore_point",
             kind=self.plan.restore_point,
@@ -169,6 +177,15 @@ class Run:
             fingerprint=fingerprint,
             had_history=self._has_history,
         )
+
+    @property
+    def _level(self) -> Level:
+        target = self.facts.target
+        return level_before(self.context.environment, target.size, target.may_create_databases)
+
+    def _take_backup(self, level: Level) -> str:
+        reason = f"before {self.plan.operation}"
+        return take_backup(self.context, reason, self.journal.run_id, level).id
 
     def _apply(self) -> None:
         row_ids = {migration.name: str(uuid4()) for migration in self.facts.pending}

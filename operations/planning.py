@@ -13,7 +13,7 @@ from operations.release.model import PlannedRelease
 from operations.release.planning import app_steps, checked, prepared
 from operations.settings import Environment
 
-ORDER = ("prepare", "build", "start_database", "wait", "stop", "restore_point", "apply", "start", "check")
+ORDER = ("prepare", "build", "start_database", "wait", "backup", "stop", "restore_point", "apply", "start", "check")
 """Stopped as late as can be, so that neither a build nor the database costs downtime; but before the restore point, so
 that nothing is written after that."""
 
@@ -96,7 +96,14 @@ def _steps(
         steps["restore_point"] = Step("restore_point", _RESTORE_POINTS[restore_point])
         steps["apply"] = Step("apply", f"apply {count} migration{'s' * (count != 1)} {how}")
     if release and app:
-        steps |= app_steps(app, release, stopped=bool(units) and environment.strategy == "maintenance")
+        stopped = bool(units) and environment.strategy == "maintenance"
+        steps |= app_steps(app, release, stopped=stopped)
+        if stopped and restore_point == "backup":
+            # What takes long is done while the application runs: a test restore, and finding out that it cannot be.
+            steps["backup"] = Step("backup", "take a backup and verify it, while the application still runs")
+            steps["restore_point"] = Step(
+                "restore_point", "return to that if nothing was written since, else take another"
+            )
         to = f"; check out {release.commit[:12]}" if release.commit else ""
         steps["prepare"] = Step("prepare", f"{steps['prepare'].what}{to}", prepared(app, release))
         steps["check"] = Step("check", f"{steps['check'].what}; wait until {checked(app)}")

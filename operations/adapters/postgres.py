@@ -31,7 +31,7 @@ from operations.ports import Row, Target
 from operations.quoting import identifier, literal
 
 CONNECT_TIMEOUT = "10"
-FRESH_FOR = 5.0
+FRESH_FOR = 60.0
 """Seconds for which an address that was told is not asked for again: after a restart it may be somebody else's."""
 KEEPALIVE = {
     "keepalives_idle": "15",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from .. import sshd
+from ..locktender_process import Ran
 from .docker import Docker, until
 from .production import Production, session_variables
 from .project import ShopProject
@@ -79,7 +82,7 @@ def test_a_good_version_is_deployed_and_rolled_back(standing: Production) -> Non
     assert planned.exit_code == 0, planned.said
     steps = {step["name"]: step for step in planned.result["plan"]["steps"]}
     assert list(steps) == [
-        *("prepare", "build", "start_database", "wait", "stop", "restore_point", "apply", "start", "check")
+        *("prepare", "build", "start_database", "wait", "backup", "stop", "restore_point", "apply", "start", "check")
     ]
     assert steps["prepare"]["commands"][1].endswith(f"checkout --quiet --detach {good}")
     assert standing.version == "1.1"
@@ -87,6 +90,7 @@ def test_a_good_version_is_deployed_and_rolled_back(standing: Production) -> Non
     ran = standing.deploy(good)
     assert (ran.exit_code, ran.result["outcome"]) == (0, "deployed"), ran.said
     assert ran.result["applied"] == list(GIFT)
+    assert backups_of(standing, ran) == ["L2"]
     assert (standing.version, standing.columns, standing.commit) == ("2.3", before | {"gift"}, good)
     assert 0 < ran.result["downtime_seconds"] < 60
     check = standing.run("check")
@@ -94,6 +98,33 @@ def test_a_good_version_is_deployed_and_rolled_back(standing: Production) -> Non
 
     back = standing.run("rollback")
     assert (back.exit_code, back.result["rollback"]["lossless"]) == (0, True), back.said
+
+
+def backups_of(standing: Production, ran: Ran) -> list[str]:
+    """Levels of the backups that a run has made, newest first."""
+    found = standing.run("backup", "list").result["backups"]
+    return [backup["level"] for backup in found if backup["run"] == ran.result["run_id"]]
+
+
+def test_orders_that_are_placed_until_the_stop_are_in_the_restore_point(standing: Production) -> None:
+    placed, done = [], threading.Event()
+
+    def visit() -> None:
+        while not done.wait(0.02):
+            if standing.shop.place_order().status == 201:
+                placed.append(time.monotonic())
+
+    visitor = threading.Thread(target=visit)
+    visitor.start()
+    try:
+        ran = standing.deploy(standing.shop.commit_version("2.35", on=standing.commit, migrations=GIFT, healthy=False))
+    finally:
+        done.set()
+        visitor.join()
+    assert (ran.exit_code, ran.result["outcome"]) == (3, "rolled_back"), ran.said
+    assert ran.result["rollback"]["lossless"]
+    assert backups_of(standing, ran) == ["L1", "L2"]
+    assert standing.shop.get("/orders/count").body["count"] >= len(placed)
 
 
 def test_a_version_without_migrations_is_started_and_taken_back_alone(standing: Production) -> None:
