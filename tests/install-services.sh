@@ -1,11 +1,13 @@
 #!/bin/sh
-# Installs what the tests talk to and the machine lacks: a PostgreSQL server, pgbouncer, sshd.
+# Installs what the tests talk to and the machine lacks: a PostgreSQL server, pgbouncer, sshd, and what makes network namespaces.
 # Without apt (or without root) the tests use the PostgreSQL that comes from PyPI and skip what needs the others.
 set -eu
 missing=""
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 command -v pgbouncer >/dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
 [ -x /usr/sbin/sshd ] || missing="$missing openssh-server"
+command -v ip >/dev/null 2>&1 || [ -x /usr/sbin/ip ] || missing="$missing iproute2"
+command -v iptables >/dev/null 2>&1 || [ -x /usr/sbin/iptables ] || missing="$missing iptables"
 [ -z "$missing" ] && exit 0
 if ! command -v apt-get >/dev/null 2>&1; then
     echo "No apt here: testing on the embedded PostgreSQL alone (missing:$missing)."

@@ -1,4 +1,4 @@
-"""A real sshd on the loopback interface, with keys and a configuration of its own."""
+"""A real sshd with keys and a configuration of its own, by default on the loopback interface."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BINARY = Path("/usr/sbin/sshd")
 # SHLVL: so that bash leaves the ~/.bashrc of whoever runs the tests alone, which may take its time.
 CONFIGURATION = """\
 Port {port}
-ListenAddress 127.0.0.1
+ListenAddress {address}
 HostKey {directory}/host_key
 HostKey {directory}/host_ecdsa
 PidFile {directory}/sshd.pid
@@ -47,6 +47,7 @@ class Sshd:
     directory: Path
     port: int
     process: subprocess.Popen[bytes]
+    address: str = "127.0.0.1"
 
     @property
     def user(self) -> str:
@@ -58,7 +59,7 @@ class Sshd:
 
     @property
     def known_hosts(self) -> str:
-        return f"[127.0.0.1]:{self.port} {public_of(self.directory / 'host_key')}\n"
+        return f"[{self.address}]:{self.port} {public_of(self.directory / 'host_key')}\n"
 
     @property
     def log(self) -> str:
@@ -67,7 +68,7 @@ class Sshd:
     def server(self, **changes: object) -> Server:
         """The settings with which it is reached."""
         values: dict[str, object] = {
-            "host": "127.0.0.1",
+            "host": self.address,
             "port": self.port,
             "user": self.user,
             "private_key": self.key,
@@ -82,7 +83,7 @@ class Sshd:
         """The same as keys of a ``[…server]`` section, with the secrets in files."""
         (self.directory / "known_hosts").write_text(self.known_hosts)
         return {
-            "host": '"127.0.0.1"',
+            "host": f'"{self.address}"',
             "port": str(self.port),
             "user": f'"{self.user}"',
             "private_key": f'"file:{self.directory}/user_key"',
@@ -125,14 +126,14 @@ def keygen(path: Path, *more: str, kind: str = "ed25519", passphrase: str = "") 
     return path
 
 
-def free_port() -> int:
+def free_port(address: str = "127.0.0.1") -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((address, 0))
         return int(probe.getsockname()[1])
 
 
 @contextmanager
-def running(directory: Path, more: str = "", variables: str = "") -> Iterator[Sshd]:
+def running(directory: Path, more: str = "", variables: str = "", address: str = "127.0.0.1") -> Iterator[Sshd]:
     """One with new keys; ``more`` are further lines of its configuration, ``variables`` every session has."""
     if not BINARY.exists() or not shutil.which("ssh-keygen"):
         missing("sshd")
@@ -142,31 +143,47 @@ def running(directory: Path, more: str = "", variables: str = "") -> Iterator[Ss
     keygen(directory / "host_ecdsa", kind="ecdsa")
     keygen(directory / "user_key")
     (directory / "authorized_keys").write_text(public_of(directory / "user_key") + "\n")
-    port = free_port()
+    port = free_port(address)
     (directory / "config").write_text(
-        CONFIGURATION.format(port=port, directory=directory, more=more, variables=variables)
+        CONFIGURATION.format(address=address, port=port, directory=directory, more=more, variables=variables)
     )
-    with (directory / "log").open("wb") as log:
+    sshd = launch(directory, port, address)
+    try:
+        yield sshd
+    finally:
+        end(sshd)
+
+
+def launch(directory: Path, port: int, address: str = "127.0.0.1") -> Sshd:
+    """Start what is configured in the directory."""
+    with (directory / "log").open("ab") as log:
         process = subprocess.Popen(
             [BINARY, "-D", "-e", "-f", directory / "config"], stderr=log, stdin=subprocess.DEVNULL
         )
     try:
-        wait_for(port, process)
-        yield Sshd(directory, port, process)
-    finally:
-        for child in children(process.pid):
-            with_luck_kill(child)
+        wait_for(address, port, process)
+    except BaseException:
         process.kill()
         process.wait()
+        raise
+    return Sshd(directory, port, process, address)
 
 
-def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+def end(sshd: Sshd) -> None:
+    """SIGKILL it and the processes that serve its connections."""
+    for child in sshd.connections():
+        with_luck_kill(child)
+    sshd.process.kill()
+    sshd.process.wait()
+
+
+def wait_for(address: str, port: int, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + 20
     while time.monotonic() < until:
         assert process.poll() is None, "sshd did not start"
         with socket.socket() as probe:
             probe.settimeout(1)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+            if probe.connect_ex((address, port)) == 0:
                 return
         time.sleep(0.02)
     raise AssertionError("sshd does not answer")

@@ -18,6 +18,7 @@ from .scale import count
 from .states import observe
 
 MEASURED = 3
+ProjectOf = Callable[..., Project]
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,11 @@ class Stage:
     pristine: Path
 
     @classmethod
-    def build(cls, scenario: Scenario, server: Server, directory: Path) -> Stage:
+    def build(cls, scenario: Scenario, server: Server, directory: Path, project_of: ProjectOf = Project) -> Stage:
         """The base history deployed with data, then what the scenario wants before."""
         migrations = shop.write(directory / "migrations", shop.BASE)
         ground = Ground(server)
-        project = Project(directory / "project", ground.url, migrations, settings=scenario.settings)
+        project = project_of(directory / "project", ground.url, migrations, settings=scenario.settings)
         stage = cls(scenario, ground, project, directory / "pristine")
         ground.reset()
         expect(project.run("deploy"), 0)
