@@ -42,7 +42,7 @@ class Desk:
         self.environment = chosen.name
         refuse_unsupported(chosen, operation)
         self.secrets = tuple(wiring.secrets_of(chosen))
-        self._reporter = Reporter(quiet=self.options.quiet, color=self.color)
+        self._reporter = Reporter(quiet=self.options.quiet, color=self.color, secrets=self.secrets)
         self._context = wiring.context(chosen, self.options, self._reporter)
         return self._context
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from operations.measures import size_text
 from operations.ports import Progress
+from operations.secret import Secret, redact
 
 if TYPE_CHECKING:
     import rich.progress
@@ -23,8 +25,9 @@ IN_PERCENT = ("bytes", "rows")
 class Reporter:
     """A ``Report``: may be called from any thread; shows nothing until there is something."""
 
-    def __init__(self, *, quiet: bool, color: bool | None) -> None:
+    def __init__(self, *, quiet: bool, color: bool | None, secrets: tuple[Secret, ...] = ()) -> None:
         self._quiet = quiet
+        self._secrets = secrets
         self._color = color
         self._terminal = sys.stderr.isatty()
         self._lock = threading.Lock()
@@ -37,6 +40,7 @@ class Reporter:
         """Show how far it is."""
         if self._quiet:
             return
+        progress = replace(progress, label=redact(progress.label, self._secrets))  # what a build prints is not ours
         with self._lock:
             if self._terminal:
                 self._show(progress)

@@ -90,6 +90,7 @@ def context(chosen: Environment, options: Options, report: Report) -> Context:
         app_hosts=_app_hosts(chosen),
         http=_http(chosen),
         folder=_folder(chosen, host),
+        secrets=tuple(secrets_of(chosen)),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from operations.ports import Clock, Database, Files, Host, Http, Processes, Report, silent
+from operations.secret import Secret
 from operations.settings import Environment
 
 
@@ -29,6 +30,8 @@ class Context:
     """Machines that run the application, by name, where it is not the host itself."""
     http: Http | None = None
     """Needed where there is a ``health_url``."""
+    secrets: tuple[Secret, ...] = ()
+    """Texts that nothing which is kept may hold."""
     folder: Files | None = None
     """Where the migrations are read from, if not from the host as it is."""
 

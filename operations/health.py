@@ -10,6 +10,7 @@ from operations.checks import (
     activity,
     application,
     backups,
+    clock,
     configuration,
     connection,
     leftovers,
@@ -38,6 +39,7 @@ IN_DATABASE: tuple[tuple[str, Look], ...] = (
     ("leftovers", leftovers.look),
 )
 BESIDE: tuple[tuple[str, Callable[[Context], Iterable[Check]]], ...] = (
+    ("clock", clock.look),
     ("backups", backups.look),
     ("app", application.look),
     ("runs", leftovers.look_on_host),

@@ -18,6 +18,7 @@ from operations.context import Context
 from operations.errors import HostError, HostUnreachable, LockLost
 from operations.layout import state_directory
 from operations.lock import Lock
+from operations.secret import redact
 
 STARTED = "run_started"
 FINISHED = "run_finished"
@@ -115,7 +116,12 @@ class Journal:
             self.record(event, sync=sync, **facts)
 
     def finish(self, outcome: str, **facts: Any) -> bool:
-        """The run's own end. False if it could not be written: then the next run looks what became of this one."""
+        """The run's own end. False if it could not be written: then the next run looks what became of this one.
+
+        What an ``error`` says may come from a program that knows secrets.
+        """
+        if "error" in facts:
+            facts["error"] = redact(str(facts["error"]), self.context.secrets)
         try:
             self.record(FINISHED, outcome=outcome, **facts)
         except (HostError, HostUnreachable, LockLost):

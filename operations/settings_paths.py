@@ -30,8 +30,9 @@ def located(environment: Environment, directory: Path) -> Environment:
     With a server, backups, client tools and the app lie there; so do the app's migrations, which count from it.
     """
     app = environment.app
-    if app and environment.server is None:
-        app = replace(app, directory=str(directory / app.directory))
+    if app:  # without the / that people put at its end
+        begin = PurePosixPath("/") if environment.server else directory
+        app = replace(app, directory=str(begin / app.directory))
     base = PurePosixPath(app.directory) if app and environment.server else directory
     return replace(
         environment,

@@ -18,10 +18,12 @@ from pydantic_core import PydanticCustomError, SchemaValidator, ValidationError,
 from pydantic_core.core_schema import CoreSchema, ValidationInfo
 
 from operations.secret import Secret
-from operations.settings import APPROVABLE, Approval, Backups, Environment, Person
+from operations.settings import APPROVABLE, App, Approval, Backups, Environment, Person
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 """What an environment may be called: it becomes a directory's name."""
+SERVICE = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]*")
+"""As Compose has it, but for what a program would take for an option."""
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kKMGT]?i?B)")
@@ -115,7 +117,7 @@ def _with_names(found: dict[str, Callable[..., Any]]) -> dict[str, Any]:
 def _section_schema(section: type) -> CoreSchema:
     def build(values: dict[str, Any]) -> Any:
         made = section(**values)
-        for check in (_keeps_something, _can_be_approved):
+        for check in (_keeps_something, _can_be_approved, _has_services):
             check(made)
         return made
 
@@ -207,6 +209,18 @@ def _keeps_something(made: object) -> None:
 def _can_be_approved(made: object) -> None:
     if isinstance(made, Approval) and made.required > len(set(made.approvers)):
         raise _invalid(f"requires {made.required} approvals, but names {len(set(made.approvers))} approvers")
+
+
+def _has_services(made: object) -> None:
+    if not isinstance(made, App):
+        return
+    if not made.services:  # for Compose that would be all, the database with them
+        raise _invalid("services must name at least one")
+    if made.database_service in made.services:
+        raise _invalid("services must not name the database_service: they are stopped while it is worked on")
+    wrong = [name for name in (*made.services, made.database_service or "x") if not SERVICE.fullmatch(name)]
+    if wrong:
+        raise _invalid("{name} cannot be a service: letters, digits, -, _ and . only", name=repr(wrong[0]))
 
 
 def _invalid(message: str, **context: str) -> PydanticCustomError:

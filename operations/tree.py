@@ -56,11 +56,12 @@ class Tree:
 def unpacked(archive: bytes) -> dict[str, bytes]:
     """A tar file's regular files and directories (with a ``/`` at the end) by their paths; nothing else of it.
 
+    A file's second name, a hard link, is another file.
     Names that would lead out of the directory are left out. Raises ``HostError`` where it is no tar file.
     """
     found: dict[str, bytes] = {}
     try:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        with tarfile.open(fileobj=io.BytesIO(archive), encoding="utf-8", errors="surrogateescape") as tar:
             for member in tar:
                 name = posixpath.normpath(member.name)
                 if name.startswith(("/", "..")) or name == ".":
@@ -69,6 +70,8 @@ def unpacked(archive: bytes) -> dict[str, bytes]:
                     found[f"{name}/"] = b""
                 elif member.isreg() and (file := tar.extractfile(member)):
                     found[name] = file.read()
+                elif member.islnk() and (first := posixpath.normpath(member.linkname)) in found:
+                    found[name] = found[first]
     except tarfile.TarError as error:
         raise HostError(f"What was read is no tar file: {error}.") from error
     return found

@@ -18,7 +18,7 @@ import pytest
 
 from cli.options import Options, VerbGroup
 from cli.output import as_json
-from cli.progress import amount, line
+from cli.progress import STEPS, Reporter, amount, line
 from cli.verbs import LATER, VERBS
 from cli.wiring import command_prefix, environment, secrets_of
 from operations.errors import ConfigurationError, ExitCode, UsageError
@@ -378,3 +378,9 @@ def test_the_group_declares_no_option_that_a_verb_has_as_well() -> None:
             command = command.commands[word]
         own = {name for parameter in command.params if isinstance(parameter, click.Option) for name in parameter.opts}
         assert not own & group
+
+
+def test_progress_shows_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    report = Reporter(quiet=False, color=None, secrets=(Secret("hunter2"),))
+    report(Progress("build: URL=pg://u:hunter2@h", 0, 1, STEPS))
+    assert "pg://u:***@h" in capsys.readouterr().err

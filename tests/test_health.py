@@ -13,6 +13,7 @@ import pytest
 
 from operations import backup, journal
 from operations.checks import activity, backups
+from operations.checks.clock import behind
 from operations.checks.model import Check, Probe, listed
 from operations.context import Context
 from operations.errors import StatementFailed
@@ -258,3 +259,11 @@ def test_words() -> None:
     assert listed("abcdefg") == "a, b, c, d, e and 2 more"
     assert [age_text(t) for t in (59, 119, 130, 7200, 200_000)] == ["59 s", "119 s", "2 min", "2 h", "2 d"]
     assert [size_text(n) for n in (999, 1500, 3e13)] == ["999 B", "1.5 kB", "30.0 TB"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "answered", "expected"),
+    [(100.9, 100.0, 101.0, 0.0), (100.0, 101.0, 105.0, 0.0), (100.0, 59.0, 100.2, 40.0), (100.0, 140.0, 102.0, -38.0)],
+)
+def test_a_clock_is_only_as_wrong_as_it_must_be(asked: float, told: float, answered: float, expected: float) -> None:
+    assert behind(asked, told, answered) == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -52,6 +53,15 @@ def test_a_line_cut_short_does_not_swallow_the_next(context: Context) -> None:
         journal.Journal.reopen(context, held, "run-1").finish("rolled_back")
     (run,) = journal.records(context)
     assert run.outcome == "rolled_back"
+
+
+def test_a_secret_in_an_error_is_not_kept(context: Context) -> None:
+    context = replace(context, secrets=(Secret("hunter2"),))
+    with lock.held(context, "deploy", "run-1") as held:
+        journal.Journal.open(context, held, "deploy").finish("rolled_back", error="docker said: pg://u:hunter2@h")
+    state = state_directory(context.environment)
+    for path in (f"{state}/journal/run-1.jsonl", f"{state}/{journal.AUDIT}"):
+        assert b"pg://u:***@h" in context.host.read(path)
 
 
 def test_who_lost_the_lock_writes_nothing_more(context: Context) -> None:

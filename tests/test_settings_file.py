@@ -210,6 +210,28 @@ def test_without_a_server_the_applications_directory_counts_from_the_file_too(tm
     assert (environment.app.directory, environment.migrations) == (str(tmp_path), str(tmp_path / "prisma/migrations"))
 
 
+def test_a_slash_at_the_end_of_the_applications_directory_means_nothing(tmp_path: Path) -> None:
+    (environment,) = load(written(tmp_path, with_server() + APP.replace("/srv/app", "/srv/app/")), {}).environments
+    assert environment.app
+    assert (environment.app.directory, environment.migrations) == ("/srv/app", "/srv/app/prisma/migrations")
+
+
+@pytest.mark.parametrize(
+    ("services", "told"),
+    [
+        ("[]", "services must name at least one"),
+        ('["web", "db"]', "services must not name the database_service: they are stopped while it is worked on"),
+        ('["--timeout=0"]', "'--timeout=0' cannot be a service: letters, digits, -, _ and . only"),
+    ],
+)
+def test_services_that_would_stop_the_database_or_be_taken_for_an_option_are_refused(
+    tmp_path: Path, services: str, told: str
+) -> None:
+    text = with_server() + APP.replace('["web"]', f'{services}\ndatabase_service = "db"')
+    ((_, key, why),) = problems(written(tmp_path, text))
+    assert (key, why) == ("environments.production.app", told)
+
+
 def test_with_a_server_a_relative_path_or_a_socket_says_nothing(tmp_path: Path) -> None:
     relative = with_server(backup_dir="backups", client_bin="bin") + APP.replace("/srv/app", "app")
     assert problems(written(tmp_path, relative)) == [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from operations.adapters.local_host import LocalHost
 from operations.errors import HostError
 from operations.migrations.prisma_folder import read_folder
-from operations.tree import Tree
+from operations.tree import Tree, unpacked
 
 HISTORIES = Path(__file__).parent / "histories"
 
@@ -48,3 +50,13 @@ def test_what_is_not_there_is_told(host: LocalHost, tmp_path: Path) -> None:
         tree.read("/x/a")
     with pytest.raises(HostError, match="No such file or directory"):
         host.read_tree(str(tmp_path / "nowhere"))
+
+
+def test_a_second_name_of_a_file_is_read_as_another_file() -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, kind, link in (("./a", tarfile.REGTYPE, ""), ("./b", tarfile.LNKTYPE, "./a"), ("../c", b"0", "")):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname, member.size = kind, link, 0 if link else 2
+            tar.addfile(member, io.BytesIO(b"12"))
+    assert unpacked(packed.getvalue()) == {"a": b"12", "b": b"12"}

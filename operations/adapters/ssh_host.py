@@ -7,7 +7,6 @@ import stat
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from io import BytesIO
 
 from operations.adapters.ssh_command import Ended, RemoteProgram, completed
 from operations.adapters.ssh_forward import Forward
@@ -16,6 +15,7 @@ from operations.adapters.ssh_sftp import SftpFiles
 from operations.errors import DiskFull, HostError
 from operations.ports import Completed
 from operations.settings import Server
+from operations.tree import unpacked
 
 MESSAGES = {"LC_ALL": "C"}
 PATIENCE = 600.0
@@ -121,13 +121,9 @@ class SshHost:
 
     def read_tree(self, path: str) -> Mapping[str, bytes]:
         """One stream of ``tar``, unpacked in memory."""
-        import tarfile  # not worth its time for whoever reads no tree
 
         ended = self._told(["tar", "-cf", "-", "-C", path, "."], path)
-        try:
-            return dict(_unpacked(ended.stdout))
-        except tarfile.TarError as error:
-            raise HostError(f"{path}: what tar sent cannot be read ({error}).") from None
+        return unpacked(ended.stdout)
 
     def reach(self, address: str, port: int) -> tuple[str, int]:
         """A port of this machine, as long as the connection stands or can be made again."""
@@ -171,23 +167,3 @@ class SshHost:
 
 def _beside(path: str) -> str:
     return f"{path}.{uuid.uuid4().hex}.tmp"
-
-
-def _unpacked(archive: bytes) -> Iterator[tuple[str, bytes]]:
-    """Regular files and directories below ``.``; whatever is named otherwise is left out."""
-    import tarfile
-
-    files: dict[str, bytes] = {}
-    with tarfile.open(fileobj=BytesIO(archive), encoding="utf-8", errors="surrogateescape") as tar:
-        for member in tar:
-            name = member.name.removeprefix("./")
-            if name in ("", ".") or name.startswith("/") or ".." in name.split("/"):
-                continue
-            if member.isdir():
-                yield f"{name}/", b""
-            elif member.isfile():
-                content = tar.extractfile(member)
-                files[name] = content.read() if content else b""
-                yield name, files[name]
-            elif member.islnk() and (first := member.linkname.removeprefix("./")) in files:
-                yield name, files[first]  # the second name of one file
