@@ -183,7 +183,7 @@ def wait_for(address: str, port: int, process: subprocess.Popen[bytes]) -> None:
         assert process.poll() is None, "sshd did not start"
         with socket.socket() as probe:
             probe.settimeout(1)
-            if probe.connect_ex((address, port)) == 0:
+            if probe.connect_ex((address, port)) == 0 and probe.recv(4):  # by then it is in the log
                 return
         time.sleep(0.02)
     raise AssertionError("sshd does not answer")
