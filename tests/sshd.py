@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -182,8 +182,9 @@ def wait_for(address: str, port: int, process: subprocess.Popen[bytes]) -> None:
     while time.monotonic() < until:
         assert process.poll() is None, "sshd did not start"
         with socket.socket() as probe:
-            probe.settimeout(1)
-            if probe.connect_ex((address, port)) == 0:
-                return
+            probe.settimeout(5)
+            with suppress(TimeoutError):
+                if probe.connect_ex((address, port)) == 0 and probe.recv(4):  # by then it is in the log
+                    return
         time.sleep(0.02)
     raise AssertionError("sshd does not answer")

@@ -229,6 +229,24 @@ def test_a_port_that_does_not_speak_ssh_holds_nobody_up(sshd: Sshd, greeting: by
             connection.close()
 
 
+@pytest.mark.parametrize(
+    ("more", "patience", "why"),
+    [("", 1.0, "it did not answer in time"), ("LoginGraceTime 1", 10.0, "the connection was closed")],
+    ids=["silent", "closed"],
+)
+def test_a_line_that_breaks_during_the_login_is_no_refusal(
+    tmp_path: Path, more: str, patience: float, why: str
+) -> None:
+    slow = f"AuthorizedKeysCommand /bin/sleep 5\nAuthorizedKeysCommandUser root\n{more}"
+    with running(tmp_path, slow) as started:
+        stranger = Secret(keygen(tmp_path / "stranger").read_text())
+        with connected(started.server(private_key=stranger, connect_timeout=patience)) as host:
+            for _ in range(2):  # it is tried again
+                with pytest.raises(HostUnreachable, match=f"could be made: {why}"):
+                    host.exists("/")
+        assert started.log.count("Connection from 127.0.0.1") == 3, "one of them is how the test has waited for it"
+
+
 # --- through another host ------------------------------------------------------------------------------------------
 
 

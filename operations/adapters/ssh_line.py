@@ -31,8 +31,13 @@ from operations.settings import Server
 MISSED = 4
 """Signs of life in a row without an answer, after which a line counts as cut."""
 FIRST_BEAT = 0.5
-NO_SESSION = "No existing session"
-"""What paramiko says of a connection that ended during the login."""
+NO_ANSWER, CLOSED = "it did not answer in time", "the connection was closed"
+NO_REFUSAL = {
+    "Authentication timeout": NO_ANSWER,
+    "Authentication failed: transport shut down or saw EOF": CLOSED,
+    "No existing session": CLOSED,
+}
+"""What paramiko says of a line that broke during the login, and what that is."""
 SETTLING = 0.5
 PARTING = 1.0
 GUARD = 'while [ "$(timeout {seconds} head -c 1)" ]; do :; done; kill "$PPID"\n'
@@ -155,14 +160,15 @@ class Line:
                 connection.open()
             except LocktenderError:
                 raise
-            except paramiko.AuthenticationException as error:
-                raise HostLoginRefused(
-                    f"{host}:{port} refused the login of {user!r}: {_reason(error)}.",
-                    hint=f"Is this key's public half in ~{user}/.ssh/authorized_keys there?",
-                ) from None
             except BROKEN as error:
+                why = _reason(error)
+                if isinstance(error, paramiko.AuthenticationException) and why not in NO_REFUSAL.values():
+                    raise HostLoginRefused(
+                        f"{host}:{port} refused the login of {user!r}: {why}.",
+                        hint=f"Is this key's public half in ~{user}/.ssh/authorized_keys there?",
+                    ) from None
                 raise HostUnreachable(
-                    f"No SSH connection to {host}:{port} could be made: {_reason(error)}.",
+                    f"No SSH connection to {host}:{port} could be made: {why}.",
                     hint="Is sshd running there, and does a firewall let this machine through?",
                 ) from None
 
@@ -260,8 +266,8 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
         error = next(iter(error.errors.values()))
     if isinstance(error, TimeoutError):
-        return "it did not answer in time"
+        return NO_ANSWER
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     said = str(error).strip().rstrip(".:")
-    return said if said not in ("", NO_SESSION) else "the connection was closed"
+    return NO_REFUSAL.get(said, said) or CLOSED

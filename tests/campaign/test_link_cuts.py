@@ -29,7 +29,7 @@ MOMENTS = 8
 KEEPALIVE, CONNECT_TIMEOUT = 1.0, 2.0
 LIMIT = 4 * KEEPALIVE + RECONNECT_FOR + 10 * CONNECT_TIMEOUT
 """Seconds in which a client has ended, whatever happens: it notices, tries to reach the database again, cleans up."""
-GONE_WITHIN = 15.0
+GONE_WITHIN = 30.0
 """Seconds for what is left on the server: its own watch ends it after 4 beats, and gives a program 3 s to end."""
 SCENARIOS = (
     BY_NAME["deploy in one transaction"],
