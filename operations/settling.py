@@ -128,8 +128,12 @@ def _migrates_elsewhere(context: Context, session: Session) -> bool:
 def _settle(context: Context, lock: Lock, record: RunRecord) -> str:
     journal = Journal.reopen(context, lock, record.run_id)
     if record.operation in MIGRATING:
-        settled = _settle_migrating(context, journal, trace_of(record))
         release = release_of(context, journal, record)
+        try:
+            settled = _settle_migrating(context, journal, trace_of(record))
+        except NeedsAttention as error:
+            error.message += " The application is stopped." if release and release.stopped else ""
+            raise
         if release:
             settled = _with_application(context, journal, trace_of(record), release, settled)
         journal.finish(settled.outcome, settled_by=lock.owner.run_id, **settled.facts)

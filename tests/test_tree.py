@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from operations.adapters.local_host import LocalHost
+from operations.context import Context
 from operations.errors import HostError
 from operations.migrations.prisma_folder import read_folder
-from operations.tree import Tree, unpacked
+from operations.release.choosing import looked_at_again
+from operations.secret import Secret
+from operations.tree import Tree, TreeOf, unpacked
+
+from .folders import write_migration
 
 HISTORIES = Path(__file__).parent / "histories"
 
@@ -60,3 +67,16 @@ def test_a_second_name_of_a_file_is_read_as_another_file() -> None:
             member.type, member.linkname, member.size = kind, link, 0 if link else 2
             tar.addfile(member, io.BytesIO(b"12"))
     assert unpacked(packed.getvalue()) == {"a": b"12", "b": b"12"}
+
+
+def test_a_tree_of_a_host_is_read_once_and_anew_where_it_may_have_changed(
+    host: LocalHost, context_of: Callable[..., Context]
+) -> None:
+    context = context_of(Secret("postgresql://nobody@127.0.0.1:1/none"))
+    migrations = context.environment.migrations
+    context = replace(context, folder=TreeOf(host, migrations))
+    write_migration(context, "1_init", "SELECT 1;")
+    assert context.files.list(migrations) == ("1_init/", "migration_lock.toml")
+    write_migration(context, "2_more", "SELECT 1;")
+    assert context.files.list(migrations) == ("1_init/", "migration_lock.toml")
+    assert looked_at_again(context).files.list(migrations) == ("1_init/", "2_more/", "migration_lock.toml")
