@@ -120,7 +120,8 @@ def test_undo_swaps_back_again_and_again(shop: Context) -> None:
         session.execute("INSERT INTO item (name) VALUES ('since')")
     first = undo(shop)
     assert (items(shop), first.restored, first.emergency_backup) == (10, restored.previous_database, None)
-    assert first.written_meanwhile == {"public.item": 1}
+    assert first.written_meanwhile
+    assert first.written_meanwhile["public.item"] == 1  # autovacuum may have written elsewhere
     second = undo(shop)
     assert (items(shop), second.restored) == (101, first.previous_database)
     assert second.previous_database
