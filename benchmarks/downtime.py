@@ -242,8 +242,8 @@ The usual way is `{_typed_out(USUAL)}`, on the server itself; the migration is a
 container, in one transaction with its entry in the history. The build is short here (its layers are cached, only
 the application's files change); in the usual way a longer one adds to the outage second by second, in Locktender's
 it does not. By hand without `down` is what a careful person types: `{_typed_out(WITHOUT_DOWN)}`. Like the usual way
-it has no backup, no lock, no check and no way back. `maintenance` takes a backup and restores it for a test while the application still runs, and, as orders were placed since,
-another one while it is stopped; `online` takes one while the
+it has no backup, no lock, no check and no way back. `maintenance` takes a backup and restores it for a test while the
+application still runs, and, as orders were placed since, another one while it is stopped; `online` takes one while the
 application goes on. Locktender runs elsewhere and reaches the server over SSH."""
 _STEPS = """Medians in seconds. What follows `stop` and comes before `start` is downtime; of `start` only the first
 seconds are, as it goes on until the container's own health check, every five seconds, has said well. `check`
