@@ -136,7 +136,8 @@ def _give_up(context: Context, journal: Journal, release: Release | None, error:
                 hint=f"Mend the cause; {context.command} deploy tries it again before it does anything else.",
                 details=broken.details,
             ) from error
-    journal.finish("failed", error=told.message, code=told.code)
+    outcome = "needs_attention" if isinstance(told, NeedsAttention) else "failed"
+    journal.finish(outcome, error=told.message, code=told.code)
 
 
 def _bring_back(context: Context, release: Release) -> None:
