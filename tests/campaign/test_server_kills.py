@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -38,7 +39,8 @@ def dead_backend(server: Server) -> None:
         found = session.rows(f"SELECT pid FROM pg_stat_activity WHERE {OURS} ORDER BY state = 'active' DESC LIMIT 1")
         if not found:
             return
-        os.kill(found[0][0], signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it may have ended by itself meanwhile
+            os.kill(found[0][0], signal.SIGKILL)
     deadline = time.monotonic() + 60
     while True:
         try:
