@@ -8,7 +8,7 @@ LAB    ?= /var/tmp/locktender-lab-$(shell id -u)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo image test test-containers check bench campaign format lock clean services
+.PHONY: help install demo image test test-containers check bench campaign compare format lock clean services
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,7 +47,10 @@ test-containers: $(VENV)/.installed-dev services ## The image and the example pr
 		tests/containers/lab.sh down $(LAB); exit $$status
 
 campaign: $(VENV)/.installed-dev services ## The long tests; LOCKTENDER_CAMPAIGN scales the counts (1 = in full)
-	$(BIN)/pytest -n $(JOBS) -q -m "campaign or prisma"
+	$(BIN)/pytest -n $(JOBS) -q -m campaign
+
+compare: $(VENV)/.installed-dev services ## Side by side with the real Prisma command line (needs Node and npm)
+	$(BIN)/pytest -n $(JOBS) -q -m prisma
 
 check: $(VENV)/.installed-dev ## Types, style, import contracts
 	$(BIN)/ruff check .
