@@ -66,7 +66,7 @@ _UNCOUNTED = """
 """
 _LAGGING = """
     SELECT pid, usename FROM pg_catalog.pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid()
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS NOT NULL
       AND (state IS DISTINCT FROM 'idle' OR state_change > clock_timestamp() - interval '11 seconds')
     ORDER BY pid
 """
@@ -188,9 +188,9 @@ def lagging(session: Session) -> tuple[str, ...]:
     """Other sessions of this database whose counts may still be to come; empty if all are in.
 
     That is so once a session has been idle for ten seconds; of another role's session only superusers and members of
-    ``pg_read_all_stats`` see that it is.
+    ``pg_read_all_stats`` see that it is. Autovacuum, the one process in a database without a user, writes no rows.
     """
-    return tuple(f"{user or 'a background process'} (pid {pid})" for pid, user in session.rows(_LAGGING))
+    return tuple(f"{user or 'a dropped role'} (pid {pid})" for pid, user in session.rows(_LAGGING))
 
 
 def guard(expected: Counters) -> Callable[[Session], None]:

@@ -1,0 +1,1 @@
+"""What a set of new migrations would do, told before they land."""

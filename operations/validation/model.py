@@ -1,0 +1,109 @@
+"""What ``validate`` tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from operations.rules.model import Finding
+
+Proved = Literal["proved", "lossy", "refuted", "unproved"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a migration is atomic, and why (not). ``rollback``: how a deploy would return from it."""
+
+    atomic: bool
+    reason: str
+    rollback: Literal["transaction", "down", "swap"]
+
+
+@dataclass(frozen=True)
+class TableLock:
+    """The strongest lock that one statement took on a table (or index) that stood before it."""
+
+    relation: str
+    mode: str
+    """As ``pg_locks.mode`` names it: ``AccessExclusiveLock`` …"""
+
+
+@dataclass(frozen=True)
+class StatementRun:
+    """What one statement of a new migration did on the throwaway database."""
+
+    file: str
+    line: int
+    column: int
+    kind: str
+    seconds: float
+    locks: tuple[TableLock, ...] = ()
+    rewrites: tuple[str, ...] = ()
+    """Tables whose rows it wrote anew."""
+    scans: tuple[str, ...] = ()
+    """Tables that it read in full."""
+
+
+@dataclass(frozen=True)
+class SchemaChange:
+    """One object that is not the same after the new migrations. ``before``/``after`` as people read SQL."""
+
+    change: Literal["added", "removed", "changed"]
+    kind: str
+    """``table``, ``column``, ``index``, ``constraint``, ``type`` …"""
+    object: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class RollbackProof:
+    """Whether undoing one migration leads back to the same schema and rows.
+
+    ``proved``: identical. ``lossy``: identical, but what was written since would be lost (``lost`` says what).
+    ``refuted``: not identical, ``differences`` says where. ``unproved``: there is no script, and none to propose.
+    """
+
+    migration: str
+    method: Literal["transaction", "down", "proposed", "swap"]
+    state: Proved
+    differences: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    proposal: str | None = None
+    """Text of a ``down.sql`` that was proven, ready to commit."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What the pull request changes in the folder, by name, in the order they apply."""
+
+    new: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+    renamed: Mapping[str, str] | None = None
+    """Old name → new name."""
+    late: tuple[str, ...] = ()
+    """New ones that sort before one that has already landed."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The whole answer. ``ok`` is false where a finding reaches the severity that was asked for."""
+
+    ok: bool
+    changes: Changes
+    findings: tuple[Finding, ...]
+    verdicts: Mapping[str, Verdict]
+    whole: Verdict | None
+    """Of all new migrations in one deploy."""
+    statements: tuple[StatementRun, ...]
+    schema_changes: tuple[SchemaChange, ...]
+    rollback_proof: tuple[RollbackProof, ...]
+    diagram: str | None = None
+    """The touched tables as a Mermaid entity diagram, without the fence."""
+    server_version: str = ""
+    seconds: Mapping[str, float] | None = None
+    """By part: ``base``, ``apply``, ``lint``, ``proof`` …"""
+    notes: tuple[str, ...] = ()
+    """What could not be looked at, and why."""
