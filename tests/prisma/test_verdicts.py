@@ -80,7 +80,8 @@ STATE = """
             WHERE relnamespace = 'public'::regnamespace AND relname <> '_prisma_migrations'
               AND relname <> '_prisma_migrations_pkey'),
            (SELECT array_agg(proname::text ORDER BY proname) FROM pg_proc WHERE pronamespace = 'public'::regnamespace),
-           (SELECT array_agg(enumlabel::text ORDER BY enumlabel) FROM pg_enum), (SELECT array_agg(id ORDER BY id) FROM seed)"""
+           (SELECT array_agg(enumlabel::text ORDER BY enumlabel) FROM pg_enum),
+           (SELECT array_agg(id ORDER BY id) FROM seed)"""
 
 
 def stays(session: PostgresSession, script: str) -> tuple[bool, bool]:
