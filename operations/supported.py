@@ -19,7 +19,6 @@ def refuse_unsupported(environment: Environment, operation: str) -> None:
 def not_acted_on(environment: Environment) -> tuple[str, ...]:
     """Sections that are there without effect yet, for ``check`` to say so."""
     present = {
-        "approvals": bool(environment.approvals),
         "alerts": bool(environment.alerts.webhooks),
     }
     return tuple(name for name, is_present in present.items() if is_present)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 Operation = Literal["backup", "verify", "restore", "deploy", "apply", "rollback", "resolve", "freeze", "unfreeze"]
 """``restore`` with the argument ``undo`` swaps back."""
 Executor = Literal["worker", "caller"]
-"""Who performs an approved request: a worker, by a job of the queue; or whoever asked and waits (the Action, the CLI)."""
+"""Who performs it once approved: a worker, by a job of the queue; or the caller who waits for it (Action, CLI)."""
 
 
 class State(StrEnum):
