@@ -233,6 +233,11 @@ class PostgresLedger:
         return tuple(map(rows.entry_of, self._all(sql.ENTRIES, (after, request_id, request_id, limit))))
 
     @translated
+    def audit_latest(self, after: int, limit: int, request_id: str | None = None) -> tuple[AuditEntry, ...]:
+        """The newest of them, the oldest first."""
+        return tuple(map(rows.entry_of, reversed(self._all(sql.LATEST, (after, request_id, request_id, limit)))))
+
+    @translated
     def standing(self) -> Mapping[str, str]:
         """Id → state."""
         return dict(self._all("SELECT id, state FROM requests", ()))
