@@ -46,6 +46,14 @@ class Desk:
         self._context = wiring.context(chosen, self.options, self._reporter)
         return self._context
 
+    def reporter(self, secrets: tuple[Secret, ...] = ()) -> Reporter:
+        """Progress for a verb that needs no environment."""
+        from cli.progress import Reporter
+
+        self.secrets = secrets
+        self._reporter = Reporter(quiet=self.options.quiet, color=self.color, secrets=secrets)
+        return self._reporter
+
     def confirm(self, context: Context, what: str, word: str | None = None) -> None:
         """Ask whether something live may be replaced or removed; ``word`` must be typed where one is given.
 

@@ -1,0 +1,146 @@
+"""``validate``: what new migrations will do, tried on a server where nothing can be lost. Changes nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from operations.errors import ConnectionLost
+from operations.ports import Clock, Report, silent
+from operations.rules.model import Finding
+from operations.validation import changes as changing
+from operations.validation.building import BASE, build
+from operations.validation.diagram import diagram
+from operations.validation.findings import FailOn, in_order, of_file, passes
+from operations.validation.folders import Entry, Folder
+from operations.validation.model import Changes, Validation
+from operations.validation.reading import Source, read_source
+from operations.validation.schema_changes import schema_changes
+from operations.validation.trial import Trial, Trials, chain
+from operations.validation.trying import Tried, try_out
+from operations.validation.verdicts import verdict, whole
+
+WORK = "work"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is to be validated. ``base`` is what has landed; ``ancestor`` where head left it, if that is known.
+
+    ``base_seconds`` and ``seconds`` limit what building the base and trying the rest may take.
+    """
+
+    head: Folder
+    base: Folder
+    trials: Trials
+    clock: Clock
+    ancestor: Folder | None = None
+    fail_on: FailOn = "error"
+    report: Report = silent
+    notes: tuple[str, ...] = ()
+    rows: Mapping[str, int] = field(default_factory=dict)
+    """Of production's tables, by their quoted, dotted names; empty where it was not asked."""
+    base_seconds: float = 600.0
+    seconds: float = 120.0
+
+
+def validate(question: Question) -> Validation:
+    """The whole answer. Raises what the trial server's start and connections raise, and nothing for what it finds."""
+    return _Validating(question).answer()
+
+
+@dataclass
+class _Validating:
+    question: Question
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    version: str = ""
+
+    def answer(self) -> Validation:
+        question = self.question
+        found = changing.changes(question.base, question.head, question.ancestor)
+        self.notes += question.notes
+        self.findings += changing.findings(question.base, question.head, found)
+        sources = self._sources(found)
+        tried = self._tried(sources)
+        return self._told(found, sources, tried)
+
+    def _sources(self, found: Changes) -> list[Source]:
+        with self._timed("read"):
+            read = [read_source(self.question.head.migrations[name]) for name in found.new]
+        self.findings += [finding for _, findings in read for finding in findings]
+        return [source for source, _ in read if source]
+
+    def _tried(self, sources: Sequence[Source]) -> Tried | None:
+        """``None`` where there is nothing to try, or it could not be."""
+        if not sources:
+            return None
+        landed = list(self.question.base.migrations.values())
+        digests = chain([(entry.name, entry.checksum) for entry in landed])
+        with self._timed("start"), self._opened(digests) as trial:
+            self.version = trial.server_version
+            try:
+                return self._on(trial, landed, sources)
+            except ConnectionLost as error:
+                self._ended(trial, sources, error)
+                return None
+
+    @contextmanager
+    def _opened(self, digests: Sequence[str]) -> Iterator[Trial]:
+        with self.question.trials.open(digests) as trial:
+            yield trial
+
+    def _on(self, trial: Trial, landed: Sequence[Entry], sources: Sequence[Source]) -> Tried:
+        question = self.question
+        with self._timed("base"):
+            trial.limit(question.base_seconds)
+            base = build(trial, landed, question.report)
+        self.notes += base.troubles[:5]
+        trial.limit(question.seconds)
+        with self._timed("apply"):
+            trial.create(WORK, BASE)
+            with trial.session(WORK) as session:
+                tried = try_out(session, sources, trial.throwaway, bool(base.troubles), question.report)
+        return tried
+
+    def _ended(self, trial: Trial, sources: Sequence[Source], error: ConnectionLost) -> None:
+        file = f"{sources[0].migration.name}/migration.sql"
+        why = trial.stopped or error.message
+        self.findings.append(
+            of_file(
+                "trial-ended", "error", file, f"Trying the new migrations was ended: {why}.",
+                "Does a statement run without end, or write without end? Data is better loaded by another way.",
+            )
+        )  # fmt: skip
+
+    def _told(self, found: Changes, sources: Sequence[Source], tried: Tried | None) -> Validation:
+        if tried:
+            self.findings += tried.findings
+            self.notes += tried.notes
+        before, after = (tried.catalogs[0], tried.catalogs[-1]) if tried else (None, None)
+        scripts = [source.script for source in sources]
+        findings = in_order(self.findings)
+        return Validation(
+            ok=passes(findings, self.question.fail_on),
+            changes=found,
+            findings=findings,
+            verdicts={script.name: verdict(script, ()) for script in scripts},
+            whole=whole(scripts, ()),
+            statements=tuple(tried.runs) if tried else (),
+            schema_changes=schema_changes(before, after) if before and after else (),
+            rollback_proof=(),
+            diagram=diagram(before, after) if before and after else None,
+            server_version=self.version,
+            seconds=self.seconds,
+            notes=tuple(dict.fromkeys(self.notes)),
+        )
+
+    @contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        began = self.question.clock.now()
+        try:
+            yield
+        finally:
+            self.seconds[part] = self.seconds.get(part, 0.0) + self.question.clock.now() - began
