@@ -15,6 +15,7 @@ from operations.validation.diagram import diagram
 from operations.validation.findings import FailOn, in_order, of_file, passes
 from operations.validation.folders import Entry, Folder
 from operations.validation.model import Changes, Validation
+from operations.validation.proving import Proven, prove
 from operations.validation.reading import Source, read_source
 from operations.validation.schema_changes import schema_changes
 from operations.validation.trial import Trial, Trials, chain
@@ -57,6 +58,7 @@ class _Validating:
     notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     version: str = ""
+    proven: Proven = field(default_factory=Proven)
 
     def answer(self) -> Validation:
         question = self.question
@@ -103,6 +105,8 @@ class _Validating:
             trial.create(WORK, BASE)
             with trial.session(WORK) as session:
                 tried = try_out(session, sources, trial.throwaway, bool(base.troubles), question.report)
+        with self._timed("proof"):
+            self.proven = prove(trial, tried.applied, tried.catalogs, tried.runs, question.report)
         return tried
 
     def _ended(self, trial: Trial, sources: Sequence[Source], error: ConnectionLost) -> None:
@@ -119,6 +123,9 @@ class _Validating:
         if tried:
             self.findings += tried.findings
             self.notes += tried.notes
+        self.findings += self.proven.findings
+        self.notes += self.proven.notes
+        proofs = self.proven.proofs
         before, after = (tried.catalogs[0], tried.catalogs[-1]) if tried else (None, None)
         scripts = [source.script for source in sources]
         findings = in_order(self.findings)
@@ -126,11 +133,13 @@ class _Validating:
             ok=passes(findings, self.question.fail_on),
             changes=found,
             findings=findings,
-            verdicts={script.name: verdict(script, ()) for script in scripts},
-            whole=whole(scripts, ()),
+            verdicts={
+                script.name: verdict(script, [p for p in proofs if p.migration == script.name]) for script in scripts
+            },
+            whole=whole(scripts, proofs),
             statements=tuple(tried.runs) if tried else (),
             schema_changes=schema_changes(before, after) if before and after else (),
-            rollback_proof=(),
+            rollback_proof=tuple(proofs),
             diagram=diagram(before, after) if before and after else None,
             server_version=self.version,
             seconds=self.seconds,

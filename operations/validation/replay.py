@@ -34,6 +34,10 @@ class ScriptFailed(Exception):
         self.end = end
 
 
+class _TakenBack(Exception):
+    """Ends a transaction that is only a trial."""
+
+
 @dataclass(frozen=True)
 class LeftOut:
     """A statement that the trial server cannot run, though another one might."""
@@ -51,6 +55,8 @@ class Replay:
     script: Script
     file: str
     lenient: bool
+    commit: bool = True
+    """False: an atomic script is taken back before its commit."""
     left_out: list[LeftOut] = field(default_factory=list)
     runs: list[StatementRun] = field(default_factory=list)
     _known: dict[int, Relation] = field(default_factory=dict)
@@ -87,6 +93,10 @@ class Replay:
                     before: dict[int, Touched] = {}
                     for batch in _batches(pieces):
                         before = self._measured(batch, before)
+                    if not self.commit:
+                        raise _TakenBack
+                return
+            except _TakenBack:
                 return
             except ScriptFailed as failed:
                 del self.runs[done:]
