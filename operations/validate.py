@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from operations.errors import ConnectionLost
+from operations.migrations.prisma_folder import SCRIPT
 from operations.ports import Clock, Report, silent
-from operations.rules.model import Finding
+from operations.rules import linting
+from operations.rules.model import Finding, Level
+from operations.rules.schema import Name, schema_of
 from operations.validation import changes as changing
 from operations.validation.building import BASE, build
 from operations.validation.diagram import diagram
@@ -40,8 +43,10 @@ class Question:
     fail_on: FailOn = "error"
     report: Report = silent
     notes: tuple[str, ...] = ()
-    rows: Mapping[str, int] = field(default_factory=dict)
-    """Of production's tables, by their quoted, dotted names; empty where it was not asked."""
+    rows: Mapping[Name, int] = field(default_factory=dict)
+    """Of production's tables; empty where it was not asked."""
+    levels: Mapping[str, Level] = field(default_factory=dict)
+    """Severities of lint rules that the configuration sets."""
     base_seconds: float = 600.0
     seconds: float = 120.0
 
@@ -110,7 +115,7 @@ class _Validating:
         return tried
 
     def _ended(self, trial: Trial, sources: Sequence[Source], error: ConnectionLost) -> None:
-        file = f"{sources[0].migration.name}/migration.sql"
+        file = f"{sources[0].migration.name}/{SCRIPT}"
         why = trial.stopped or error.message
         self.findings.append(
             of_file(
@@ -126,6 +131,8 @@ class _Validating:
         self.findings += self.proven.findings
         self.notes += self.proven.notes
         proofs = self.proven.proofs
+        with self._timed("lint"):
+            self.findings += self._linted(sources, tried)
         before, after = (tried.catalogs[0], tried.catalogs[-1]) if tried else (None, None)
         scripts = [source.script for source in sources]
         findings = in_order(self.findings)
@@ -145,6 +152,16 @@ class _Validating:
             seconds=self.seconds,
             notes=tuple(dict.fromkeys(self.notes)),
         )
+
+    def _linted(self, sources: Sequence[Source], tried: Tried | None) -> Iterator[Finding]:
+        """What the rules say, in the light of the base; the trial knows better what applies and what was left out."""
+        read = [linting.read_source(f"{s.migration.name}/{SCRIPT}", s.script.text) for s in sources]
+        schema = schema_of(tried.catalogs[0], self.question.rows) if tried else None
+        found = linting.lint(read, schema, self.question.levels)
+        told = {finding.file for finding in self.findings if finding.rule == "does-not-apply"}
+        banned = {(finding.file, finding.line) for finding in found if finding.severity == "error"}
+        self.findings = [f for f in self.findings if f.rule != "not-tried" or (f.file, f.line) not in banned]
+        return (f for f in found if f.rule != "not-understood" or f.file not in told)
 
     @contextmanager
     def _timed(self, part: str) -> Iterator[None]:

@@ -9,12 +9,13 @@ from operations.errors import LocktenderError
 from operations.migrations.formats import FORMATS
 from operations.migrations.prisma_folder import accepted_checksums
 from operations.ports import Database
+from operations.rules.schema import Name
 from operations.validation.folders import Folder
 
 PATIENCE = 5.0
 """Seconds for a first answer."""
 _ROWS = """
-    SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), greatest(c.reltuples, 0)::bigint
+    SELECT n.nspname, c.relname, c.reltuples::bigint
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
       AND c.reltuples >= 0
@@ -26,7 +27,7 @@ class Live:
     """``base``: of the folder, what has been applied there. ``rows``: as the planner estimates them, by table."""
 
     base: Folder | None
-    rows: Mapping[str, int] = field(default_factory=dict)
+    rows: Mapping[Name, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -36,7 +37,7 @@ def look(database: Database, head: Folder) -> Live:
         database.ping(PATIENCE)
         with database.session(purpose="validate") as session:
             history = FORMATS[0].history(session) or ()
-            rows: dict[str, int] = dict(session.rows(_ROWS))
+            rows = {(schema, table): count for schema, table, count in session.rows(_ROWS)}
     except LocktenderError as error:
         return Live(None, notes=(f"The database was not looked at: {error.message.splitlines()[0]}",))
     applied = {row.name: row.checksum for row in history if row.finished_at and not row.rolled_back_at}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from operations.errors import MigrationFilesError
@@ -13,11 +11,6 @@ from operations.migrations.script import BYTE_ORDER_MARK, Script, read_script
 from operations.rules.model import Finding
 from operations.validation.findings import at, of_file
 from operations.validation.folders import Entry
-
-BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that make a text look otherwise than it is run: https://trojansource.codes"""
-INVISIBLE = frozenset("\u200b\u2060\u00ad")
-SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,7 @@ def _read(name: str, file: str, data: bytes) -> tuple[Script | None, tuple[Findi
     if file.endswith(DOWN):
         text = text.removeprefix(BYTE_ORDER_MARK)
     try:
-        return read_script(name, text), tuple(_deceptive(file, text))
+        return read_script(name, text), ()
     except MigrationFilesError as error:
         rule = "byte-order-mark" if text.startswith(BYTE_ORDER_MARK) else "nul-character"
         return None, (of_file(rule, "error", file, error.message, error.hint or ""),)
@@ -66,27 +59,3 @@ def _not_utf8(file: str, data: bytes, error: UnicodeDecodeError) -> Finding:
         else f"byte {error.start} (0x{data[error.start]:02x}) is not"
     )
     return at("not-utf8", "error", file, before, len(before), f"The file is not UTF-8: {why}.", "Save it as UTF-8.")
-
-
-def _deceptive(file: str, text: str) -> Iterator[Finding]:
-    """The first few of them, which is enough to look."""
-    if text.isascii():
-        return
-    found = [offset for offset, character in enumerate(text) if character in BIDI]
-    for offset in found[:SHOWN]:
-        yield at(
-            "bidirectional-character", "error", file, text, offset,
-            f"{_named(text[offset])} makes the text look otherwise than it is run.",
-            "Remove it; in a string that needs it, write U&'\\202E' instead.",
-        )  # fmt: skip
-    hidden = next((offset for offset, character in enumerate(text) if character in INVISIBLE), None)
-    if hidden is not None:
-        yield at(
-            "invisible-character", "warning", file, text, hidden,
-            f"There is a character that nobody sees here: {_named(text[hidden])}.",
-            "Remove it.",
-        )  # fmt: skip
-
-
-def _named(character: str) -> str:
-    return f"{unicodedata.name(character)} (U+{ord(character):04X})"
