@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from operations.errors import ConnectionLost
+from operations.errors import ConnectionLost, LocktenderError
 from operations.migrations.prisma_folder import SCRIPT
 from operations.ports import Clock, Report, silent
 from operations.rules import linting
@@ -111,7 +111,11 @@ class _Validating:
             with trial.session(WORK) as session:
                 tried = try_out(session, sources, trial.throwaway, bool(base.troubles), question.report)
         with self._timed("proof"):
-            self.proven = prove(trial, tried.applied, tried.catalogs, tried.runs, question.report)
+            try:
+                self.proven = prove(trial, tried.applied, tried.catalogs, tried.runs, question.report)
+            except LocktenderError as error:
+                why = trial.stopped or error.message
+                self.notes.append(f"Undoing them could not be tried: {why}")
         return tried
 
     def _ended(self, trial: Trial, sources: Sequence[Source], error: ConnectionLost) -> None:
@@ -132,7 +136,7 @@ class _Validating:
         self.notes += self.proven.notes
         proofs = self.proven.proofs
         with self._timed("lint"):
-            self.findings += self._linted(sources, tried)
+            self._lint(sources, tried)
         before, after = (tried.catalogs[0], tried.catalogs[-1]) if tried else (None, None)
         scripts = [source.script for source in sources]
         findings = in_order(self.findings)
@@ -153,7 +157,7 @@ class _Validating:
             notes=tuple(dict.fromkeys(self.notes)),
         )
 
-    def _linted(self, sources: Sequence[Source], tried: Tried | None) -> Iterator[Finding]:
+    def _lint(self, sources: Sequence[Source], tried: Tried | None) -> None:
         """What the rules say, in the light of the base; the trial knows better what applies and what was left out."""
         read = [linting.read_source(f"{s.migration.name}/{SCRIPT}", s.script.text) for s in sources]
         schema = schema_of(tried.catalogs[0], self.question.rows) if tried else None
@@ -161,7 +165,7 @@ class _Validating:
         told = {finding.file for finding in self.findings if finding.rule == "does-not-apply"}
         banned = {(finding.file, finding.line) for finding in found if finding.severity == "error"}
         self.findings = [f for f in self.findings if f.rule != "not-tried" or (f.file, f.line) not in banned]
-        return (f for f in found if f.rule != "not-understood" or f.file not in told)
+        self.findings += (f for f in found if f.rule != "not-understood" or f.file not in told)
 
     @contextmanager
     def _timed(self, part: str) -> Iterator[None]:

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 from operations.errors import MigrationFilesError
-from operations.validation.folders import MOST_BYTES, MOST_FILES, Tree
+from operations.validation.folders import MOST_BYTES, MOST_FILES, MOST_TOGETHER, Tree
 
 
 def read_folder(path: Path, within: Path | None = None) -> Tree:
@@ -35,7 +35,7 @@ def _read(root: Path) -> Tree:
     files: dict[str, bytes] = {}
     links: list[str] = []
     too_large: dict[str, int] = {}
-    unread, directories = 0, set()
+    unread, total, directories = 0, 0, set()
     for parent, below, names in os.walk(root):
         for name in (*below, *names):
             full = os.path.join(parent, name)  # noqa: PTH118 - a name may be no valid text
@@ -46,12 +46,13 @@ def _read(root: Path) -> Tree:
                     directories.add(relative)
             elif not stat.S_ISREG(status.st_mode):
                 links.append(relative)
-            elif status.st_size > MOST_BYTES:
+            elif status.st_size > MOST_BYTES or total + status.st_size > MOST_TOGETHER:
                 too_large[relative] = status.st_size
             elif len(files) >= MOST_FILES:
                 unread += 1
             else:
                 files[relative] = _content(full)
+                total += status.st_size
     return Tree(files, frozenset(directories), tuple(links), too_large, unread)
 
 

@@ -23,8 +23,9 @@ from operations.secret import Secret
 SUPERUSER = "locktender"
 MIGRATOR = "postgres"
 """No superuser, but called as the owner is at most of those who host PostgreSQL, for scripts that name it."""
-ROLE_OPTIONS = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
-MEMORY = 4 << 30
+ROLE_OPTIONS = "LOGIN VALID UNTIL 'infinity' NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
+MEMORY = 1 << 30
+"""Bytes of address space of each process: of a value, too, that it would send us."""
 DISK = 4 << 30
 """Bytes of the server's whole directory."""
 KEPT = 4
@@ -87,8 +88,13 @@ class _Trial:
         """One that was called so before is dropped."""
         with self._server.session(purpose="validate") as session:
             self._drop(session, name)
+            if template:
+                self._close(session, template)
             copied = f" TEMPLATE {self._called(template)}" if template else ""
             session.execute(f"CREATE DATABASE {self._called(name)}{copied}{self._owner}")
+
+    def _close(self, session: PostgresSession, name: str) -> None:
+        """From now on it is only copied."""
 
     def keep(self, reached: int) -> None:
         """Nowhere."""
@@ -152,6 +158,10 @@ class _OwnServer(_Trial):
             )
         with _database(self._process.url(name, MIGRATOR, word)).session(purpose="validate") as session:
             yield session
+
+    def _close(self, session: PostgresSession, name: str) -> None:
+        """No script shall drop or rename it, as its owner could."""
+        session.execute(f"ALTER DATABASE {self._called(name)} OWNER TO {SUPERUSER}")
 
     def keep(self, reached: int) -> None:
         """Beside the others, under a name that a crash does not leave half-made."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Literal
 
 from operations.migrations.script import place
 from operations.rules.model import Finding, Severity
 
 FailOn = Literal["error", "warning", "never"]
+LONGEST = 2_000
+"""Characters of a message."""
 ORDER: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
 
 
@@ -26,9 +29,14 @@ def at(
     return Finding(rule, severity, file, where.line, where.column, message, help, end_line=last)
 
 
+def cut(text: str) -> str:
+    """What a script says in an error may be as long as it likes."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
+
+
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """By file and place, each once; within a place the gravest first."""
-    unique = dict.fromkeys(findings)
+    """By file and place, each once and of bearable length; within a place the gravest first."""
+    unique = dict.fromkeys(replace(f, message=cut(f.message), help=cut(f.help)) for f in findings)
     return tuple(sorted(unique, key=lambda f: (f.file, f.line, f.column, ORDER[f.severity], f.rule)))
 
 

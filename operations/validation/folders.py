@@ -11,6 +11,7 @@ from operations.migrations.prisma_folder import DOWN, LOCK, SCRIPT, accepted_che
 
 MOST_BYTES = 32_000_000
 """Of one file; a larger one is not read."""
+MOST_TOGETHER = 256_000_000
 MOST_FILES = 20_000
 """In a folder; more are not read."""
 

@@ -124,7 +124,10 @@ class Replay:
         began = time.monotonic()
         self._send(batch)
         seconds = time.monotonic() - began
-        after = touched(self.session)
+        try:
+            after = touched(self.session)
+        except StatementFailed as error:  # a script can change what a session understands
+            raise ScriptFailed(error, batch[0].start, batch[-1].end) from error
         self.runs.append(self._run(batch, seconds, effects(batch[0].kind, before, after, self._known)))
         return after
 
