@@ -77,10 +77,15 @@ def name_of(relation: Node, default: str) -> Name:
 
 
 def _never_null(expression: Node) -> Iterator[str]:
-    kind = type(expression).__name__
-    if kind == "NullTest" and expression.nulltesttype.name == "IS_NOT_NULL":
-        if type(expression.arg).__name__ == "ColumnRef" and hasattr(expression.arg.fields[-1], "sval"):
-            yield expression.arg.fields[-1].sval
-    elif kind == "BoolExpr" and expression.boolop.name == "AND_EXPR":
-        for part in expression.args:
-            yield from _never_null(part)
+    left = [expression]
+    while left:
+        item = left.pop()
+        kind = type(item).__name__
+        if kind == "BoolExpr" and item.boolop.name == "AND_EXPR":
+            left += item.args
+        elif kind == "NullTest" and item.nulltesttype.name == "IS_NOT_NULL" and _is_column(item.arg):
+            yield item.arg.fields[-1].sval
+
+
+def _is_column(node: Node) -> bool:
+    return type(node).__name__ == "ColumnRef" and hasattr(node.fields[-1], "sval")
