@@ -55,6 +55,14 @@ class Desk:
             self._ledger = wiring.ledger(os.environ)
         return self._ledger
 
+    def reporter(self, secrets: tuple[Secret, ...] = ()) -> Reporter:
+        """Progress for a verb that needs no environment."""
+        from cli.progress import Reporter
+
+        self.secrets = secrets
+        self._reporter = Reporter(quiet=self.options.quiet, color=self.color, secrets=secrets)
+        return self._reporter
+
     def confirm(self, context: Context, what: str, word: str | None = None) -> None:
         """Ask whether something live may be replaced or removed; ``word`` must be typed where one is given.
 

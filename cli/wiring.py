@@ -27,6 +27,8 @@ from operations.settings_paths import migrations_on_server
 if TYPE_CHECKING:
     from operations.adapters.throwaway import ThrowawayServer
     from operations.approvals.people import Directory
+    from operations.validation.folders import Tree
+    from operations.validation.trial import Trials
 
 DEFAULT_FILE = "locktender.toml"
 DEFAULT_MIGRATIONS = "prisma/migrations"
@@ -232,6 +234,52 @@ def throwaway_server() -> ThrowawayServer:
     from operations.adapters.throwaway import ThrowawayServer
 
     return ThrowawayServer()
+
+
+def validation_folder(options: Options) -> str:
+    """Where the migrations to be validated lie: a configuration file is asked for nothing but that."""
+    path = options.config or (DEFAULT_FILE if Path(DEFAULT_FILE).exists() else None)
+    if path and "migrations" not in options.typed:
+        from operations.settings_file import load_without_secrets
+
+        return load_without_secrets(Path(path), options.env).migrations
+    return str(Path(options.migrations or DEFAULT_MIGRATIONS).absolute())
+
+
+def read_folder(path: str) -> Tree:
+    """A migrations folder that nobody vouches for."""
+    from operations.adapters.folder import read_folder
+
+    return read_folder(Path(path))
+
+
+def trials(shadow_url: Secret | None, cache: str | None) -> Trials:
+    """Where migrations are tried out."""
+    from operations.adapters.trials import NamedServer, OwnServer
+
+    if shadow_url:
+        from operations.adapters.postgres import PostgresDatabase
+
+        return NamedServer(PostgresDatabase(parse_database_url(shadow_url)))
+    return OwnServer(Path(cache) if cache else None)
+
+
+def local_host() -> LocalHost:
+    """This machine, and nothing else."""
+    return LocalHost()
+
+
+def clock() -> SystemClock:
+    """The system's."""
+    return SystemClock()
+
+
+def url_secrets(url: Secret) -> Iterator[Secret]:
+    """Texts of a database URL that no output may hold."""
+    yield url
+    password = parse_database_url(url).password
+    if password:
+        yield password
 
 
 def _without_password(url: str) -> str:
