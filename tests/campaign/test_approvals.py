@@ -56,7 +56,7 @@ def behind(lines: int) -> Moment:
 def test_a_worker_killed_at_any_step_of_a_restore_never_leads_to_two(
     server18: Server, context_of: Callable[..., Context], tmp_path: Path
 ) -> None:
-    moments = {"before it begins": lambda case: True, "as it begins": running}
+    moments = {"before it begins": lambda _: True, "as it begins": running}
     moments |= {f"line {number}": behind(number) for number in range(1, LINES + 1)}
     chosen = list(moments)[:: max(1, len(moments) // count(len(moments)))]
     ended = {}
