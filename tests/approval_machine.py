@@ -95,15 +95,17 @@ class Machine(RuleBasedStateMachine):
         self.books[made.id] = Book(HUMANS[who], (self.approvers, self.required))
         return made.id
 
-    @rule(target=requests, who=ACCOUNTS)
-    def somebody_asks_and_all_agree(self, who: str) -> Any:
-        """The way it should go, up to where it may begin."""
+    @rule(target=requests, who=ACCOUNTS, at_once=st.booleans())
+    def somebody_asks_and_all_agree(self, who: str, at_once: bool) -> Any:
+        """The way it should go, up to where it may begin, or further."""
         id = self.somebody_asks(who)
         if not isinstance(id, str):
             return multiple()
         self.a_worker_plans_it(id)
         for account in ("UADA2", "UBOB", "UCY"):
             self.somebody_clicks(id, account, agrees=True, old=False)
+        if at_once:
+            self.a_job_for_it_arrives(id)
         return id
 
     @rule(id=requests)
@@ -180,6 +182,11 @@ class Machine(RuleBasedStateMachine):
     def somebody_lifts_the_freeze(self, who: str) -> None:
         if self.tried(lambda: unfreeze(self.door, Account("slack", who))):
             self.frozen = False
+
+    @rule(id=requests)
+    def the_same_job_arrives_twice(self, id: str) -> None:
+        for _ in range(2):
+            self.a_job_for_it_arrives(id)
 
     @rule(id=requests)
     def a_job_for_it_arrives(self, id: str) -> None:
