@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +107,12 @@ def _validated(data: Mapping[str, Any], path: Path, environ: Mapping[str, str] |
     problems = [(("environments", name, *key), told) for name, e in environments.items() for key, told in misplaced(e)]
     if environ is not None:
         problems += _unusable_urls(environments)
-    placed = {name: located(environment, path.absolute().parent) for name, environment in environments.items()}
+    placed = {
+        name: replace(
+            located(environment, path.absolute().parent), rules={**found.get("rules", {}), **environment.rules}
+        )
+        for name, environment in environments.items()
+    }
     return {**found, "environments": placed}, problems
 
 

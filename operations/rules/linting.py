@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 
 from operations.rules.allowing import Allowance, allowances, complaints
 from operations.rules.changes import advance
-from operations.rules.model import Context, Finding, Found, Level, Rule
+from operations.rules.model import Context, Finding, Found, Rule
 from operations.rules.places import command_start
 from operations.rules.registry import RULES
 from operations.rules.schema import Name, Schema
 from operations.rules.shapes import index_columns, name_of
 from operations.rules.source import Source, read_source
 from operations.rules.state import Columns, State
+from operations.settings import Level
 
 __all__ = ["Source", "lint", "read_source"]
 

@@ -10,10 +10,9 @@ from operations.migrations.statement import Parsed, Statement
 from operations.rules.schema import Name
 from operations.rules.source import Source
 from operations.rules.state import Columns, State
+from operations.settings import Level
 
 Severity = Literal["error", "warning", "note"]
-Level = Literal["error", "warning", "note", "off"]
-"""What a rule can be set to."""
 
 
 @dataclass(frozen=True)
