@@ -43,8 +43,8 @@ A comment switches rules off for one statement: right before it, within it, or b
 why, and is itself a finding once it is of no use:
 
 ```sql
--- locktender: allow ban-drop-table, ban-drop-cascade because release 12 was the last one to use it
-DROP TABLE "Post" CASCADE;
+-- locktender: allow ban-drop-column, ban-drop-cascade because release 12 was the last one to use it
+ALTER TABLE "Post" DROP COLUMN "body" CASCADE;
 ```
 
 | rule | by default | problem |
