@@ -17,5 +17,6 @@ class Kept:
     @contextmanager
     def open(self, landed: Sequence[str]) -> Iterator[Any]:
         self._trial.ready = len(landed) - 1 if self._landed == list(landed) else None
+        self._trial.troubles = ()
         self._landed = list(landed)
         yield self._trial

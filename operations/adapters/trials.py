@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -13,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from operations.adapters import extensions
 from operations.adapters.postgres import PostgresDatabase, PostgresSession
 from operations.adapters.throwaway import FAST, ThrowawayServer
 from operations.database_url import parse_database_url
@@ -71,6 +73,7 @@ class _Trial:
     throwaway: bool
     stopped: str | None = None
     ready: int | None = None
+    troubles: tuple[str, ...] = ()
 
     def __init__(self, server: PostgresDatabase, prefix: str) -> None:
         self._server, self._prefix = server, prefix
@@ -96,7 +99,7 @@ class _Trial:
     def _close(self, session: PostgresSession, name: str) -> None:
         """From now on it is only copied."""
 
-    def keep(self, reached: int) -> None:
+    def keep(self, reached: int, troubles: Sequence[str]) -> None:
         """Nowhere."""
 
     _owner = ""
@@ -147,6 +150,15 @@ class _OwnServer(_Trial):
         self._process, self._cache, self._landed, self.ready = process, cache, landed, ready
         self._directory = process.directory
 
+    def offer_extensions(self) -> None:
+        """Those that are harmless, to everyone."""
+        if self._major < extensions.SINCE:
+            return
+        path = extensions.prepare(self._process.binaries.parent / "share", self._process.directory / "offered")
+        with self._server.session(purpose="validate") as session:
+            session.execute(f"ALTER SYSTEM SET extension_control_path = {literal(path)}")
+            session.rows("SELECT pg_reload_conf()")
+
     @contextmanager
     def session(self, name: str) -> Iterator[PostgresSession]:
         """With the role as it was, whatever a script has made of it."""
@@ -163,7 +175,7 @@ class _OwnServer(_Trial):
         """No script shall drop or rename it, as its owner could."""
         session.execute(f"ALTER DATABASE {self._called(name)} OWNER TO {SUPERUSER}")
 
-    def keep(self, reached: int) -> None:
+    def keep(self, reached: int, troubles: Sequence[str]) -> None:
         """Beside the others, under a name that a crash does not leave half-made."""
         if self._cache is None:
             return
@@ -174,6 +186,7 @@ class _OwnServer(_Trial):
         begun = self._cache / f"{uuid.uuid4().hex}.tmp"
         begun.mkdir(mode=0o700)
         self._process.put_by(begun / "data")
+        (begun / "troubles").write_text(json.dumps(list(troubles)))
         _write_private(begun / "password", self._process.password.reveal())
         with suppress(OSError):  # somebody else was quicker
             begun.rename(target)
@@ -231,8 +244,11 @@ class OwnServer:
             process.cluster, process.password = kept / "data", Secret((kept / "password").read_text())
         with process:
             trial = _OwnServer(process, self.cache, landed, ready)
-            if not found:
+            if found:
+                trial.troubles = tuple(json.loads((found[1] / "troubles").read_text()))
+            else:
                 _make_roles(process)
+            trial.offer_extensions()
             trial._begin()
             try:
                 yield trial

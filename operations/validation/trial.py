@@ -48,7 +48,12 @@ class Trial(Protocol):
         """As the role that migrations run as: it owns the database, and is no superuser on a server of our own."""
         ...
 
-    def keep(self, reached: int) -> None:
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """What of those could not be applied, as ``keep`` was told."""
+        ...
+
+    def keep(self, reached: int, troubles: Sequence[str]) -> None:
         """Put ``base``, which holds the first ``reached`` landed migrations, by for the next time, where there is room.
 
         All sessions must be closed.
