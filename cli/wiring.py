@@ -19,19 +19,21 @@ from operations.adapters.processes import LocalProcesses
 from operations.context import Context
 from operations.database_url import parse_database_url
 from operations.errors import UsageError
-from operations.ports import Database, Files, Host, Http, Report
+from operations.ports import Database, Files, Host, Http, Ledger, Report
 from operations.secret import Secret
 from operations.settings import Environment, Server
 from operations.settings_paths import migrations_on_server
 
 if TYPE_CHECKING:
     from operations.adapters.throwaway import ThrowawayServer
+    from operations.approvals.people import Directory
     from operations.validation.folders import Tree
     from operations.validation.trial import Trials
 
 DEFAULT_FILE = "locktender.toml"
 DEFAULT_MIGRATIONS = "prisma/migrations"
 LOCAL = "local"
+LEDGER = "LOCKTENDER_LEDGER_URL"
 DIRECT = ("database_url", "migrations", "backup_dir")
 """What stands in for a configuration file."""
 KEY_LINE = 16
@@ -170,10 +172,17 @@ def command_prefix(options: Options) -> str:
 
 def secrets_of(chosen: Environment) -> Iterator[Secret]:
     """Texts that no output may hold: the URL, its password unless that is a word which shows up anyway, the SSH key."""
-    yield chosen.database_url
     if chosen.server:
         yield from _of_key(chosen.server)
-    parameters = parse_database_url(chosen.database_url)
+    yield from secrets_of_url(chosen.database_url)
+
+
+def secrets_of_url(url: Secret) -> Iterator[Secret]:
+    """The whole of a URL, and its password unless that is a word which shows up anyway."""
+    if not url:
+        return
+    yield url
+    parameters = parse_database_url(url)
     target, password = parameters.target, parameters.password
     if password and password.reveal() not in f"{target} {target.user} {target.schema} postgresql":
         yield password
@@ -186,6 +195,31 @@ def _of_key(server: Server) -> Iterator[Secret]:
     yield from (Secret(line.strip()) for line in lines if len(line.strip()) >= KEY_LINE and "-----" not in line)
     if server.passphrase:
         yield server.passphrase
+
+
+def ledger(environ: Mapping[str, str]) -> Ledger:
+    """The ledger, with its tables. Raises ``UsageError`` where nothing says where it is, as connecting does."""
+    url = environ.get(LEDGER)
+    if not url:
+        raise UsageError(
+            f"{LEDGER} does not say where the ledger is.",
+            hint="Set it to the URL of its PostgreSQL database: postgresql://user:password@host/database",
+        )
+    from operations.adapters.ledger import PostgresLedger
+
+    return PostgresLedger(parse_database_url(Secret(url)), connections=2).open()
+
+
+def directory(options: Options) -> Directory:
+    """Who is who, as the configuration file says."""
+    from operations.approvals.people import Directory
+
+    path = options.config or (DEFAULT_FILE if Path(DEFAULT_FILE).exists() else None)
+    if path is None:
+        return Directory()
+    from operations.settings_file import load_people
+
+    return Directory(load_people(Path(path)))
 
 
 def database(url: Secret) -> Database:

@@ -46,11 +46,13 @@ SECTIONS = (
     ("[environments.NAME.server]", settings.Server),
     ("[environments.NAME.app]", settings.App),
     ("[environments.NAME.approvals.OPERATION]", settings.Approval),
+    ("[environments.NAME.break_glass]", settings.BreakGlass),
+    ("[environments.NAME.slack]", settings.Slack),
     ("[environments.NAME.alerts]", settings.Alerts),
     ("[people.NAME]", settings.Person),
 )
-NOT_YET = ("approvals", "alerts", "people")
-SECTIONS_OF_THEIR_OWN = ("backups", "server", "app", "approvals", "alerts")
+NOT_YET = ("alerts",)
+SECTIONS_OF_THEIR_OWN = ("backups", "server", "app", "approvals", "break_glass", "slack", "alerts")
 JSON = """
 With `--json` the last and only line of stdout is one object; progress stays on stderr:
 

@@ -300,6 +300,36 @@ class PoolerInBetween(Refused):
     code = "pooler"
 
 
+class NotAllowed(Refused):
+    """The policy does not let this person do that, or lets nobody."""
+
+    code = "not_allowed"
+
+
+class ApprovalMissing(Refused):
+    """It needs an approval that it does not have: none was given in time, or it was denied or voided."""
+
+    code = "approval_missing"
+
+
+class RequestChanged(Refused):
+    """The request is no longer what or where it was when it was shown: decided, ended, amended, expired."""
+
+    code = "request_changed"
+
+
+class Frozen(Refused):
+    """The environment is frozen: nothing that changes it may begin."""
+
+    code = "frozen"
+
+
+class RateLimited(Refused):
+    """The same person has asked for too much in too short a time."""
+
+    code = "rate_limited"
+
+
 class DataWouldBeLost(NeedsAttention):
     """Going back would leave behind rows that were written since."""
 

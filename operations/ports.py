@@ -6,7 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from operations.approvals.change import Decide, NewRequest, Swept
+    from operations.approvals.model import AuditEntry, Freeze, Message, Person, Request
 
 Row = tuple[Any, ...]
 
@@ -272,4 +276,104 @@ class Processes(Protocol):
 
     def alive(self, identity: str) -> bool | None:
         """Whether that process still runs; ``None`` where it cannot be told from here (another machine)."""
+        ...
+
+
+class Ledger(Protocol):
+    """Requests, votes, freezes and the audit log, in a PostgreSQL of their own; and the queue of what is to be done.
+
+    Several processes and threads may use it at once. Every method raises ``DatabaseUnreachable``, ``ConnectionLost``,
+    ``StatementFailed``; what changes something is one commit with its entries in the audit log and its job, and can be
+    tried again after either: the second time it finds that it has happened, or does it.
+    """
+
+    def now(self) -> float:
+        """The database's clock, in seconds since the epoch."""
+        ...
+
+    def create(self, new: NewRequest, *, per_hour: int | None = None) -> Request:
+        """Record a request. Raises ``RateLimited`` if that person has made ``per_hour`` of them within the hour."""
+        ...
+
+    def change(self, request_id: str, decide: Decide) -> Request:
+        """Let ``decide`` say what becomes of a request, and do that.
+
+        Raises ``NotFound``; ``RequestChanged`` if what it says is not possible (any more); whatever ``decide`` raises.
+        """
+        ...
+
+    def beat(self, request_id: str, token: int, progress: str | None = None) -> bool:
+        """A sign of life of who runs it, with how far it is; False if it does not run it any more."""
+        ...
+
+    def request(self, request_id: str) -> Request:
+        """One request with its votes. Raises ``NotFound``."""
+        ...
+
+    def open_requests(self, environment: str | None = None) -> tuple[Request, ...]:
+        """All that have not ended, the oldest first; with break-glass requests that nobody has reviewed yet."""
+        ...
+
+    def history(self, environment: str | None = None, limit: int = 20) -> tuple[Request, ...]:
+        """The newest requests, whatever their state, newest first."""
+        ...
+
+    def typical_seconds(self, environment: str, operation: str) -> float | None:
+        """The median of how long it took when it went well, of the latest twenty; ``None``: never yet."""
+        ...
+
+    def freeze(self, freeze: Freeze) -> Freeze:
+        """Freeze an environment, in place of the freeze that there may be; ``since`` is set by the database."""
+        ...
+
+    def unfreeze(self, environment: str, by: Person, reason: str) -> Freeze | None:
+        """Lift the freeze; returns the one there was, ``None`` if there was none."""
+        ...
+
+    def frozen(self, environment: str) -> Freeze | None:
+        """The freeze that stands now."""
+        ...
+
+    def show_in(self, request_id: str, kind: str, channel: str, ts: str | None = None, shown: int = 0) -> Message:
+        """Record that a message is to show a request, or where one does already; once per kind and channel."""
+        ...
+
+    def messages(self, request_id: str) -> tuple[Message, ...]:
+        """All that show a request."""
+        ...
+
+    def stale_messages(self, limit: int = 20, lease: float = 30.0) -> tuple[Message, ...]:
+        """Messages that show less than the truth. Nobody else is given the same ones for ``lease`` seconds."""
+        ...
+
+    def message_shown(self, message_id: int, ts: str | None, revision: int) -> None:
+        """A message shows that revision now, and is where ``ts`` says; a ``None`` forgets where it was."""
+        ...
+
+    def first_seen(self, signature: str) -> bool:
+        """Whether this (a digest of a signed request, in hex) comes for the first time in 15 minutes at least."""
+        ...
+
+    def note(self, event: str, by: Person | None, **facts: Any) -> AuditEntry:
+        """An entry in the audit log that belongs to no request: a refusal, say."""
+        ...
+
+    def audit(self, after: int = 0, limit: int = 1000, request_id: str | None = None) -> tuple[AuditEntry, ...]:
+        """Entries of the audit log in their order, from the one behind number ``after``."""
+        ...
+
+    def audit_latest(self, after: int, limit: int, request_id: str | None = None) -> tuple[AuditEntry, ...]:
+        """The latest ``limit`` entries behind number ``after``, in their order."""
+        ...
+
+    def standing(self) -> Mapping[str, str]:
+        """The state of every request, by its id, for comparing with the audit log."""
+        ...
+
+    def sweep(self, lost_after: float = 90.0) -> Swept:
+        """End what has expired, give up runs without a sign of life for ``lost_after`` seconds, requeue lost jobs."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections."""
         ...

@@ -21,7 +21,7 @@ Positive = Annotated[int, "positive"]
 """At least 1; a plain ``int`` is at least 0."""
 OneOrMany = Annotated[tuple[str, ...], "one or many"]
 """A text or a list of texts."""
-APPROVABLE = ("deploy", "apply", "rollback", "restore", "resolve", "backup", "freeze", "unfreeze")
+APPROVABLE = ("deploy", "apply", "rollback", "restore", "resolve", "backup", "verify", "freeze", "unfreeze")
 """Operations that a policy may be written for."""
 
 
@@ -111,16 +111,42 @@ class App:
 
 @dataclass(frozen=True)
 class Approval:
-    """Who may ask for an operation and who may allow it; Slack ids."""
+    """Who may ask for an operation and who may allow it: names in ``[people]``, Slack ids, ``github:…``."""
 
-    approvers: tuple[str, ...]
-    """Who may allow it."""
-    requesters: tuple[str, ...] = ()
-    """Empty: any full member of the workspace."""
-    required: Positive = 1
-    """How many must agree."""
+    approvers: OneOrMany = ()
+    """Who may allow it. Nobody allows what they asked for themselves."""
+    requesters: OneOrMany = ()
+    """Who may ask for it; empty: any full member of the workspace."""
+    required: int = 1
+    """How many must agree; 0: nobody has to."""
     expires: Seconds = 1800.0
-    """An unanswered request is void after this."""
+    """A request without an answer is void after this, and so is an approved one that has not begun."""
+    reason: bool = True
+    """Whether a reason must be given."""
+
+
+@dataclass(frozen=True)
+class BreakGlass:
+    """Who may act without the usual approvals in an emergency: told to everybody, and reviewed afterwards."""
+
+    members: OneOrMany
+    """As in ``approvals``."""
+    operations: tuple[Literal["deploy", "apply", "rollback", "restore", "resolve"], ...] = ("rollback", "restore")
+    """What they may have done so."""
+    required: int = 0
+    """How many other members must agree."""
+    expires: Seconds = 900.0
+    """As in ``approvals``."""
+
+
+@dataclass(frozen=True)
+class Slack:
+    """From where in Slack an environment may be operated on."""
+
+    channels: OneOrMany = ()
+    """Channel ids; requests are shown in the first one. Empty: any channel the bot is in."""
+    teams: OneOrMany = ()
+    """Workspace or Enterprise ids. Empty: the one that the bot is installed in."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +206,12 @@ class Environment:
     """Absent: the database alone is deployed."""
     approvals: Mapping[str, Approval] = field(default_factory=dict)
     """Policies by the name of the operation, one of ``APPROVABLE``."""
+    break_glass: BreakGlass | None = None
+    """Absent: there is no way past the approvals."""
+    requests_per_hour: Positive = 30
+    """How many requests one person may make."""
+    slack: Slack = field(default_factory=Slack)
+    """From where in Slack."""
     alerts: Alerts = field(default_factory=Alerts)
     """Where news goes."""
 

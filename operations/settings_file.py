@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from operations.approvals.people import problems as people_problems
 from operations.database_url import parse_database_url, refuse_what_cannot_be_forwarded
 from operations.errors import ConfigurationError
-from operations.settings import Environment, Settings
+from operations.settings import Environment, Person, Settings
 from operations.settings_paths import located, misplaced
 from operations.toml_lines import key_lines, line_of
 
@@ -40,10 +41,19 @@ def load_environment(path: Path, name: str | None, environ: Mapping[str, str]) -
     every = _section(data, "environments")
     rest = {key: value for key, value in every.items() if key != chosen}
     found, problems = _validated({**data, "environments": {chosen: every[chosen]}}, path, environ)
-    problems += _validated({"environments": rest}, path, None)[1]
+    of_the_rest = _validated({**data, "environments": rest}, path, None)[1]
+    problems += [problem for problem in of_the_rest if problem not in problems]
     _refuse(path, text, problems)
     environment: Environment = found["environments"][chosen]
     return environment
+
+
+def load_people(path: Path) -> tuple[Person, ...]:
+    """Who is who; of the environments only the shape is looked at. Raises ``ConfigurationError``."""
+    text, data = _parsed(path)
+    found, problems = _validated(data, path, None)
+    _refuse(path, text, problems)
+    return tuple(found.get("people", {}).values())
 
 
 def load_without_secrets(path: Path, name: str | None) -> Environment:
@@ -115,7 +125,9 @@ def _validated(data: Mapping[str, Any], path: Path, environ: Mapping[str, str] |
     except ValidationError as error:
         return {}, problems_of(error)
     environments: dict[str, Environment] = found["environments"]
+    people = tuple(found.get("people", {}).values())
     problems = [(("environments", name, *key), told) for name, e in environments.items() for key, told in misplaced(e)]
+    problems += people_problems(environments.values(), people)
     if environ is not None:
         problems += _unusable_urls(environments)
     placed = {name: located(environment, path.absolute().parent) for name, environment in environments.items()}

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic_core import PydanticCustomError, SchemaValidator, ValidationError, core_schema
 from pydantic_core.core_schema import CoreSchema, ValidationInfo
 
+from operations.approvals.people import SLACK_GROUP
 from operations.secret import Secret
 from operations.settings import APPROVABLE, App, Approval, Backups, Environment, Person
 
@@ -207,7 +208,10 @@ def _keeps_something(made: object) -> None:
 
 
 def _can_be_approved(made: object) -> None:
-    if isinstance(made, Approval) and made.required > len(set(made.approvers)):
+    if not isinstance(made, Approval):
+        return
+    groups = any(SLACK_GROUP.fullmatch(entry) for entry in made.approvers)
+    if not groups and made.required > len(set(made.approvers)):
         raise _invalid(f"requires {made.required} approvals, but names {len(set(made.approvers))} approvers")
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from operations import settings as model
 from operations.errors import ConfigurationError, ExitCode
-from operations.settings import Approval, Backups, Environment
+from operations.settings import Approval, Backups, BreakGlass, Environment, Slack
 from operations.settings_file import load, load_environment
 from operations.settings_schema import seconds, section_fields, size
 from operations.toml_lines import key_lines, line_of
@@ -81,7 +81,9 @@ def test_the_example_is_valid_and_what_it_calls_defaults_are_the_defaults(tmp_pa
         "restore": Approval(approvers=("U0BBBB", "U0CCCC"), requesters=("U0AAAA",), required=1, expires=1800.0)
     }
     own = {"name", "database_url", "migrations", "backup_dir", "client_bin", "transactions", "backups"}
-    own |= {"server", "app", "approvals", "alerts"}
+    own |= {"server", "app", "approvals", "break_glass", "slack", "alerts"}
+    assert environment.break_glass == BreakGlass(("U0BBBB", "U0CCCC"))
+    assert environment.slack == Slack(("C0OPS",), ("T0TEAM",))
     for field in fields(Environment):
         assert field.name in own or getattr(environment, field.name) == field.default, field.name
     for field in fields(Backups):

@@ -120,7 +120,7 @@ class PostgresDatabase:
         try:
             connection = psycopg.connect(autocommit=True, prepare_threshold=None, **keywords)  # type: ignore[arg-type]
         except psycopg.Error as error:
-            raise _connect_error(error, self._where(), target.user, database or target.database) from None
+            raise connect_error(error, self._where(), target.user, database or target.database) from None
         return PostgresSession(connection, schema=target.schema if database in (None, target.database) else None)
 
     def ping(self, timeout: float) -> None:
@@ -333,7 +333,8 @@ def _shut(descriptor: int) -> None:
         line.shutdown(socket.SHUT_RDWR)
 
 
-def _connect_error(error: psycopg.Error, where: str, user: str, database: str) -> LocktenderError:
+def connect_error(error: psycopg.Error, where: str, user: str, database: str) -> LocktenderError:
+    """Why there is no connection, as one of our errors."""
     # libpq never repeats a password, and gets it as a keyword, not inside a string that it could quote.
     text = str(error).strip()
     sqlstate = error.sqlstate or _sqlstate_in(text)

@@ -17,7 +17,7 @@ def look(context: Context) -> Iterator[Check]:
             "configuration",
             "warn",
             f"not looked at yet: {', '.join(idle)}",
-            "This version can neither send alerts nor ask for approvals.",
+            "This version cannot send alerts.",
             "Ask and tell people by other means until then.",
         )
     else:

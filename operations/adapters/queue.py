@@ -1,0 +1,72 @@
+"""The queue: procrastinate, with its jobs in the ledger's own database.
+
+A job is deferred on the connection of the ledger's transaction (``connection=``), so it is there exactly if the
+approval is. It carries nothing but a request's id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import psycopg
+from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
+
+from operations.adapters.ledger_schema import SETTINGS
+from operations.approvals.change import Job
+from operations.approvals.model import Request
+
+QUEUE = "locktender"
+TASKS: tuple[Job, ...] = ("plan", "execute", "look")
+Handlers = Mapping[Job, Callable[[str], None]]
+"""What to do with a request's id; each deals with its own errors, and may be called again for the same one."""
+
+
+def task_name(job: Job) -> str:
+    """As it stands in the queue's table."""
+    return f"locktender.{job}"
+
+
+def defer(connection: psycopg.Connection[Any], job: Job, request: Request) -> None:
+    """Put a job into the queue, in the connection's transaction; of an environment, one is executed at a time."""
+    lock = f"environment {request.environment}" if job == "execute" else None
+    task = _DEFERRING.configure_task(task_name(job), queue=QUEUE, lock=lock, connection=connection)
+    task.defer(request_id=request.id)
+
+
+_DEFERRING = App(connector=SyncPsycopgConnector())
+"""Never opened: it only writes on connections that it is given."""
+
+
+async def _configured(connection: psycopg.AsyncConnection[Any]) -> None:
+    for setting in SETTINGS:
+        await connection.execute(setting.encode())
+
+
+class Worker:
+    """Takes jobs one after the other until it is told to stop."""
+
+    def __init__(self, keywords: Mapping[str, Any], handlers: Handlers, concurrency: int = 1) -> None:
+        connector = PsycopgConnector(
+            kwargs=dict(keywords), configure=_configured, min_size=1, max_size=concurrency + 3, timeout=15.0
+        )
+        self._app = App(connector=connector)
+        self._concurrency = concurrency
+        for job, handle in handlers.items():
+            self._register(job, handle)
+
+    def _register(self, job: Job, handle: Callable[[str], None]) -> None:
+        @self._app.task(name=task_name(job), queue=QUEUE)
+        def perform(request_id: str = "", **_ignored: Any) -> None:
+            handle(str(request_id))
+
+    def run(self, *, wait: bool = True) -> None:
+        """Until SIGTERM or SIGINT (then the job at work is finished first), or without ``wait`` until none is left."""
+        self._app.run_worker(
+            queues=[QUEUE],
+            concurrency=self._concurrency,
+            wait=wait,
+            delete_jobs="always",
+            install_signal_handlers=wait,
+            listen_notify=wait,
+        )

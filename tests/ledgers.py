@@ -1,0 +1,83 @@
+"""Ledgers for the tests, on databases of their own, with people and policies to ask and agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from operations.adapters.ledger import PostgresLedger
+from operations.approvals.change import NewRequest
+from operations.approvals.deciding import Rules
+from operations.approvals.model import Account, Person, Proposal
+from operations.approvals.people import Directory
+from operations.approvals.policy import policy_of
+from operations.database_url import parse_database_url
+from operations.secret import Secret
+from operations.settings import Approval, Environment
+from operations.settings import Person as Named
+
+PEOPLE = (
+    Named("ada", slack=("UADA", "UADA2"), github=("ada",)),
+    Named("bob", slack=("UBOB",), github=("bob",)),
+    Named("cy", slack=("UCY",)),
+)
+DIRECTORY = Directory(PEOPLE)
+
+
+def slack(id: str) -> Person:
+    return DIRECTORY.person(Account("slack", id))
+
+
+ADA, BOB, CY = slack("UADA"), slack("UBOB"), slack("UCY")
+
+
+def environment(required: int = 1, expires: float = 1800.0, **changes: Any) -> Environment:
+    approval = Approval(approvers=("ada", "UBOB", "UCY"), required=required, expires=expires)
+    made = Environment("production", Secret("postgresql://u:p@h/d"), "/m", "/b", approvals={"restore": approval})
+    return replace(made, **changes)
+
+
+def rules(of: Environment, operation: Any = "restore") -> Rules:
+    return Rules(policy_of(of, operation, DIRECTORY), DIRECTORY)
+
+
+def proposal(of: Environment, **changes: Any) -> Proposal:
+    made = Proposal(
+        operation="restore",
+        environment=of.name,
+        arguments={"backup": "B1"},
+        policy=rules(of).policy.version,
+        database="shop",
+        server="db:5432",
+        system_identifier="7",
+        migrations={"1_init": "aa"},
+        backup_id="B1",
+        backup_digest="bb",
+        plan="cc",
+        commit="dd",
+    )
+    return replace(made, **changes)
+
+
+def new(of: Environment, requester: Person = ADA, **changes: Any) -> NewRequest:
+    made = NewRequest(
+        environment=of.name,
+        operation="restore",
+        arguments={"backup": "latest"},
+        requester=requester,
+        reason="rows are gone",
+        policy=rules(of).policy,
+        proposal=proposal(of),
+    )
+    return replace(made, **changes)
+
+
+@contextmanager
+def opened(url: Secret, **settings: Any) -> Iterator[PostgresLedger]:
+    ledger = PostgresLedger(parse_database_url(url), **settings).open()
+    try:
+        yield ledger
+    finally:
+        ledger.close()
