@@ -66,6 +66,6 @@ def _folder(target: Path, names: list[str]) -> Path:
     return target
 
 
-_WORDS = """Whole processes of `locktender validate --base-migrations`, start-up included, on the first migrations of one
+_WORDS = """Whole processes of `locktender validate --base-migrations`, start-up included, on the first migrations of a
 history: throwaway server, base, locks of every statement, lint, proof of the way back with rows in the tables. With
-`--cache` the data directory of the base is kept; on the next pull request after a merge, one migration is missing there."""
+`--cache` the data directory of the base is kept; on the pull request after a merge, one migration is missing there."""

@@ -18,7 +18,7 @@ from operations.validation.diagram import diagram
 from operations.validation.findings import FailOn, in_order, of_file, passes
 from operations.validation.folders import Entry, Folder
 from operations.validation.model import Changes, Validation
-from operations.validation.proving import Proven, prove
+from operations.validation.proving import PROOF, Proven, prove
 from operations.validation.reading import Source, read_source
 from operations.validation.schema_changes import schema_changes
 from operations.validation.trial import Trial, Trials, chain
@@ -113,8 +113,10 @@ class _Validating:
         self.notes += base.troubles[:5]
         trial.limit(question.seconds)
         with self._timed("apply"):
-            trial.create(WORK, BASE)
-            with trial.session(WORK) as session:
+            trial.create(PROOF, BASE)  # before anything new has run
+            if not trial.spare:
+                trial.create(WORK, BASE)
+            with trial.session(BASE if trial.spare else WORK) as session:
                 tried = try_out(session, sources, trial.throwaway, bool(base.troubles), question.report)
         with self._timed("proof"):
             try:

@@ -12,6 +12,7 @@ class Kept:
 
     def __init__(self, trial: Any) -> None:
         self._trial = trial
+        self._trial.spare = False
         self._landed: list[str] = []
 
     @contextmanager

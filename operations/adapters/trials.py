@@ -71,6 +71,7 @@ class _Trial:
     """What both kinds share; ``server`` connects to any database as whoever may create databases."""
 
     throwaway: bool
+    spare = True
     stopped: str | None = None
     ready: int | None = None
     troubles: tuple[str, ...] = ()
@@ -91,18 +92,11 @@ class _Trial:
         """One that was called so before is dropped."""
         with self._server.session(purpose="validate") as session:
             self._drop(session, name)
-            if template:
-                self._close(session, template)
             copied = f" TEMPLATE {self._called(template)}" if template else ""
-            session.execute(f"CREATE DATABASE {self._called(name)}{copied}{self._owner}")
-
-    def _close(self, session: PostgresSession, name: str) -> None:
-        """From now on it is only copied."""
+            session.execute(f"CREATE DATABASE {self._called(name)}{copied}")
 
     def keep(self, reached: int, troubles: Sequence[str]) -> None:
         """Nowhere."""
-
-    _owner = ""
 
     def _called(self, name: str) -> str:
         return identifier(self._prefix + name)
@@ -143,7 +137,6 @@ class _OwnServer(_Trial):
     """
 
     throwaway = True
-    _owner = f" OWNER {MIGRATOR}"
 
     def __init__(self, process: ThrowawayServer, cache: Path | None, landed: Sequence[str], ready: int | None) -> None:
         super().__init__(_database(process.url()), "")
@@ -161,19 +154,22 @@ class _OwnServer(_Trial):
 
     @contextmanager
     def session(self, name: str) -> Iterator[PostgresSession]:
-        """With the role as it was, whatever a script has made of it."""
-        word = Secret(secrets.token_urlsafe(12))
-        with self._server.session(purpose="validate") as session:
-            session.script(
-                f"ALTER ROLE {MIGRATOR} PASSWORD {literal(word.reveal())}; ALTER ROLE {MIGRATOR} {ROLE_OPTIONS};"
-                f" ALTER ROLE {MIGRATOR} RESET ALL"
-            )
-        with _database(self._process.url(name, MIGRATOR, word)).session(purpose="validate") as session:
-            yield session
+        """With the role as it was, whatever a script has made of it. Meanwhile it owns this database, and no other."""
+        word, owned = Secret(secrets.token_urlsafe(12)), f"ALTER DATABASE {self._called(name)} OWNER TO"
+        self._as_superuser(
+            f"ALTER ROLE {MIGRATOR} PASSWORD {literal(word.reveal())}; ALTER ROLE {MIGRATOR} {ROLE_OPTIONS};"
+            f" ALTER ROLE {MIGRATOR} RESET ALL; {owned} {MIGRATOR}"
+        )
+        try:
+            with _database(self._process.url(name, MIGRATOR, word)).session(purpose="validate") as session:
+                yield session
+        finally:
+            with suppress(LocktenderError):  # a server that was ended
+                self._as_superuser(f"{owned} {SUPERUSER}")
 
-    def _close(self, session: PostgresSession, name: str) -> None:
-        """No script shall drop or rename it, as its owner could."""
-        session.execute(f"ALTER DATABASE {self._called(name)} OWNER TO {SUPERUSER}")
+    def _as_superuser(self, script: str) -> None:
+        with self._server.session(purpose="validate") as session:
+            session.script(script)
 
     def keep(self, reached: int, troubles: Sequence[str]) -> None:
         """Beside the others, under a name that a crash does not leave half-made."""

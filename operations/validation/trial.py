@@ -36,12 +36,17 @@ class Trial(Protocol):
         """Why everything was ended, where a limit was reached."""
         ...
 
+    @property
+    def spare(self) -> bool:
+        """Whether ``base`` may be used up, as nobody needs it afterwards."""
+        ...
+
     def limit(self, seconds: float) -> None:
         """From now on; then all sessions are ended."""
         ...
 
     def create(self, name: str, template: str | None = None) -> None:
-        """A new database, empty or as ``template``, on which nobody may be connected. An old one of the name goes."""
+        """A new database, empty or as ``template``, to which nobody may be connected. An old one of the name goes."""
         ...
 
     def session(self, name: str) -> AbstractContextManager[Session]:
