@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import applying, backups, downtime, lint, memory, over_ssh
+from . import applying, backups, downtime, lint, memory, over_ssh, validating
 from .measure import NotMeasured
 from .report import page, when
 from .results import Measured, load, save
@@ -17,6 +17,7 @@ from .settings import Scope
 
 PARTS = {
     "applying": applying.sections,
+    "validating": validating.sections,
     "over_ssh": over_ssh.sections,
     "downtime": downtime.sections,
     "backups": backups.sections,
