@@ -68,15 +68,20 @@ class PostgresLedger:
     """A pool of connections to the ledger's database; the tables are made when it is opened."""
 
     def __init__(
-        self, parameters: ConnectionParameters, *, connections: int = CONNECTIONS, purpose: str = "ledger"
+        self,
+        parameters: ConnectionParameters,
+        *,
+        connections: int = CONNECTIONS,
+        patience: float = PATIENCE,
+        purpose: str = "ledger",
     ) -> None:
         self._parameters = parameters
         self._pool = psycopg_pool.ConnectionPool(
             kwargs=keywords_of(parameters, purpose),
             min_size=0,
             max_size=connections,
-            timeout=PATIENCE,
-            reconnect_timeout=PATIENCE,
+            timeout=patience,
+            reconnect_timeout=patience,
             configure=_configured,
             check=_refuse_closed,
             open=False,
