@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from operations.rules.places import COMMENTS, tokens
 from operations.rules.source import Source
 
-_SIGN = re.compile(r"locktender:", re.IGNORECASE)
+_SIGN = "locktender:"
 _ALLOW = re.compile(r"(?:--|/\*)\W*locktender:\s*(\w*)(.*)", re.IGNORECASE | re.DOTALL)
 _BECAUSE = re.compile(r"\bbecause\b", re.IGNORECASE)
 _BETWEEN = re.compile(r"[\s,]+")
@@ -32,7 +32,7 @@ Complaint = tuple[str, str, int]
 
 def allowances(source: Source) -> tuple[Allowance, ...]:
     """In the order of the text; strings that look like comments are none."""
-    if not source.parsed or not _SIGN.search(source.text):
+    if not source.parsed or _SIGN not in source.text.lower():
         return ()
     found = []
     for token in tokens(source.text):
