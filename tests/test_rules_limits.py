@@ -167,3 +167,33 @@ def test_a_whole_history_as_one_set_of_new_files_finds_nothing_about_its_own_tab
     assert rules.isdisjoint(
         of_tables | {"changing-column-type", "ban-drop-table", "ban-drop-column", "recreating-enum"}
     )
+
+
+def test_what_a_do_block_runs_is_looked_at_where_it_stands() -> None:
+    text = """DO $$
+DECLARE n int; -- DROP TABLE nothing;
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_class WHERE relname = 'é') THEN
+    ALTER TABLE "T" ADD CONSTRAINT x FOREIGN KEY (a) REFERENCES u (id);
+  ELSE
+    CREATE TABLE new (id int);
+    CREATE INDEX ON new (id);
+    n := 1;
+  END IF;
+  FOR n IN 1..3 LOOP
+    UPDATE "T" SET b = n::text;
+  END LOOP;
+  EXECUTE 'DROP TABLE "T"';
+END $$;
+CREATE INDEX ON new (id);
+"""
+    key, update = found(text, None)
+    assert (key.rule, key.line, key.column) == ("adding-foreign-key-constraint", 5, 5)
+    assert key.suggestion
+    assert all(line.startswith("    ") for line in key.suggestion.splitlines())
+    assert (update.rule, update.line, update.column) == ("whole-table-update", 12, 5)
+    allowed = "-- locktender: allow adding-foreign-key-constraint, whole-table-update because T is small\n" + text
+    assert found(allowed, None) == ()
+    assert found("DO LANGUAGE plpython3u $$ DROP TABLE x; $$", None)[0].rule == "ban-server-access"
+    assert found("CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN DROP TABLE x; END $$", None) == ()
+    assert found("DO 'BEGIN DROP TABLE x; END'", None)[0].rule == "ban-drop-table"

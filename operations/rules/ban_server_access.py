@@ -31,7 +31,7 @@ _UNTRUSTED = {"c", "internal", "plperlu", "plpython3u", "plpythonu", "pltclu"}
 
 
 def _check(source: Source) -> Iterator[Found]:
-    for one in source.parsed or ():
+    for one in source.top or ():
         text = one.statement.text.lower()
         why = _why(one.node) if any(word in text for word in _PERHAPS) else None
         if why:

@@ -63,7 +63,7 @@ def _lint(
         if rule.check_file
         for found in rule.check_file(source)
     ]
-    for index, one in enumerate(source.parsed or ()):
+    for index, one in enumerate(source.parsed):
         context = Context(state, source, index, indexes)
         for rule in rules.by_node.get(type(one.node).__name__, ()):
             if rule.check:
@@ -74,7 +74,7 @@ def _lint(
     for comment in comments:
         by_statement.setdefault(comment.statement, []).append(comment)
     used: set[tuple[Allowance, str]] = set()
-    kept = [hit for hit in without_parts(hits) if not _allowed(hit, by_statement, used)]
+    kept = [hit for hit in without_parts(hits) if not _allowed(source, hit, by_statement, used)]
     for name, message, offset in complaints(comments, used, RULES.keys(), rules.off):
         if name not in rules.off:
             kept.append(Hit(RULES[name], Found(message, offset=offset), None))
@@ -82,9 +82,15 @@ def _lint(
     yield from sorted(findings, key=lambda finding: (finding.line, finding.column, finding.rule))
 
 
-def _allowed(hit: Hit, comments: Mapping[int | None, Sequence[Allowance]], used: set[tuple[Allowance, str]]) -> bool:
+def _allowed(
+    source: Source,
+    hit: Hit,
+    comments: Mapping[int | None, Sequence[Allowance]],
+    used: set[tuple[Allowance, str]],
+) -> bool:
     name = hit.rule.name
-    by = [one for index in hit.statements for one in comments.get(index, ()) if name in one.rules]
+    places = {place for index in hit.statements for place in (index, source.outer(index))}
+    by = [one for place in places for one in comments.get(place, ()) if name in one.rules]
     used.update((one, name) for one in by)
     return any(one.reason for one in by)
 
@@ -108,7 +114,7 @@ def _finding(source: Source, hit: Hit, levels: Mapping[str, Level]) -> Finding:
 
 
 def _place(source: Source, hit: Hit) -> tuple[int, int, int | None]:
-    if hit.index is None or source.parsed is None:
+    if hit.index is None:
         return *source.place(hit.found.offset or 0), None
     statement = source.parsed[hit.index].statement
     start = command_start(statement, hit.found.command) if hit.found.offset is None else hit.found.offset
@@ -119,7 +125,7 @@ def _indexes(sources: Sequence[Source], default: str) -> dict[Name, set[frozense
     """For each table the sets of columns that an index of the new files begins with."""
     found: dict[Name, set[frozenset[str]]] = {}
     for source in sources:
-        for one in source.parsed or ():
+        for one in source.parsed:
             if type(one.node).__name__ == "IndexStmt" and not one.node.whereClause:
                 found.setdefault(name_of(one.node.relation, default), set()).update(beginnings(index_columns(one.node)))
     return found

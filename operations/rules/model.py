@@ -90,7 +90,7 @@ class Context:
 
     @property
     def _parsed(self) -> Sequence[Parsed]:
-        return self.source.parsed or ()
+        return self.source.parsed
 
 
 @dataclass(frozen=True)

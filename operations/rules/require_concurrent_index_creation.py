@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from operations.rules.model import Context, Found, Rule
-from operations.rules.places import with_word
+from operations.rules.suggesting import with_word
 
 
 def _check(context: Context) -> Iterator[Found]:
