@@ -40,6 +40,7 @@ class TableState:
     indexes: dict[str, Columns] = field(default_factory=dict)
     begun: Counter[frozenset[str]] = field(default_factory=Counter)
     rows: int | None = None
+    partitioned: bool = False
 
     def __str__(self) -> str:
         return self.name[1] if self.name[0] == PUBLIC else ".".join(self.name)
@@ -150,6 +151,7 @@ def _standing(name: Name, base: Table) -> TableState:
         indexes=indexes,
         begun=Counter(start for columns in indexes.values() for start in beginnings(columns)),
         rows=base.rows,
+        partitioned=base.partitioned,
     )
 
 
