@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import applying, backups, downtime, memory, over_ssh, validating
+from . import applying, backups, downtime, lint, memory, over_ssh, validating
 from .measure import NotMeasured
 from .report import page, when
 from .results import Measured, load, save
@@ -22,6 +22,7 @@ PARTS = {
     "downtime": downtime.sections,
     "backups": backups.sections,
     "memory": memory.sections,
+    "lint": lint.sections,
 }
 TARGET = ROOT / "docs" / "benchmarks.md"
 

@@ -10,8 +10,9 @@ from operations.errors import ConnectionLost, LocktenderError
 from operations.migrations.prisma_folder import SCRIPT
 from operations.ports import Clock, Report, silent
 from operations.rules import linting
-from operations.rules.model import Finding, Level
+from operations.rules.model import Finding
 from operations.rules.schema import Name, schema_of
+from operations.settings import Level
 from operations.validation import changes as changing
 from operations.validation.building import BASE, build
 from operations.validation.diagram import diagram
