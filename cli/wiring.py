@@ -21,7 +21,7 @@ from operations.database_url import parse_database_url
 from operations.errors import UsageError
 from operations.ports import Database, Files, Host, Http, Ledger, Report
 from operations.secret import Secret
-from operations.settings import Environment, Server
+from operations.settings import Environment, Level, Server
 from operations.settings_paths import migrations_on_server
 
 if TYPE_CHECKING:
@@ -236,14 +236,15 @@ def throwaway_server() -> ThrowawayServer:
     return ThrowawayServer()
 
 
-def validation_folder(options: Options) -> str:
-    """Where the migrations to be validated lie: a configuration file is asked for nothing but that."""
+def validation_settings(options: Options) -> tuple[str, Mapping[str, Level]]:
+    """Where the migrations to be validated lie, and the severities of rules: all that a configuration file is asked."""
     path = options.config or (DEFAULT_FILE if Path(DEFAULT_FILE).exists() else None)
     if path and "migrations" not in options.typed:
         from operations.settings_file import load_without_secrets
 
-        return load_without_secrets(Path(path), options.env).migrations
-    return str(Path(options.migrations or DEFAULT_MIGRATIONS).absolute())
+        found = load_without_secrets(Path(path), options.env)
+        return found.migrations, found.rules
+    return str(Path(options.migrations or DEFAULT_MIGRATIONS).absolute()), {}
 
 
 def read_folder(path: str) -> Tree:

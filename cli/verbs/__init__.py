@@ -6,6 +6,7 @@ VERBS = {
     "status": "Which migrations are applied, pending, failed, edited; changes nothing.",
     "check": "How healthy the database, its history and its backups are; changes nothing.",
     "validate": "What new migrations will do, tried on a throwaway database; for pull requests.",
+    "rehearse": "The pending migrations on a restored copy of a backup, measured.",
     "deploy": "Back up, apply what is pending, check; back to the old state if anything fails.",
     "apply": "The pending migrations only.",
     "rollback": "Back to the state before the last deploy, or before a named run.",
@@ -17,5 +18,5 @@ VERBS = {
     "demo": "The main job as a story, on an embedded PostgreSQL; needs nothing beforehand.",
     "completion": "The script that makes a shell complete verbs and options.",
 }
-LATER = ("rehearse", "monitor", "report", "init")
+LATER = ("monitor", "report", "init")
 """Verbs that are meant to come; nobody shall wonder whether they misspelt one."""

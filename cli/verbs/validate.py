@@ -66,12 +66,14 @@ def command(
     from operations.validate import validate
     from operations.validation.asking import Asked, question
 
+    folder, levels = wiring.validation_settings(desk.options)
     asked = Asked(
-        migrations=wiring.validation_folder(desk.options),
+        migrations=folder,
         base_migrations=base_migrations,
         base_ref=base_ref,
         database=wiring.database(live) if live else None,
         fail_on=fail_on,
+        levels=levels,
     )
     trials = wiring.trials(shadow, cache)
     found = validate(question(asked, wiring.read_folder, wiring.local_host(), trials, wiring.clock(), report))
