@@ -11,6 +11,7 @@ from urllib.parse import quote
 import requests
 from github import Auth, BadAttributeException, Github, GithubException, RateLimitExceededException
 from github.CheckRun import CheckRun as GithubCheckRun
+from github.Deployment import Deployment as GithubDeployment
 from github.GithubObject import NotSet
 from github.PullRequest import PullRequest
 from github.Repository import Repository
@@ -192,7 +193,7 @@ class GithubPlatform:
 
         def read() -> tuple[Deployment, ...]:
             found = self._repository.get_deployments(sha=sha, environment=environment)
-            return tuple(Deployment(one.id, _key(one.raw_data.get("payload"))) for one in found)
+            return tuple(Deployment(one.id, _key(one)) for one in found)
 
         return self._calling("read the deployments", read)
 
@@ -346,8 +347,7 @@ def _wait(error: GithubException) -> float | None:
 
 
 def _check_run(run: GithubCheckRun) -> CheckRun:
-    output = run.raw_data.get("output") or {}
-    return CheckRun(run.id, str(run.raw_data.get("external_id") or ""), int(output.get("annotations_count") or 0))
+    return CheckRun(run.id, run.external_id or "", run.output.annotations_count or 0)
 
 
 def _output(told: Told, annotations: Sequence[Annotation]) -> dict[str, Any]:
@@ -375,8 +375,11 @@ def _comment(one: Suggestion) -> dict[str, Any]:
     return {"path": one.path, "line": one.end_line, "side": "RIGHT", "body": one.body, **several}
 
 
-def _key(payload: object) -> str:
-    return str(payload.get("locktender") or "") if isinstance(payload, dict) else ""
+def _key(deployment: GithubDeployment) -> str:
+    try:
+        return str(deployment.payload.get("locktender") or "")
+    except BadAttributeException:  # others put a text there
+        return ""
 
 
 def _steps(path: str) -> list[str]:

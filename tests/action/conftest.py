@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +58,13 @@ class Project:
     repository: Repository
     github: StandIn
     directory: Path
+    serial: Iterator[int] = field(default_factory=lambda: count(1))
 
     def checked_out(self, sha: str, depth: int = 1) -> Runner:
         workspace = self.directory / f"workspace{sha[:8]}{depth}"
         if not workspace.exists():
             self.repository.checkout(workspace, sha, depth)
-        return Runner(self.directory / f"runs{sha[:8]}", self.github, workspace)
+        return Runner(self.directory / "runs", self.github, workspace, self.serial)
 
     def proposed(self, files: dict[str, str | None], branch: str = "change") -> Proposal:
         base = self.repository.git("rev-parse", "main")

@@ -22,6 +22,8 @@ from jsonschema import Draft202012Validator
 
 PACKAGE = "@octokit/openapi"
 VERSION = "23.0.2"
+GENERATION = 2
+"""Changes with how it is cut down."""
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "github-openapi"
 MEMBER = "package/generated/api.github.com.json"
 REPOSITORY = "/repos/{owner}/{repo}"
@@ -55,7 +57,7 @@ class Operation:
 @cache
 def description() -> dict[str, Any]:
     """The paths that are used, with all references resolved. Raises ``DescriptionMissing``."""
-    cut = CACHE / f"{VERSION}.json"
+    cut = CACHE / f"{VERSION}-{GENERATION}.json"
     if not cut.exists():
         whole = _fetched()
         CACHE.mkdir(parents=True, exist_ok=True)
@@ -113,7 +115,9 @@ def _resolved(whole: Mapping[str, Any], part: Any) -> Any:
         for step in part["$ref"].removeprefix("#/").split("/"):
             target = target[step]
         return _resolved(whole, target)
-    found = {key: _resolved(whole, one) for key, one in part.items() if key not in DROPPED or key == "properties"}
+    found = {key: _resolved(whole, one) for key, one in part.items() if key not in (*DROPPED, "properties")}
+    if isinstance(part.get("properties"), Mapping):  # their names may be any, also those of what is dropped
+        found["properties"] = {name: _resolved(whole, one) for name, one in part["properties"].items()}
     if found.pop("nullable", False) is True and isinstance(found.get("type"), str):
         found["type"] = [found["type"], "null"]
     if isinstance(found.get("properties"), Mapping) and "additionalProperties" not in found:

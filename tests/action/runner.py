@@ -6,8 +6,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +110,8 @@ class Runner:
     directory: Path
     github: StandIn
     workspace: Path
-    variables: dict[str, str] = field(default_factory=dict)
-    count: int = 0
+    serial: Iterator[int] = field(default_factory=lambda: count(1))
+    """Numbers the runs."""
 
     def run(
         self,
@@ -121,13 +122,14 @@ class Runner:
         timeout: float = 240,
         **variables: str,
     ) -> Ran:
-        self.count += 1
-        files = self.directory / f"run{self.count}"
+        number = next(self.serial)
+        files = self.directory / f"run{number}"
         files.mkdir(parents=True)
         environ = self.environment(files, event, payload, sha, {"github-token": TOKEN, **(inputs or {})})
+        environ |= {"GITHUB_RUN_ATTEMPT": str(number), **variables}
         done = subprocess.run(
             [sys.executable, "-P", "-m", "action"],
-            cwd=self.workspace, env={**environ, **self.variables, **variables}, stdin=subprocess.DEVNULL,
+            cwd=self.workspace, env=environ, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout, check=False,
         )  # fmt: skip
         return Ran(
@@ -155,7 +157,6 @@ class Runner:
             "GITHUB_REF": "refs/heads/main",
             "GITHUB_ACTOR": "ada",
             "GITHUB_RUN_ID": "4711",
-            "GITHUB_RUN_ATTEMPT": str(self.count),
             "GITHUB_WORKSPACE": str(self.workspace),
             "GITHUB_API_URL": self.github.url,
             "GITHUB_SERVER_URL": "https://github.com",
