@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from action import operating, outputs, validating
 from action.event import Event, read
@@ -25,10 +25,15 @@ LARGEST_EVENT = 64_000_000
 """Bytes; GitHub's own limit is 25 MB."""
 
 
-def main(environ: Mapping[str, str]) -> int:
-    """Run the command; returns the exit code, after everything was written that a workflow may read."""
+def main() -> int:
+    """As the runner starts it."""
     end_cleanly()
-    log = Log(sys.stdout)
+    return run(os.environ, sys.stdout)
+
+
+def run(environ: Mapping[str, str], stream: TextIO) -> int:
+    """Run the command; returns the exit code, after everything was written that a workflow may read."""
+    log = Log(stream)
     try:
         made, _, error = caught(lambda: _job(environ, log))
         outcome = _ran(made) if made else _not_begun(log, error)
@@ -103,4 +108,4 @@ def _write(environ: Mapping[str, str], log: Log, command: str, outcome: Outcome)
 
 
 if __name__ == "__main__":
-    sys.exit(main(os.environ))
+    sys.exit(main())

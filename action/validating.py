@@ -205,6 +205,8 @@ def _failed(job: Job, place: Place, error: LocktenderError) -> Outcome:
     """It could not be validated: said in the same places, so that no older verdict stays in sight."""
     error = without_secrets(error, job.log.secrets)
     top = "❌ The migrations could not be validated"
+    job.log.annotate("error", error.message, title=CHECK_NAME)
+    job.log.say(*([f"next: {error.hint}"] if error.hint else []), f"[{error.code}; exit {int(error.exit_code)}]")
     text = "\n\n".join((inline(error.message), f"**Next:** {inline(error.hint)}" if error.hint else ""))
     event = job.event
     if event.pull and job.inputs.comment:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ..conftest import missing
+from ..conftest import Server, missing
 from .openapi import DescriptionMissing, description
 from .runner import Ran, Repository, Runner, pull_request
 from .standin import StandIn, standing_in
@@ -93,4 +93,7 @@ def project(repository: Repository, github: StandIn, tmp_path: Path) -> Project:
     return Project(repository, github, tmp_path)
 
 
-Propose = Callable[..., Proposal]
+@pytest.fixture
+def shadow(server18: Server) -> str:
+    """A server to try migrations on that runs already: quicker than one for each run."""
+    return server18.url("postgres").reveal()

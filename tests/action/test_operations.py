@@ -46,11 +46,19 @@ class Production:
     def runner(self) -> Runner:
         return self.project.checked_out(self.project.repository.git("rev-parse", "main"))
 
-    def run(self, command: str, inputs: dict[str, str] | None = None, event: str = "push", **variables: str) -> Ran:
+    def run(
+        self,
+        command: str,
+        inputs: dict[str, str] | None = None,
+        event: str = "push",
+        *,
+        process: bool = False,
+        **variables: str,
+    ) -> Ran:
         sha = self.project.repository.git("rev-parse", "main")
         payload = {"before": "0" * 40, "repository": {"full_name": "ada/shop", "default_branch": "main"}}
         given = {"command": command, **(inputs or {})}
-        return self.runner.run(event, payload, sha, given, **{"DATABASE_URL": self.url, **variables})
+        return self.runner.run(event, payload, sha, given, process=process, **{"DATABASE_URL": self.url, **variables})
 
     def states(self) -> list[list[str]]:
         return [[one["state"] for one in said] for said in self.project.github.state.statuses.values()]
@@ -71,7 +79,7 @@ def test_a_merge_is_deployed_recorded_and_can_be_rolled_back(production: Product
     pending = production.run("status")
     assert (pending.exit_code, pending.outputs["outcome"]) == (1, "not_up_to_date"), pending.said
     assert json.loads(pending.outputs["pending"]) == ["20240201000000_paid"]
-    ran = production.run("deploy", {"environment-url": "https://shop.example"})
+    ran = production.run("deploy", {"environment-url": "https://shop.example"}, process=True)
     assert (ran.exit_code, ran.outputs["outcome"]) == (0, "deployed"), ran.said
     assert ran.summary.splitlines()[0] == "## ✅ Deployed: 1 migration (production)"
     assert ran.outputs["backup-id"]
@@ -105,7 +113,7 @@ def test_github_that_answers_badly_keeps_nobody_from_deploying(production: Produ
         Fault(0, "POST", r"/statuses$", after=True),
         Fault(429, "GET", r"/statuses$", headers={"Retry-After": "0"}),
     ]
-    ran = production.run("deploy")
+    ran = production.run("deploy", LOCKTENDER_GITHUB_TIMEOUT="1")
     assert ran.exit_code == 0, ran.said
     assert len(state.deployments) == 1
     assert production.states() == [["success", "in_progress"]], ran.said
@@ -139,7 +147,7 @@ def test_a_server_is_reached_by_the_inputs_alone_and_no_sink_holds_a_secret(
         "ssh-private-key": key, "ssh-known-hosts": sshd.known_hosts, "database-url": production.url,
     }  # fmt: skip
     production.push({NEXT: FAILS.replace("nowhere", OWNER_PASSWORD.reveal())})
-    ran = production.run("deploy", inputs, DATABASE_URL="")
+    ran = production.run("deploy", inputs, process=True, DATABASE_URL="")
     assert ran.exit_code == 3, ran.said
     sent = "\n".join(production.project.github.state.texts)
     for secret in (TOKEN, production.url, OWNER_PASSWORD.reveal(), *key.splitlines()[1:-1]):
