@@ -34,7 +34,7 @@ class Recorded:
         assert id is not None  # noqa: S101 - asked by the caller
 
         def done() -> bool:
-            return next(iter(github.states(id)), None) == state
+            return next((one.state for one in github.said(id)), None) == state
 
         def write() -> None:
             said = job.log.clean(description)
@@ -49,7 +49,8 @@ def record(job: Job, environment: str) -> Recorded:
 
     def put(github: Platform) -> Deployment:
         def find() -> Deployment | None:
-            return next((one for one in github.deployments(sha, environment) if one.key == key), None)
+            every = github.deployments(sha, environment)
+            return next((one for one in every if one.key == key or _of_this_job(job, github, one)), None)
 
         def create() -> Deployment:
             return github.create_deployment(sha, environment, key, "Database migrations, by Locktender")
@@ -58,3 +59,9 @@ def record(job: Job, environment: str) -> Recorded:
 
     made = job.tell("deployment", put)
     return Recorded(job, made.id if made else None)
+
+
+def _of_this_job(job: Job, github: Platform, one: Deployment) -> bool:
+    """Whether GitHub itself has made it, because the job names an ``environment``: then it is not made twice."""
+    jobs = f"{job.event.run_url}/"
+    return not one.key and bool(job.event.run_url) and any(s.log_url.startswith(jobs) for s in github.said(one.id))

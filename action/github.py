@@ -25,6 +25,7 @@ from action.platform import (
     Entry,
     Kind,
     PlatformError,
+    Said,
     Suggestion,
     Told,
 )
@@ -213,11 +214,12 @@ class GithubPlatform:
 
         return self._calling("create the deployment", write, again=False)
 
-    def states(self, deployment: int) -> tuple[str, ...]:
+    def said(self, deployment: int) -> tuple[Said, ...]:
         """The newest first."""
 
-        def read() -> tuple[str, ...]:
-            return tuple(one.state for one in self._repository.get_deployment(deployment).get_statuses())
+        def read() -> tuple[Said, ...]:
+            found = self._repository.get_deployment(deployment).get_statuses()
+            return tuple(Said(one.state, one.log_url or one.target_url or "") for one in found)
 
         return self._calling("read what was said of the deployment", read)
 

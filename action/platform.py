@@ -76,6 +76,14 @@ class Deployment:
 
 
 @dataclass(frozen=True)
+class Said:
+    """What has been said of a deployment, and where the log is."""
+
+    state: str
+    log_url: str
+
+
+@dataclass(frozen=True)
 class Entry:
     """A file of a commit. ``mode`` as git writes it: ``100644`` for a file, ``120000`` for a symbolic link."""
 
@@ -171,7 +179,7 @@ class Platform(Objects, Protocol):
         """Is not repeated."""
         ...
 
-    def states(self, deployment: int) -> tuple[str, ...]:
+    def said(self, deployment: int) -> tuple[Said, ...]:
         """What has been said of a deployment, the newest first."""
         ...
 

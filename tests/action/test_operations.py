@@ -120,6 +120,29 @@ def test_github_that_answers_badly_keeps_nobody_from_deploying(production: Produ
     assert all(fault.times == 0 for fault in state.faults)
 
 
+def test_the_deployment_that_github_makes_for_the_jobs_environment_is_used(production: Production) -> None:
+    state, sha = production.project.github.state, production.project.repository.git("rev-parse", "main")
+    state.deployments[1] = {"id": 1, "sha": sha, "environment": "production", "payload": "", "ref": "main"}
+    state.deployments[2] = {**state.deployments[1], "id": 2, "payload": {}}
+    state.statuses = {
+        1: [{"id": 3, "state": "in_progress", "log_url": "https://github.com/ada/shop/actions/runs/47/job/1"}],
+        2: [{"id": 4, "state": "in_progress", "log_url": "https://github.com/ada/shop/actions/runs/4711/job/1"}],
+    }
+    assert production.run("deploy").exit_code == 0
+    assert production.states() == [["in_progress"], ["success", "in_progress"]]
+
+
+def test_without_the_approval_that_is_wanted_nothing_is_deployed(production: Production) -> None:
+    text = (production.project.repository.path / "locktender.toml").read_text()
+    production.push(
+        {"locktender.toml": f'{text}\n[environments.production.approvals.deploy]\napprovers = ["U0AAAA"]\n'}
+    )
+    ran = production.run("deploy")
+    assert (ran.exit_code, ran.outputs["outcome"]) == (5, "refused"), ran.said
+    assert ran.result["error"]["code"] == "approval_missing"
+    assert production.states() == [["failure", "in_progress"]]
+
+
 def test_a_token_that_may_not_record_a_deployment_is_a_warning(production: Production) -> None:
     production.project.github.state.read_only = True
     ran = production.run("deploy")
