@@ -14,7 +14,7 @@ JOINER = "&#8288;"
 """U+2060, invisible: keeps ``@name`` and ``#1`` from becoming a mention or a reference."""
 HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories of what is not seen, or moves what is seen: controls, bidi marks, surrogates, line separators."""
-PLAIN = re.compile(r"[^\w ,;.?/%'-]|_")
+PLAIN = re.compile(r"""[^\w ,;.?/%'"()=+-]|_""")
 """What may mean something in markdown or HTML."""
 REFERENCE = re.compile(r"(?i)\b(gh)-(?=\d)")
 WWW = re.compile(r"(?i)\b(www)\.")
