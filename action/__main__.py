@@ -41,7 +41,7 @@ def run(environ: Mapping[str, str], stream: TextIO) -> int:
         _, _, unwritten = caught(lambda: _write(environ, log, command, outcome))
         if unwritten:
             log.annotate("error", unwritten.message, title="Locktender")
-        return int(outcome.exit_code if unwritten is None or outcome.exit_code else unwritten.exit_code)
+        return int(outcome.exit_code)
     finally:
         log.close()
 

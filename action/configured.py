@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import posixpath
 import tempfile
+import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from action.ends import file_at
 from action.inputs import Inputs, variable
 from action.job import Job
-from operations.errors import UsageError
+from operations.errors import ConfigurationError, UsageError
 from operations.secret import Secret
 from operations.settings import Environment, Server
 from operations.settings_file import load_environment, load_without_secrets
@@ -29,24 +31,41 @@ OF_SERVER = {
 """Keys of the server's section, and the inputs that stand in for them."""
 
 
-def migrations_folder(job: Job, base: str) -> str:
-    """The folder to validate, from the repository's root; the configuration that counts is the base's.
+@dataclass(frozen=True)
+class Asked:
+    """What the configuration says of a validation. ``folder``: the migrations, from the repository's root."""
+
+    folder: str
+
+
+def asked(job: Job, base: str) -> Asked:
+    """What is to be validated; the configuration that counts is the base's.
 
     Secrets are not needed for it, and not read. Raises ``ConfigurationError``, ``UsageError``, ``OperationFailed``.
     """
-    inputs = job.inputs
-    if inputs.migrations:
-        return within(inputs.working_directory, inputs.migrations)
-    config = within(inputs.working_directory, inputs.config)
+    directory, config = job.inputs.working_directory, within(job.inputs.working_directory, job.inputs.config)
     text = file_at(job.objects, base, config)
     if text is None:
-        job.log.say(f"The base has no {config}: the migrations are looked for in {DEFAULT_MIGRATIONS}.")
-        return within(inputs.working_directory, DEFAULT_MIGRATIONS)
-    with tempfile.TemporaryDirectory(prefix="locktender-") as directory:
-        path = Path(directory).resolve() / Path(config).name
+        folder = job.inputs.migrations or DEFAULT_MIGRATIONS
+        job.log.say(f"The base has no {config}: the migrations are looked for in {folder}.")
+        return Asked(within(directory, folder))
+    with tempfile.TemporaryDirectory(prefix="locktender-") as temporary:
+        path = Path(temporary).resolve() / Path(config).name
         path.write_bytes(text)
-        written = load_without_secrets(path, inputs.environment or None).migrations
-        return within(posixpath.dirname(config), posixpath.relpath(written, path.parent))
+        chosen = load_without_secrets(path, job.inputs.environment or _only(text))
+        written = within(posixpath.dirname(config), posixpath.relpath(chosen.migrations, path.parent))
+    return Asked(within(directory, job.inputs.migrations) if job.inputs.migrations else written)
+
+
+def _only(text: bytes) -> str | None:
+    """The first of several environments that all have the same migrations: which one is meant makes no difference."""
+    try:
+        found = tomllib.loads(text.decode("utf-8-sig")).get("environments")
+    except ValueError:
+        return None  # what is wrong with it is told with its line
+    if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+        return None
+    return next(iter(found)) if len({str(one.get("migrations")) for one in found.values()}) == 1 else None
 
 
 def within(*parts: str) -> str:
@@ -63,7 +82,12 @@ def environment(job: Job) -> Environment:
     path = job.directory / inputs.config
     if not path.exists():
         return _without_file(job)
-    return load_environment(path, inputs.environment or None, job.environ, changes(inputs))
+    try:
+        return load_environment(path, inputs.environment or None, job.environ, changes(inputs))
+    except ConfigurationError as error:
+        if "--env" in (error.hint or ""):
+            error.hint = "Say which one by the input environment."
+        raise
 
 
 def changes(inputs: Inputs) -> Mapping[str, Any]:

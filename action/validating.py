@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from action.annotations import annotation
 from action.commands import Level
 from action.comment import Place, comment, marker, summary
-from action.configured import migrations_folder, within
+from action.configured import asked, within
 from action.ends import Ends, blobs, ends, file_at, tree_at
 from action.escaping import inline, plain
 from action.gitobjects import checked_out
@@ -25,7 +25,7 @@ from operations.errors import ExitCode, LocktenderError
 from operations.validation.folders import Tree
 from operations.validation.model import Validation
 
-CHECK_NAME = "Locktender"
+CHECK = "Locktender"
 LEVELS: dict[str, Level] = {"error": "error", "warning": "warning", "note": "notice"}
 MOST_OF_CHECK = 60_000
 """Characters of a check run's summary; GitHub takes 65 535."""
@@ -67,7 +67,7 @@ def _validation(job: Job, folders: Folders) -> Validation:
 def _folders(job: Job) -> Folders:
     here = checked_out(job.workspace)
     found = ends(job.event, job.inputs.base_ref, here, job.objects)
-    path = migrations_folder(job, found.base)
+    path = asked(job, found.base).folder
     head = _head(job, found, path, here)
     known = blobs(head)
     base = tree_at(job.objects, found.base, path, known)
@@ -141,7 +141,7 @@ def _tell(job: Job, validation: Validation, place: Place) -> None:
     annotations = [annotation(finding, place) for finding in validation.findings]
     written = job.inputs.check_run and job.tell(
         "check run",
-        lambda github: put_check_run(github, event.head_sha, CHECK_NAME, _key(job), told, annotations, sleep),
+        lambda github: put_check_run(github, event.head_sha, _check_name(job), _key(job), told, annotations, sleep),
         "What it would say is below.",
     )
     if not written:
@@ -166,6 +166,13 @@ def _suggest(job: Job, github: Platform, validation: Validation, place: Place) -
     return put_suggestions(github, pull.number, pull.head_sha, suggestions, job.means.sleep)
 
 
+def _check_name(job: Job) -> str:
+    """Told apart where a repository has several projects or environments, since each can be required."""
+    inputs = job.inputs
+    parts = [part for part in (inputs.environment, inputs.working_directory) if part not in ("", ".")]
+    return f"{CHECK} ({', '.join(parts)})" if parts else CHECK
+
+
 def _key(job: Job) -> str:
     inputs = job.inputs
     return f"locktender {job.event.key} {inputs.environment or 'default'} {inputs.working_directory}"[:200]
@@ -187,7 +194,7 @@ def _conclusion(validation: Validation) -> Conclusion:
 
 def _outcome(job: Job, validation: Validation, place: Place) -> Outcome:
     if not validation.ok:
-        job.log.annotate("error", headline(validation), title=CHECK_NAME)
+        job.log.annotate("error", headline(validation), title=CHECK)
     return Outcome(
         outcome="passed" if validation.ok else "failed",
         exit_code=ExitCode.DONE if validation.ok else ExitCode.NO,
@@ -205,7 +212,7 @@ def _failed(job: Job, place: Place, error: LocktenderError) -> Outcome:
     """It could not be validated: said in the same places, so that no older verdict stays in sight."""
     error = without_secrets(error, job.log.secrets)
     top = "❌ The migrations could not be validated"
-    job.log.annotate("error", error.message, title=CHECK_NAME)
+    job.log.annotate("error", error.message, title=CHECK)
     job.log.say(*([f"next: {error.hint}"] if error.hint else []), f"[{error.code}; exit {int(error.exit_code)}]")
     text = "\n\n".join((inline(error.message), f"**Next:** {inline(error.hint)}" if error.hint else ""))
     event = job.event
@@ -216,6 +223,7 @@ def _failed(job: Job, place: Place, error: LocktenderError) -> Outcome:
         told = Told(top, text or top, "failure", event.run_url)
         sleep = job.means.sleep
         job.tell(
-            "check run", lambda github: put_check_run(github, event.head_sha, CHECK_NAME, _key(job), told, (), sleep)
+            "check run",
+            lambda github: put_check_run(github, event.head_sha, _check_name(job), _key(job), told, (), sleep),
         )
     return Outcome("failed", error.exit_code, None, error, job.inputs.environment, f"## Locktender: {top}\n\n{text}")

@@ -96,4 +96,4 @@ def project(repository: Repository, github: StandIn, tmp_path: Path) -> Project:
 @pytest.fixture
 def shadow(server18: Server) -> str:
     """A server to try migrations on that runs already: quicker than one for each run."""
-    return server18.url("postgres").reveal()
+    return server18.process.url().reveal()

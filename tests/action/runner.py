@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -18,6 +18,8 @@ from action.__main__ import run
 from .standin import TOKEN, StandIn
 
 ROOT = Path(__file__).resolve().parents[2]
+Meanwhile = Callable[["subprocess.Popen[str]"], None]
+"""What happens while it runs as a process."""
 BASE_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TMPDIR")
 
 
@@ -124,6 +126,7 @@ class Runner:
         inputs: Mapping[str, str] | None = None,
         *,
         process: bool = False,
+        meanwhile: Meanwhile = lambda _: None,
         **variables: str,
     ) -> Ran:
         """By default within this process, which is quicker; ``process``: as the runner starts it."""
@@ -132,7 +135,7 @@ class Runner:
         files.mkdir(parents=True)
         environ = self.environment(files, event, payload, sha, {"github-token": TOKEN, **(inputs or {})})
         environ |= {"GITHUB_RUN_ATTEMPT": str(number), **variables}
-        exit_code, log = (_started if process else _called)(environ, self.workspace)
+        exit_code, log = (_started if process else _called)(environ, self.workspace, meanwhile)
         return Ran(exit_code, log, (files / "summary").read_text(), _outputs((files / "output").read_text()))
 
     def environment(
@@ -166,16 +169,22 @@ class Runner:
         }  # fmt: skip
 
 
-def _started(environ: Mapping[str, str], workspace: Path) -> tuple[int, str]:
-    done = subprocess.run(
+def _started(environ: Mapping[str, str], workspace: Path, meanwhile: Meanwhile) -> tuple[int, str]:
+    process = subprocess.Popen(
         [sys.executable, "-P", "-m", "action"],
         cwd=workspace, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, timeout=240, check=False,
+        text=True,
     )  # fmt: skip
-    return done.returncode, done.stdout
+    try:
+        meanwhile(process)
+        log, _ = process.communicate(timeout=240)
+    finally:
+        process.kill()
+        process.wait()
+    return process.returncode, log
 
 
-def _called(environ: Mapping[str, str], _: Path) -> tuple[int, str]:
+def _called(environ: Mapping[str, str], _: Path, __: Meanwhile) -> tuple[int, str]:
     stream = io.StringIO()
     return run(environ, stream), stream.getvalue()
 

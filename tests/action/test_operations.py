@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +13,10 @@ import pytest
 from operations.adapters.throwaway import embedded_binaries
 
 from ..conftest import OWNER_PASSWORD, Server
+from ..containers.docker import until
 from ..sshd import Sshd
 from .conftest import NEXT, PULL, Project
-from .runner import Ran, Runner, pull_request
+from .runner import Meanwhile, Ran, Runner, pull_request
 from .standin import TOKEN, Fault
 
 ADDS = 'ALTER TABLE "orders" ADD COLUMN "paid" BOOLEAN NOT NULL DEFAULT false;\n'
@@ -53,12 +56,15 @@ class Production:
         event: str = "push",
         *,
         process: bool = False,
+        meanwhile: Meanwhile = lambda _: None,
         **variables: str,
     ) -> Ran:
         sha = self.project.repository.git("rev-parse", "main")
         payload = {"before": "0" * 40, "repository": {"full_name": "ada/shop", "default_branch": "main"}}
         given = {"command": command, **(inputs or {})}
-        return self.runner.run(event, payload, sha, given, process=process, **{"DATABASE_URL": self.url, **variables})
+        return self.runner.run(
+            event, payload, sha, given, process=process, meanwhile=meanwhile, **{"DATABASE_URL": self.url, **variables}
+        )
 
     def states(self) -> list[list[str]]:
         return [[one["state"] for one in said] for said in self.project.github.state.statuses.values()]
@@ -103,6 +109,24 @@ def test_a_deploy_that_failed_and_was_rolled_back_is_red_and_says_so_first(produ
     assert f"::error title=Locktender::{said}" in ran.log
     assert production.states()[1] == ["failure", "in_progress"]
     assert "nowhere" in ran.summary
+
+
+def test_a_run_that_is_cancelled_is_undone_and_recorded_as_a_failure(production: Production, server18: Server) -> None:
+    production.push({NEXT: "SELECT pg_sleep(600);\n"})
+
+    def cancel(process: subprocess.Popen[str]) -> None:
+        with server18.superuser().session() as session:
+            asleep = (
+                "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%pg_sleep(600)%%' AND wait_event = 'PgSleep'"
+            )
+            until(lambda: session.rows(asleep)[0][0], "the migration runs", timeout=120)
+        process.send_signal(signal.SIGTERM)
+
+    ran = production.run("deploy", process=True, meanwhile=cancel)
+    assert ran.exit_code == 3, ran.said
+    assert production.states() == [["failure", "in_progress"]]
+    assert "rolled back" in ran.summary.splitlines()[0] or "old state stands" in ran.summary.splitlines()[0]
+    assert json.loads(production.run("status").outputs["applied"]) == []
 
 
 def test_github_that_answers_badly_keeps_nobody_from_deploying(production: Production) -> None:
