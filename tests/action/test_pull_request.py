@@ -53,6 +53,19 @@ def test_a_push_changes_the_comment_in_place_and_an_older_run_does_not(project: 
     assert newer.head[:12] in comment["body"]
 
 
+def test_a_safe_form_is_suggested_once_at_its_lines(project: Project, shadow: str) -> None:
+    sql = 'CREATE INDEX "orders_note" ON "orders" ("note");\n'
+    proposal = project.proposed({NEXT: sql})
+    project.github.state.patches = {NEXT: f"@@ -0,0 +1 @@\n+{sql.rstrip()}"}
+    for _ in range(2):
+        proposal.run({"database-url": shadow})
+    (made,) = project.github.state.review_comments
+    assert (made["path"], made["line"], made["side"]) == (NEXT, 1, "RIGHT")
+    assert '```suggestion\nCREATE INDEX CONCURRENTLY "orders_note" ON "orders" ("note");\n```' in made["body"]
+    (review,) = project.github.state.reviews
+    assert (review["commit_id"], review["event"]) == (proposal.head, "COMMENT")
+
+
 def test_a_fork_is_checked_and_told_in_log_summary_and_exit_code(project: Project, shadow: str) -> None:
     project.github.state.read_only = True
     ran = project.proposed({NEXT: FAILS}).run({"database-url": shadow}, fork=True)

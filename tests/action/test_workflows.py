@@ -72,6 +72,13 @@ def test_each_job_may_what_its_command_needs_and_no_more(path: Path) -> None:
         assert job["timeout-minutes"]
 
 
+@pytest.mark.parametrize("path", EXAMPLES, ids=named)
+def test_an_example_gives_only_inputs_that_there_are(path: Path) -> None:
+    declared = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))["inputs"]
+    given = [name for job in jobs(path).values() for step in job["steps"] for name in step["with"]]
+    assert [name for name in given if name not in (*declared, "persist-credentials")] == []
+
+
 @pytest.mark.parametrize("path", [path for path in EXAMPLES if path.stem in ("deploy", "backup")], ids=named)
 def test_what_changes_an_environment_has_one_group_and_is_never_cancelled(path: Path) -> None:
     workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
