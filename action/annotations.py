@@ -15,6 +15,8 @@ BATCH = 50
 LONGEST = 20_000
 """Characters of a message; GitHub takes 64 kB."""
 TITLE = 255
+MOST = 500
+"""Annotations of a check run."""
 Level = Literal["failure", "warning", "notice"]
 LEVELS: dict[str, Level] = {"error": "failure", "warning": "warning", "note": "notice"}
 
@@ -31,6 +33,12 @@ class Annotation:
     message: str
     start_column: int | None = None
     end_column: int | None = None
+
+
+def gravest(findings: Sequence[Finding], place: Place) -> tuple[Annotation, ...]:
+    """Of the gravest ones, as many as a few requests take; the summary has them all."""
+    ordered = sorted(findings, key=lambda one: list(LEVELS).index(one.severity))
+    return tuple(annotation(one, place) for one in ordered[:MOST])
 
 
 def annotation(finding: Finding, place: Place) -> Annotation:

@@ -10,13 +10,14 @@ from action.escaping import code, fenced, inline, link
 from action.sections import Section, page, row, table
 from action.verdict import MARKS, PROOFS, WAYS, headline, lines
 from operations.rules.model import Finding
-from operations.validation.model import Validation
+from operations.validation.model import StatementRun, Validation
 
 LIMIT = 65_000
 """Characters of a comment; GitHub refuses more than 65 536."""
 SUMMARY_LIMIT = 900_000
 """Characters of the summary of a run; GitHub drops one of more than 1 MiB."""
 LONGEST_PROPOSAL = 20_000
+MOST_IN_A_CELL = 20
 SEVERITIES = ("error", "warning", "note")
 DIAGRAM_TROUBLE = re.compile(r"%%|^\s*(?:click|link|links|callback|href|style|classDef|accTitle|accDescr)\b", re.M)
 """What could do more in a diagram than draw."""
@@ -49,31 +50,46 @@ def marker(place: Place) -> str:
 def comment(validation: Validation, place: Place) -> str:
     """The sticky comment, of at most ``LIMIT`` characters."""
     top = f"{marker(place)}\n### Locktender: {headline(validation)}"
-    sections = [_migrations(validation), _findings(validation, place, most=20), *_details(validation, place, most=40)]
-    return page(top, [s for s in sections if s.rows], _bottom(validation, place), LIMIT)
+    return page(top, _sections(validation, place, 40), _bottom(validation, place), LIMIT)
 
 
 def summary(validation: Validation, place: Place) -> str:
     """All of it, for the run's own page."""
     top = f"## Locktender: {headline(validation)}"
-    sections = [_migrations(validation), _findings(validation, place, most=2000)]
-    sections += _details(validation, place, most=2000)
-    return page(top, [s for s in sections if s.rows], _bottom(validation, place), SUMMARY_LIMIT)
+    return page(top, _sections(validation, place, 2000), _bottom(validation, place), SUMMARY_LIMIT)
 
 
-def _migrations(validation: Validation) -> Section:
+def _sections(validation: Validation, place: Place, most: int) -> list[Section]:
+    """Of each table at most so many rows are made: a hostile file may well have a hundred thousand."""
+    every = [
+        _migrations(validation, most),
+        _findings(validation, place, most),
+        _changes(validation, most),
+        _diagram(validation),
+        _statements(validation, most),
+        _proofs(validation, most),
+        *_proposals(validation, place),
+        _notes(validation, most),
+    ]
+    return [section for section in every if section.rows]
+
+
+def _migrations(validation: Validation, most: int) -> Section:
+    every = lines(validation)
     rows = tuple(
         row(code(one.name), inline(one.change), one.atomic, inline(one.reason), one.way_back, one.findings)
-        for one in lines(validation)
+        for one in every[:most]
     )
-    return Section("", rows, table(("migration", "", "atomic", "because", "way back", "findings")), most=50)
+    head = table(("migration", "", "atomic", "because", "way back", "findings"))
+    return Section("", rows, head, total=len(every))
 
 
 def _findings(validation: Validation, place: Place, most: int) -> Section:
     ordered = sorted(validation.findings, key=lambda one: SEVERITIES.index(one.severity))
-    rows = tuple(_finding(one, place) for one in ordered)
-    serious = any(one.severity != "note" for one in ordered)
-    return Section(f"Findings ({len(rows)})", rows, table(("", "where", "what", "how to fix")), (), not serious, most)
+    rows = tuple(_finding(one, place) for one in ordered[:most])
+    folded = not any(one.severity != "note" for one in ordered)
+    head = table(("", "where", "what", "how to fix"))
+    return Section(f"Findings ({len(ordered)})", rows, head, folded=folded, total=len(ordered))
 
 
 def _finding(one: Finding, place: Place) -> str:
@@ -89,21 +105,14 @@ def _finding(one: Finding, place: Place) -> str:
     return row(MARKS[one.severity], where, f"{inline(one.message)} {code(one.rule)}", inline(one.help))
 
 
-def _details(validation: Validation, place: Place, most: int) -> Iterator[Section]:
-    yield _changes(validation, most)
-    yield _diagram(validation)
-    yield _statements(validation, most)
-    yield _proofs(validation, most)
-    yield from _proposals(validation, place)
-    yield Section("What was not looked at", tuple(f"- {inline(note)}" for note in validation.notes), most=most)
-
-
 def _changes(validation: Validation, most: int) -> Section:
+    every = validation.schema_changes
     rows = tuple(
         row(one.change, inline(one.kind), code(one.object), code(one.before or ""), code(one.after or ""))
-        for one in validation.schema_changes
+        for one in every[:most]
     )
-    return Section(f"What changes ({len(rows)})", rows, table(("", "", "object", "before", "after")), most=most)
+    head = table(("", "", "object", "before", "after"))
+    return Section(f"What changes ({len(every)})", rows, head, total=len(every))
 
 
 def _diagram(validation: Validation) -> Section:
@@ -113,32 +122,35 @@ def _diagram(validation: Validation) -> Section:
 
 
 def _statements(validation: Validation, most: int) -> Section:
-    rows = tuple(
-        row(
-            f"{code(one.file)}:{one.line}",
-            inline(one.kind),
-            f"{1000 * one.seconds:.0f} ms",
-            "<br>".join(f"{code(lock.relation)} {inline(lock.mode)}" for lock in one.locks),
-            " ".join(code(name) for name in one.rewrites),
-            " ".join(code(name) for name in one.scans),
-        )
-        for one in validation.statements
+    every = validation.statements
+    head = table(("where", "statement", "time", "locks", "rewrites", "reads in full"))
+    rows = tuple(_statement(one) for one in every[:most])
+    return Section("Locks and times, on a throwaway database", rows, head, total=len(every))
+
+
+def _statement(one: StatementRun) -> str:
+    return row(
+        f"{code(one.file)}:{one.line}",
+        inline(one.kind),
+        f"{1000 * one.seconds:.0f} ms",
+        "<br>".join(f"{code(lock.relation)} {inline(lock.mode)}" for lock in one.locks[:MOST_IN_A_CELL]),
+        " ".join(code(name) for name in one.rewrites[:MOST_IN_A_CELL]),
+        " ".join(code(name) for name in one.scans[:MOST_IN_A_CELL]),
     )
-    columns = ("where", "statement", "time", "locks", "rewrites", "reads in full")
-    return Section("Locks and times, on a throwaway database", rows, table(columns), most=most)
 
 
 def _proofs(validation: Validation, most: int) -> Section:
+    every = validation.rollback_proof
     rows = tuple(
         row(
             code(one.migration),
             WAYS[one.method],
             PROOFS[one.state],
-            "<br>".join(inline(text) for text in (*one.differences, *one.lost)[:20]),
+            "<br>".join(inline(text) for text in (*one.differences, *one.lost)[:MOST_IN_A_CELL]),
         )
-        for one in validation.rollback_proof
+        for one in every[:most]
     )
-    return Section("Proof of rollback", rows, table(("migration", "by", "result", "")), most=most)
+    return Section("Proof of rollback", rows, table(("migration", "by", "result", "")), total=len(every))
 
 
 def _proposals(validation: Validation, place: Place) -> Iterator[Section]:
@@ -148,6 +160,11 @@ def _proposals(validation: Validation, place: Place) -> Iterator[Section]:
             said = f"Applied and undone here: schema and rows were as before. Commit it as {code(path)}:"
             title = f"A way back for {code(proof.migration)}"
             yield Section(title, ("\n".join((said, "", fenced(proof.proposal, "sql"))),))
+
+
+def _notes(validation: Validation, most: int) -> Section:
+    every = validation.notes
+    return Section("What was not looked at", tuple(f"- {inline(note)}" for note in every[:most]), total=len(every))
 
 
 def _bottom(validation: Validation, place: Place) -> str:

@@ -23,6 +23,8 @@ RUNNER_COMMAND = re.compile(r"##\[|^(\s*)::", re.MULTILINE)
 
 def visible(text: str, keep: str = "") -> str:
     """Every character that is not seen, written as what it is (``<U+202E>``), but for those in ``keep``."""
+    if text.isprintable():
+        return text
     return "".join(character if _seen(character, keep) else f"<U+{ord(character):04X}>" for character in text)
 
 

@@ -71,13 +71,13 @@ def of_run(top: str, result: DeployResult | None, error: LocktenderError | None,
     """A deploy or a rollback: how it ended, its steps and times, and how to go back."""
     sections: list[Section] = []
     if result:
-        sections.append(Section("", tuple(_facts(result)), table(("", "")), most=500))
+        sections.append(Section("", tuple(_facts(result)), table(("", ""))))
         if result.steps:
             rows = tuple(row(code(s.name), s.status, f"{s.seconds:.2f}") for s in result.steps)
             sections.append(Section("Steps", rows, table(("step", "", "seconds")), folded=False))
         notes = [f"- blocks: {inline(str(blocker))}" for blocker in result.blockers]
         notes += [f"- {inline(note)}" for note in result.notes]
-        sections.append(Section("Notes", tuple(notes), folded=False, most=200))
+        sections.append(Section("Notes", tuple(notes), folded=False))
     back = _way_back(result, command) if result else ""
     return page("\n\n".join((f"## {top}", *trouble(error))), [s for s in sections if s.rows], back, LIMIT)
 
@@ -112,7 +112,7 @@ def of_status(top: str, found: StatusResult) -> str:
     rows = [row(meaning, code(name)) for key, meaning in STATUS for name in getattr(found, key)]
     rows += [row("❌ a run that died, and is not settled", code(run)) for run in found.interrupted]
     sections = [
-        Section("", tuple(rows), table(("", "migration")), most=2000),
+        Section("", tuple(rows), table(("", "migration"))),
         Section("Notes", tuple(f"- {inline(warning)}" for warning in found.warnings), folded=False),
     ]
     return page(f"## {top}\n\n{len(found.applied)} applied.", [s for s in sections if s.rows], "", LIMIT)
@@ -158,7 +158,7 @@ def of_restore(top: str, result: RestoreResult) -> str:
 
 def _facts_and_notes(top: str, rows: Sequence[str], notes: Sequence[str]) -> str:
     sections = [
-        Section("", tuple(rows), table(("", "")), most=2000),
+        Section("", tuple(rows), table(("", ""))),
         Section("Notes", tuple(f"- {inline(note)}" for note in notes), folded=False),
     ]
     return page(f"## {top}", [s for s in sections if s.rows], "", LIMIT)

@@ -12,7 +12,8 @@ ELSEWHERE = "*{count} more: all of them are in the summary of the run.*"
 class Section:
     """``rows`` may be left out from the end; ``head`` and ``foot`` may not. An open one is not folded.
 
-    A ``title`` is ours, not foreign text; without one the rows stand by themselves.
+    A ``title`` is ours, not foreign text; without one the rows stand by themselves. ``total``: how many rows there
+    would be, where not all were made.
     """
 
     title: str
@@ -20,12 +21,11 @@ class Section:
     head: tuple[str, ...] = ()
     foot: tuple[str, ...] = ()
     folded: bool = True
-    most: int = 10_000
-    """Rows that are shown where there is room for more."""
+    total: int = 0
 
     def rendered(self, count: int) -> str:
         """With the first ``count`` rows."""
-        left = len(self.rows) - count
+        left = max(self.total, len(self.rows)) - count
         rest = ("", ELSEWHERE.format(count=left)) if left else ()
         body = "\n".join((*self.head, *self.rows[:count], *self.foot, *rest))
         if not self.title:
@@ -59,7 +59,7 @@ def page(top: str, sections: Sequence[Section], bottom: str, limit: int) -> str:
 
 def _fitting(section: Section, room: int) -> str:
     """By halves: how long it becomes grows with the number of rows."""
-    low, high = 0, min(len(section.rows), section.most)
+    low, high = 0, len(section.rows)
     if len(whole := section.rendered(high)) <= room:
         return whole
     while low < high:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from action.annotations import annotation
+from action.annotations import gravest
 from action.commands import Level
 from action.comment import Place, comment, marker, summary
 from action.configured import asked, within
@@ -138,10 +138,10 @@ def _tell(job: Job, validation: Validation, place: Place) -> None:
         if any(finding.suggestion is not None for finding in validation.findings):
             job.tell("suggested changes", lambda github: _suggest(job, github, validation, place))
     told = Told(plain(headline(validation)), _short(job, validation, place), _conclusion(validation), event.run_url)
-    annotations = [annotation(finding, place) for finding in validation.findings]
+    marks = gravest(validation.findings, place)
     written = job.inputs.check_run and job.tell(
         "check run",
-        lambda github: put_check_run(github, event.head_sha, _check_name(job), _key(job), told, annotations, sleep),
+        lambda github: put_check_run(github, event.head_sha, _check_name(job), _key(job), told, marks, sleep),
         "What it would say is below.",
     )
     if not written:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from operations.rules.model import Finding, Severity
+from operations.rules.model import Severity
 from operations.validation.model import RollbackProof, Validation
 
 MARKS: dict[Severity, str] = {"error": "❌", "warning": "⚠️", "note": "💡"}
@@ -70,12 +69,14 @@ def lines(validation: Validation) -> tuple[Line, ...]:
     what |= {new: f"renamed from {old}" for old, new in (changes.renamed or {}).items()}
     what |= dict.fromkeys(changes.new, "new") | dict.fromkeys(changes.late, "new, but before one that has landed")
     proofs = {proof.migration: proof for proof in validation.rollback_proof}
-    return tuple(_line(validation, name, change, proofs) for name, change in sorted(what.items()))
+    counts = Counter((finding.file.partition("/")[0], finding.severity) for finding in validation.findings)
+    return tuple(_line(validation, name, change, proofs.get(name), counts) for name, change in sorted(what.items()))
 
 
-def _line(validation: Validation, name: str, change: str, proofs: Mapping[str, RollbackProof]) -> Line:
-    verdict, proof = validation.verdicts.get(name), proofs.get(name)
-    counts = Counter(finding.severity for finding in validation.findings if is_in(finding, name))
+def _line(
+    validation: Validation, name: str, change: str, proof: RollbackProof | None, counts: Counter[tuple[str, Severity]]
+) -> Line:
+    verdict = validation.verdicts.get(name)
     way = WAYS[proof.method] if proof else WAYS[verdict.rollback] if verdict else ""
     return Line(
         name=name,
@@ -83,10 +84,5 @@ def _line(validation: Validation, name: str, change: str, proofs: Mapping[str, R
         atomic="" if verdict is None else "yes" if verdict.atomic else "no",
         reason=verdict.reason if verdict else "",
         way_back=f"{way}: {PROOFS[proof.state]}" if proof else way,
-        findings=" ".join(f"{MARKS[kind]} {counts[kind]}" for kind in MARKS if counts[kind]),
+        findings=" ".join(f"{mark} {counts[name, kind]}" for kind, mark in MARKS.items() if counts[name, kind]),
     )
-
-
-def is_in(finding: Finding, migration: str) -> bool:
-    """Whether a finding is about a file of the migration."""
-    return finding.file == migration or finding.file.startswith(f"{migration}/")

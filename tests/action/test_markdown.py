@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from action import commands, run_summary
-from action.annotations import BATCH, annotation, batches
+from action.annotations import BATCH, annotation, batches, gravest
 from action.comment import LIMIT, Place, comment, marker, summary
 from action.escaping import code, fenced, inline, link, plain
 from action.outputs import SUMMARY_LIMIT, heredoc, shortened
@@ -161,6 +161,18 @@ def test_a_comment_is_never_longer_than_github_takes() -> None:
     assert text.count("<details>") == text.count("</details>")
     assert "are in the summary" in text
     assert len(summary(large, PLACE).encode()) <= SUMMARY_LIMIT
+
+
+def test_a_hundred_thousand_statements_and_findings_are_told_in_bounded_time_and_space() -> None:
+    statements = tuple(replace(VALIDATION.statements[0], line=number) for number in range(1, 100_001))
+    findings = tuple(replace(WIDTH, line=number) for number in range(1, 100_001))
+    large = replace(VALIDATION, statements=statements, findings=(*findings, INDEX))
+    text = comment(large, PLACE)
+    assert len(text) <= LIMIT
+    assert "❌ 1" in text
+    assert f"*{100_001 - 40} more" in text
+    marks = gravest(large.findings, PLACE)
+    assert (len(marks), marks[0].level) == (500, "failure")
 
 
 def test_a_summary_is_cut_at_the_end_of_a_line() -> None:
