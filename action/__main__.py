@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -28,6 +29,8 @@ LARGEST_EVENT = 64_000_000
 def main() -> int:
     """As the runner starts it."""
     end_cleanly()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # whatever locale the job has
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     return run(os.environ, sys.stdout)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from action.comment import Place
-from action.escaping import plain
+from action.escaping import plain, visible
 from operations.rules.model import Finding
 
 BATCH = 50
@@ -46,7 +46,7 @@ def annotation(finding: Finding, place: Place) -> Annotation:
     last = max(finding.line, finding.end_line or finding.line)
     column = finding.column if last == finding.line else None
     return Annotation(
-        path=place.path(finding.file),
+        path=visible(place.path(finding.file)),
         start_line=finding.line,
         end_line=last,
         level=LEVELS[finding.severity],

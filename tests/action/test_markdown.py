@@ -241,6 +241,23 @@ def test_the_marker_is_a_comment_whatever_the_environment_is_called() -> None:
     assert marker(replace(PLACE, environment="a--><b>", directory="x\ny")) == "<!-- locktender:validate a-b xy -->"
 
 
+@FEW
+@given(st.text(st.characters(), max_size=30))
+def test_a_page_can_be_made_of_any_text_and_sent(text: str) -> None:
+    """Also of what is no text: names of files that are not UTF-8."""
+    finding = replace(INDEX, file=f"{text}/migration.sql", message=text, help=text, rule=text, suggestion=text)
+    named = replace(
+        VALIDATION, findings=(finding,), changes=Changes(new=(text,), renamed={text: text}), notes=(text,),
+        verdicts={text: Verdict(True, text, "swap")}, schema_changes=(SchemaChange("changed", text, text, text, text),),
+        rollback_proof=(RollbackProof(text, "proposed", "lossy", (text,), (text,), text),), diagram=text,
+    )  # fmt: skip
+    patches = {PLACE.path(finding.file): "@@ -0,0 +1,5 @@\n+a\n+b\n+c\n+d\n+e"}
+    note = annotation(finding, PLACE)
+    bodies = [one.body for one in suggested([finding], PLACE, patches)]
+    for shown in (comment(named, PLACE), summary(named, PLACE), note.path, note.title, note.message, *bodies):
+        shown.encode()
+
+
 # Annotations and suggestions
 
 
