@@ -220,9 +220,11 @@ def test_a_line_of_the_log_is_never_a_command(text: str) -> None:
 @FEW
 @given(st.text(max_size=80), st.text(max_size=80))
 def test_an_annotation_is_one_command_with_its_own_properties(text: str, file: str) -> None:
-    line = commands.annotation("error", plain(text), {"file": plain(file), "line": 1})
+    line = commands.annotation("error", plain(text), {"line": 1, "file": plain(f"a,line=2:{file}")})
     (found,) = obeyed(line)
-    assert (found[0], found[1].split(",")[-1]) == ("error", "line=1")
+    assert found[0] == "error"
+    assert [one.partition("=")[0] for one in found[1].split(",")] == ["line", "file"]
+    assert found[2] == commands.data(plain(text))
 
 
 def test_an_output_cannot_set_another_one() -> None:
