@@ -6,7 +6,7 @@ import posixpath
 import tempfile
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from action.inputs import Inputs, variable
 from action.job import Job
 from operations.errors import ConfigurationError, UsageError
 from operations.secret import Secret
-from operations.settings import Environment, Server
+from operations.settings import Environment, Level, Server
 from operations.settings_file import load_environment, load_without_secrets
 
 DEFAULT_MIGRATIONS = "prisma/migrations"
@@ -33,9 +33,13 @@ OF_SERVER = {
 
 @dataclass(frozen=True)
 class Asked:
-    """What the configuration says of a validation. ``folder``: the migrations, from the repository's root."""
+    """What the configuration says of a validation.
+
+    ``folder``: the migrations, from the repository's root. ``levels``: how grave the findings of some lint rules are.
+    """
 
     folder: str
+    levels: Mapping[str, Level] = field(default_factory=dict)
 
 
 def asked(job: Job, base: str) -> Asked:
@@ -54,7 +58,7 @@ def asked(job: Job, base: str) -> Asked:
         path.write_bytes(text)
         chosen = load_without_secrets(path, job.inputs.environment or _only(text))
         written = within(posixpath.dirname(config), posixpath.relpath(chosen.migrations, path.parent))
-    return Asked(within(directory, job.inputs.migrations) if job.inputs.migrations else written)
+    return Asked(within(directory, job.inputs.migrations) if job.inputs.migrations else written, chosen.rules)
 
 
 def _only(text: bytes) -> str | None:

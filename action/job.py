@@ -18,11 +18,23 @@ from operations.context import Context
 from operations.errors import ExitCode, InternalError, Interrupted, LocktenderError
 from operations.ports import Ledger
 from operations.secret import Secret
-from operations.settings import Environment
+from operations.settings import Environment, Level
 from operations.validation.folders import Tree
 from operations.validation.model import Validation
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a validation is about. ``path``: the folder, from the repository's root."""
+
+    path: str
+    head: Tree
+    base: Tree
+    ancestor: Tree | None
+    levels: Mapping[str, Level] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Means(Protocol):
@@ -36,7 +48,7 @@ class Means(Protocol):
         """A folder that may hold anything; no link is followed out of ``within``."""
         ...
 
-    def validate(self, head: Tree, base: Tree, ancestor: Tree | None, job: Job, notes: tuple[str, ...]) -> Validation:
+    def validate(self, job: Job, compared: Compared) -> Validation:
         """On a throwaway server."""
         ...
 

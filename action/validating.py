@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from action.annotations import gravest
 from action.commands import Level
@@ -13,7 +12,7 @@ from action.configured import asked, within
 from action.ends import Ends, blobs, ends, file_at, tree_at
 from action.escaping import inline, plain
 from action.gitobjects import checked_out
-from action.job import Job, Outcome, caught
+from action.job import Compared, Job, Outcome, caught
 from action.platform import Conclusion, Platform, Told
 from action.redaction import redacted
 from action.suggestions import suggested
@@ -31,26 +30,15 @@ MOST_OF_CHECK = 60_000
 """Characters of a check run's summary; GitHub takes 65 535."""
 
 
-@dataclass(frozen=True)
-class Folders:
-    """What is compared. ``path``: the folder, from the repository's root."""
-
-    path: str
-    head: Tree
-    base: Tree
-    ancestor: Tree | None
-    notes: tuple[str, ...]
-
-
 def validate(job: Job) -> Outcome:
     """A finding that reaches ``fail-on`` is exit 1; whatever can be told on GitHub is told in any case."""
     with job.log.group("What is compared with what"):
-        folders, _, error = caught(lambda: _folders(job))
+        compared, _, error = caught(lambda: _compared(job))
     validation = None
-    if folders:
+    if compared:
         with job.log.group("Trying the new migrations"):
-            validation, _, error = caught(lambda: _validation(job, folders))
-    place = _place(job, folders.path if folders else "")
+            validation, _, error = caught(lambda: redacted(job.means.validate(job, compared), job.log.secrets))
+    place = _place(job, compared.path if compared else "")
     if validation is None:
         assert error is not None  # noqa: S101 - the one or the other
         return _failed(job, place, error)
@@ -59,21 +47,18 @@ def validate(job: Job) -> Outcome:
     return _outcome(job, validation, place)
 
 
-def _validation(job: Job, folders: Folders) -> Validation:
-    found = job.means.validate(folders.head, folders.base, folders.ancestor, job, folders.notes)
-    return redacted(found, job.log.secrets)
-
-
-def _folders(job: Job) -> Folders:
+def _compared(job: Job) -> Compared:
     here = checked_out(job.workspace)
     found = ends(job.event, job.inputs.base_ref, here, job.objects)
-    path = asked(job, found.base).folder
+    wanted = asked(job, found.base)
+    path = wanted.folder
     head = _head(job, found, path, here)
     known = blobs(head)
     base = tree_at(job.objects, found.base, path, known)
     ancestor = tree_at(job.objects, found.ancestor, path, known | blobs(base)) if found.ancestor else None
     job.log.say(f"{path}: {len(head.files)} files, compared with {len(base.files)} at {found.base}")
-    return Folders(path, head, base, ancestor, (*found.notes, *_configuration_changed(job, found.base)))
+    notes = (*found.notes, *_configuration_changed(job, found.base))
+    return Compared(path, head, base, ancestor, wanted.levels, notes)
 
 
 def _head(job: Job, found: Ends, path: str, here: str) -> Tree:

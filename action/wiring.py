@@ -13,7 +13,7 @@ from action.event import Event
 from action.github import GithubPlatform
 from action.gitobjects import GitObjects
 from action.inputs import Inputs
-from action.job import Job
+from action.job import Compared, Job
 from action.log import Log
 from action.platform import Objects, Platform
 from operations.adapters.assembly import assembled
@@ -53,18 +53,19 @@ class RealMeans:
 
         return read_folder(path, within)
 
-    def validate(self, head: Tree, base: Tree, ancestor: Tree | None, job: Job, notes: tuple[str, ...]) -> Validation:
+    def validate(self, job: Job, compared: Compared) -> Validation:
         """On a throwaway server: one of our own, or databases of our own on that of ``database-url``."""
         return validate(
             Question(
-                head=folder_of(head),
-                base=folder_of(base),
-                ancestor=folder_of(ancestor) if ancestor else None,
+                head=folder_of(compared.head),
+                base=folder_of(compared.base),
+                ancestor=folder_of(compared.ancestor) if compared.ancestor else None,
                 trials=_trials(job.inputs.database_url, job.environ.get(CACHE)),
                 clock=SystemClock(),
                 fail_on=job.inputs.fail_on,
                 report=job.log.progress,
-                notes=notes,
+                notes=compared.notes,
+                levels=compared.levels,
             )
         )
 

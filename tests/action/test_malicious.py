@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from .conftest import FOLDER, LOCK, NEXT, PULL, Project, Proposal
+from .conftest import FILES, FOLDER, LOCK, NEXT, PULL, Project, Proposal
 from .reading import obeyed
 from .runner import pull_request
 from .standin import TOKEN
@@ -87,12 +87,20 @@ def outside_of_fences(page: str) -> str:
 
 
 def test_the_pull_requests_own_configuration_does_not_count(project: Project, shadow: str) -> None:
-    changed = '[environments.production]\ndatabase_url = "x"\nmigrations = "elsewhere"\nbackup_dir = "/b"\n'
+    changed = FILES["locktender.toml"].replace("prisma/migrations", "elsewhere") + '[rules]\nban-drop-table = "off"\n'
     ran = project.proposed(
-        {"locktender.toml": changed, "elsewhere/migration_lock.toml": LOCK, NEXT: 'DROP TABLE "nowhere";\n'}
-    ).run({"database-url": shadow})
+        {"locktender.toml": changed, "elsewhere/migration_lock.toml": LOCK, NEXT: 'DROP TABLE "orders";\n'}
+    ).run({"database-url": shadow, "fail-on": "warning"})
     assert ran.exit_code == 1, ran.said
+    assert "ban-drop-table" in [finding["rule"] for finding in ran.result["result"]["findings"]]
     assert "locktender.toml is changed here" in "\n".join(ran.result["result"]["notes"])
+
+
+def test_the_levels_of_rules_are_those_of_the_base(project: Project, shadow: str) -> None:
+    rules = '[environments.production.rules]\nban-drop-table = "off"\n'
+    project.repository.commit({"locktender.toml": FILES["locktender.toml"] + rules})
+    ran = project.proposed({NEXT: 'DROP TABLE "orders";\n'}).run({"database-url": shadow})
+    assert "ban-drop-table" not in [finding["rule"] for finding in ran.result["result"]["findings"]]
 
 
 def test_a_migrations_folder_that_leads_out_of_the_workspace_is_refused(project: Project, tmp_path: Path) -> None:
