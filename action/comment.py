@@ -10,12 +10,14 @@ from action.escaping import code, fenced, inline, link
 from action.sections import Section, page, row, table
 from action.verdict import MARKS, PROOFS, WAYS, headline, lines
 from operations.rules.model import Finding
+from operations.rules.registry import RULES
 from operations.validation.model import StatementRun, Validation
 
 LIMIT = 65_000
 """Characters of a comment; GitHub refuses more than 65 536."""
 SUMMARY_LIMIT = 900_000
 """Characters of the summary of a run; GitHub drops one of more than 1 MiB."""
+RULES_PAGE = "https://github.com/locktender/locktender/blob/main/docs/rules"
 LONGEST_PROPOSAL = 20_000
 MOST_IN_A_CELL = 20
 SEVERITIES = ("error", "warning", "note")
@@ -102,7 +104,12 @@ def _finding(one: Finding, place: Place) -> str:
         place.path(one.file),
         anchor=f"L{one.line}",
     )
-    return row(MARKS[one.severity], where, f"{inline(one.message)} {code(one.rule)}", inline(one.help))
+    return row(MARKS[one.severity], where, f"{inline(one.message)} {_rule(one.rule)}", inline(one.help))
+
+
+def _rule(name: str) -> str:
+    """With its page, where it is a lint rule."""
+    return f"[{code(name)}]({RULES_PAGE}/{name}.md)" if name in RULES else code(name)
 
 
 def _changes(validation: Validation, most: int) -> Section:

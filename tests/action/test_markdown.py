@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from action import commands, run_summary
 from action.annotations import BATCH, annotation, batches, gravest
-from action.comment import LIMIT, Place, comment, marker, summary
+from action.comment import LIMIT, RULES_PAGE, Place, comment, marker, summary
 from action.escaping import code, fenced, inline, link, plain
 from action.outputs import SUMMARY_LIMIT, heredoc, shortened
 from action.platform import Suggestion
@@ -26,6 +26,7 @@ from action.verdict import headline
 from operations.errors import ExitCode, MigrationFailed
 from operations.outcome import DeployResult
 from operations.rules.model import Finding
+from operations.rules.registry import RULES
 from operations.runner import StepResult
 from operations.undoing import Rollback
 from operations.validation.model import (
@@ -139,6 +140,12 @@ def test_a_summary_of_a_deploy(
 def test_a_deploy_that_was_rolled_back_says_so_first() -> None:
     said = run_summary.ending("deploy", "production", ExitCode.FAILED_OLD_STATE, FAILED)
     assert "failed and was rolled back; the old state stands" in said
+
+
+def test_every_lint_rule_that_is_linked_to_has_its_page() -> None:
+    pages = {path.stem for path in (Path(__file__).parents[2] / "docs" / "rules").glob("*.md")}
+    assert set(RULES) <= pages
+    assert f"({RULES_PAGE}/prefer-text-field.md)" in comment(VALIDATION, PLACE)
 
 
 def test_a_headline_is_red_only_if_it_fails() -> None:
