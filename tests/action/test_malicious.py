@@ -21,6 +21,20 @@ ALTER TABLE "```
 </details>" ADD COLUMN "x" INT;
 COPY "orders" FROM PROGRAM 'touch {path}';
 """
+CONFIGURATION = """
+[core]
+    repositoryformatversion = 1
+    fsmonitor = "touch {path}"
+    sshCommand = "touch {path}"
+[extensions]
+    partialClone = origin
+[remote "origin"]
+    url = "ext::sh -c touch% {path}"
+    promisor = true
+[protocol "ext"]
+    allow = always
+"""
+"""Of a checkout in which git runs a program as soon as it looks for something that is not there."""
 RAW = ("<img", "<b>", "](javascript", "\n# owned", "@everyone", "@ada", "\u202e", '</details>" ADD')
 
 
@@ -64,7 +78,7 @@ def test_a_hostile_pull_request_gets_nothing(project: Project, tmp_path: Path) -
     hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/it-ran\n")
     hook.chmod(0o755)
     with (workspace / ".git" / "config").open("a") as file:  # as a step before ours could leave it
-        file.write(f'[core]\n\tfsmonitor = "touch {tmp_path}/it-ran"\n\tsshCommand = "touch {tmp_path}/it-ran"\n')
+        file.write(CONFIGURATION.replace("{path}", f"{tmp_path}/it-ran"))
 
     ran = proposal.run(process=True, CANARY=CANARY, DATABASE_URL=f"postgresql://app:{CANARY}@db.example/app")
 
