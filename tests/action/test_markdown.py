@@ -21,6 +21,7 @@ from action.comment import LIMIT, RULES_PAGE, Place, comment, marker, summary
 from action.escaping import code, fenced, inline, link, plain
 from action.outputs import SUMMARY_LIMIT, heredoc, shortened
 from action.platform import Suggestion
+from action.redaction import redacted
 from action.suggestions import hunks, suggested
 from action.verdict import headline
 from operations.errors import ExitCode, MigrationFailed
@@ -28,6 +29,7 @@ from operations.outcome import DeployResult
 from operations.rules.model import Finding
 from operations.rules.registry import RULES
 from operations.runner import StepResult
+from operations.secret import Secret
 from operations.undoing import Rollback
 from operations.validation.model import (
     Changes,
@@ -232,6 +234,19 @@ def test_an_annotation_is_one_command_with_its_own_properties(text: str, file: s
     assert found[0] == "error"
     assert [one.partition("=")[0] for one in found[1].split(",")] == ["line", "file"]
     assert found[2] == commands.data(plain(text))
+
+
+def test_secrets_are_taken_out_of_all_parts_of_a_result_before_they_are_escaped() -> None:
+    word = "p@ss|word"
+    found = replace(INDEX, message=f"it says {word}", suggestion=word)
+    told = replace(
+        VALIDATION, findings=(found,), notes=(word,), verdicts={FIRST: Verdict(True, word, "swap")},
+        statements=(replace(VALIDATION.statements[0], rewrites=(word,)),),
+    )  # fmt: skip
+    clean = redacted(told, [Secret(word)])
+    assert word not in repr(clean)
+    assert clean.findings[0].message == "it says ***"
+    assert (clean.changes, clean.statements[0].locks) == (told.changes, told.statements[0].locks)
 
 
 def test_an_output_cannot_set_another_one() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import signal
 import subprocess
@@ -199,6 +200,7 @@ def test_a_server_is_reached_by_the_inputs_alone_and_no_sink_holds_a_secret(
     sent = "\n".join(production.project.github.state.texts)
     for secret in (TOKEN, production.url, OWNER_PASSWORD.reveal(), *key.splitlines()[1:-1]):
         assert secret not in ran.sinks
+        assert secret not in html.unescape(ran.summary).replace("\u2060", "")
         assert secret not in sent
 
 
