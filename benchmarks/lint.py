@@ -197,7 +197,7 @@ def _unshared(migrations: Sequence[Migration]) -> Section:
 _WORDS = f"""The last {LAST} migrations of each history, one after the other, each as a pull request that adds it: ours
 with the schema that it meets on a real server, squawk 2.70.0 as it comes. How many rows there are is taken to be
 unknown. Times are those of one process for all files with squawk, and the median without starting Python with ours."""
-_BY_RULE = """The same findings. A rule of the same name looks for the same thing. Of statements that follow each other and
-that a rule says the same of, ours makes one finding, which names them all; squawk makes one of each."""
+_BY_RULE = """The same findings. A rule of the same name looks for the same thing. Of statements that follow each other
+and that a rule says the same of, ours makes one finding, which names them all; squawk makes one of each."""
 _UNSHARED = """Where squawk finds something of a dangerous kind, and we do not find the same on these lines. Each has
 its reason, found by looking at the statement and the schema."""
