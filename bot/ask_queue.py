@@ -1,0 +1,101 @@
+"""``Queue`` in procrastinate, beside the ledger's own jobs: looks must not wait behind a long restore."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
+from procrastinate.exceptions import ProcrastinateException
+
+from bot.asks import Ask, from_payload, to_payload
+from operations.errors import DatabaseUnreachable, LocktenderError
+
+QUEUE = "locktender-asks"
+TASK = "locktender.ask"
+SEARCH_PATH = "-c search_path=locktender -c statement_timeout=30s"
+PATIENCE = 15.0
+logger = logging.getLogger("locktender.bot")
+
+
+class AskQueue:
+    """Puts asks into the queue; threads may share it."""
+
+    def __init__(self, keywords: Mapping[str, Any], connections: int) -> None:
+        connector = SyncPsycopgConnector(
+            kwargs=_keywords(keywords), min_size=0, max_size=connections, timeout=PATIENCE, open=False
+        )
+        self._app = App(connector=connector)
+        self._app.open()
+
+    def put(self, ask: Ask) -> None:
+        """As in ``Queue``."""
+        try:
+            self._app.configure_task(TASK, queue=QUEUE).defer(**to_payload(ask))
+        except ProcrastinateException as error:
+            raise DatabaseUnreachable(
+                f"The ledger's database did not take it: {error.__cause__ or error}", hint="Try again in a moment."
+            ) from None
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._app.close()
+
+
+class AskWorker:
+    """Answers asks in threads of its own until it is told to stop; those at work are finished first."""
+
+    def __init__(self, keywords: Mapping[str, Any], handle: Callable[[Ask], None], concurrency: int) -> None:
+        connector = PsycopgConnector(
+            kwargs=_keywords(keywords), min_size=1, max_size=concurrency + 3, timeout=PATIENCE, open=False
+        )
+        self._app = App(connector=connector)
+        self._concurrency = concurrency
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._thread = threading.Thread(target=self._run, name="asks", daemon=True)
+
+        @self._app.task(name=TASK, queue=QUEUE)
+        def perform(**payload: Any) -> None:
+            ask = from_payload(payload)
+            if ask is None:
+                return
+            try:
+                handle(ask)
+            except LocktenderError as error:
+                logger.error("%s of %s could not be answered: %s", ask.verb, ask.environment, error.message)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what is at work and end."""
+        if self._loop and self._running:
+            self._loop.call_soon_threadsafe(self._running.cancel)
+        self._thread.join(timeout=30)
+
+    def _run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        async with self._app.open_async():
+            self._running = asyncio.create_task(
+                self._app.run_worker_async(
+                    queues=[QUEUE],
+                    concurrency=self._concurrency,
+                    delete_jobs="always",
+                    install_signal_handlers=False,
+                    shutdown_graceful_timeout=20,
+                )
+            )
+            await asyncio.gather(self._running, return_exceptions=True)
+
+
+def _keywords(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    more = " ".join(filter(None, [str(keywords.get("options", "")), SEARCH_PATH]))
+    return {**keywords, "options": more}
