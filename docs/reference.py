@@ -16,7 +16,7 @@ import click
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from cli.__main__ import NAME, InternalError, Interrupted  # noqa: E402
+from cli.__main__ import NAME  # noqa: E402
 from cli.options import GLOBAL_OPTIONS, Verb, VerbGroup  # noqa: E402
 from cli.verbs import LATER, VERBS  # noqa: E402
 from operations import errors, settings  # noqa: E402
@@ -207,7 +207,7 @@ def _errors() -> Iterator[str]:
         yield f"| {int(number)} | {meaning} |\n"
     yield "\n| error | exit code | Prisma's | |\n|---|---|---|---|\n"
     prisma = _prisma_codes()
-    for kind in sorted({*_below(errors.LocktenderError), InternalError, Interrupted}, key=_by_exit_code):
+    for kind in sorted(_below(errors.LocktenderError), key=_by_exit_code):
         doc = " ".join((kind.__doc__ or "").split("\n\n")[0].replace("``", "`").split())
         yield f"| `{kind.code}` | {int(kind.exit_code)} | {', '.join(prisma.get(kind.__name__, ()))} | {doc} |\n"
 
