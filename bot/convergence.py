@@ -104,8 +104,8 @@ class Convergence:
         request = self.ledger.request(message.request_id)
         known = {(one.kind, one.channel): one for one in self.ledger.messages(request.id)}
         message = known.get((message.kind, message.channel), message)
-        if message.ts == GONE:
-            self.ledger.message_shown(message.id, GONE, request.revision)
+        if message.ts == GONE or message.kind == PLAN:
+            self.ledger.message_shown(message.id, message.ts, request.revision)
             return None
         thread = None
         if message.kind in IN_THREAD:
@@ -120,7 +120,8 @@ class Convergence:
             for kind, channel in self._wanted(request, message.channel):
                 if (kind, channel) not in known:
                     self.ledger.show_in(request.id, kind, channel)
-        view = self._view(request, message, (PLAN, message.channel) in known)
+        attached = (PLAN, message.channel) in known
+        view = RequestView(request, missing(self.roster.directory(), request), attached)
         ts = self._show(message, view, thread)
         if ts is not None and message.kind == CARD and _must_attach(view):
             ts = self._attach(message, view, ts)
@@ -164,10 +165,6 @@ class Convergence:
         self.ledger.show_in(view.request.id, PLAN, message.channel, ts, view.request.revision)
         self.slack.update(message.channel, ts, rendered(CARD, replace(view, plan_attached=True)))
         return ts
-
-    def _view(self, request: Request, message: Message, attached: bool) -> RequestView:
-        del message
-        return RequestView(request, missing(self.roster.directory(), request), attached)
 
     def _wanted(self, request: Request, channel: str) -> Iterator[tuple[str, str]]:
         """What else is to show a request in this state."""

@@ -34,7 +34,10 @@ def bolt_app(reception: Reception, bot_user: str) -> App:
         logger=quiet,
         client=WebClient(logger=quiet),  # never used: what there is to say to Slack goes through ``Slack``
         authorize=lambda: AuthorizeResult(
-            enterprise_id=None, team_id=reception.own_team, bot_user_id=bot_user, bot_token="unused"  # noqa: S106
+            enterprise_id=None,
+            team_id=reception.own_team,
+            bot_user_id=bot_user,
+            bot_token="unused",  # noqa: S106
         ),
         process_before_response=True,
         request_verification_enabled=False,

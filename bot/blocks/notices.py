@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.blocks.parts import Message, Option, Sheet, button, menu
-from bot.blocks.text import bold, joined, lines, typed
+from bot.blocks.text import bold, joined, lines, moment, person, quoted, typed
 from bot.words import Verb
+from operations.approvals.model import Freeze
 
 
 def notice(text: str, hint: str = "") -> Message:
@@ -39,3 +40,15 @@ def form_button(command: str, verb: str, environment: str) -> Message:
     sheet.section(joined(bold(verb), f" {environment}: it needs some details."))
     sheet.actions("form", button("Open the form", f"ask:{verb}", environment))
     return sheet.message(f"{verb} {environment}: type {command} {verb} {environment}, or press the button.")
+
+
+def freeze_told(environment: str, by: str, freeze: Freeze | None) -> Message:
+    """To the channel: that nothing is deployed for now, or is again."""
+    sheet = Sheet()
+    if freeze is None:
+        sheet.section(joined(bold(f"{environment} is not frozen any more"), ", by ", person(by), "."))
+        return sheet.message(f"{environment} is not frozen any more.")
+    until = joined("until ", moment(freeze.until)) if freeze.until else typed("until somebody lifts it")
+    told = joined(bold(f"{environment} is frozen"), " by ", person(by), " ", until, ".")
+    sheet.section(lines(told, quoted(freeze.reason) if freeze.reason else ""))
+    return sheet.message(f"{environment} is frozen: {freeze.reason}")

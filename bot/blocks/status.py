@@ -38,7 +38,8 @@ class Frozen:
 
     by: str
     reason: str
-    until: float
+    until: float | None
+    """``None``: until somebody lifts it."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def message(card: StatusCard) -> Message:
     if card.frozen:
         sheet.section(
             lines(
-                joined(bold("Frozen"), " by ", person(card.frozen.by), " until ", moment(card.frozen.until)),
+                joined(bold("Frozen"), " by ", person(card.frozen.by), " ", _until(card.frozen)),
                 quoted(card.frozen.reason),
             )
         )
@@ -148,3 +149,7 @@ def _at_work(card: StatusCard) -> Marked:
 def _listed(names: tuple[str, ...]) -> list[Marked]:
     shown = [joined("• ", code(name)) for name in names[:SHOWN]]
     return [*shown, typed(f"and {len(names) - SHOWN} more")] if len(names) > SHOWN else shown
+
+
+def _until(frozen: Frozen) -> Marked:
+    return joined("until ", moment(frozen.until)) if frozen.until else typed("until somebody lifts it")
