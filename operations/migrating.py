@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Literal
 
 from operations.advisory import STEADY, lock_database
+from operations.approvals.digest import refuse_other
 from operations.context import Context
 from operations.deploying import Run
 from operations.gathering import Facts, gather
@@ -33,8 +34,9 @@ def migrate(
     strategy: Strategy | None = None,
     ref: str | None = None,
     dry_run: bool = False,
+    approved: str | None = None,
 ) -> DeployResult:
-    """Plan, and unless ``dry_run`` perform, under the environment's lock."""
+    """Plan, and unless ``dry_run`` perform, under the environment's lock; ``approved`` as in ``deploy``."""
     if strategy:
         context = replace(context, environment=replace(context.environment, strategy=strategy))
     run_id = new_id(context.clock.now(), secrets.token_hex(3))
@@ -60,6 +62,7 @@ def migrate(
             lock_database(context, session, formats.detect(context.files, context.environment.migrations).lock_id)
             facts = gather(context, session, to=to, baseline=baseline)
             plan = _plan(context, operation, facts, release)
+            refuse_other(approved, plan.digest, "plan")
             notes = (*settled, *facts.notes)
             if not (facts.pending or facts.baseline or release):
                 return DeployResult(run_id, "nothing_to_do", plan=plan, notes=notes)

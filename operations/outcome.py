@@ -28,3 +28,5 @@ class DeployResult:
     plan: Plan | None = None
     blockers: tuple[Blocker, ...] = ()
     notes: tuple[str, ...] = ()
+    undoes: tuple[str, ...] = ()
+    """Of a planned rollback: the runs that it would undo, newest first."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from operations import writes
 from operations.advisory import lock_database
+from operations.approvals.digest import refuse_other
 from operations.backup import BackupResult, load_intact, take_backup
 from operations.backups.manifest import Manifest
 from operations.beside import Validation, beside, drop, scratch_name
@@ -79,12 +80,14 @@ def restore(
     *,
     foreign: bool = False,
     emergency: bool = True,
+    approved: str | None = None,
 ) -> RestoreResult:
     """Make a backup (``latest``: the newest) the live database, or with ``into`` a new one beside it.
 
     ``foreign`` allows a backup of another database or server; without ``emergency`` the live database is not backed up
-    before (it is kept all the same). Raises ``NotFound``, ``Tampered``, ``Refused`` with every reason found before
-    anything is touched; ``BackupFailed``, ``RestoreFailed`` before the live database is.
+    before (it is kept all the same). ``approved``: ``Manifest.digest`` of the only backup that may be restored; for
+    another one ``RequestChanged`` is raised. Raises ``NotFound``, ``Tampered``, ``Refused`` with every reason found
+    before anything is touched; ``BackupFailed``, ``RestoreFailed`` before the live database is.
     """
     run_id = new_id(context.clock.now(), secrets.token_hex(3))
     begun = context.clock.now()
@@ -95,6 +98,7 @@ def restore(
     with held(context, "restore", run_id) as lock:
         notes = settle_if_possible(context, lock)
         live, manifest = _prepare(context, backup_id, into, foreign)
+        refuse_other(approved, manifest.digest, "backup")
         journal = Journal.open(context, lock, "restore", backup_id=manifest.id, into=into)
         run = _Run(context, journal, manifest, emergency and live, begun, notes)
         with _journalled(journal):
@@ -103,16 +107,18 @@ def restore(
             return result
 
 
-def undo(context: Context) -> RestoreResult:
+def undo(context: Context, approved: str | None = None) -> RestoreResult:
     """Swap the database back in that the last restore or rollback replaced; the one that is live now is kept in turn.
 
-    Raises ``NotFound`` if there is none, ``Refused`` if something stands in the way.
+    ``approved``: the name of the only one that may be. Raises ``NotFound`` if there is none, ``Refused`` if something
+    stands in the way.
     """
     run_id = new_id(context.clock.now(), secrets.token_hex(3))
     begun = context.clock.now()
     with held(context, "restore --undo", run_id) as lock:
         notes = settle_if_possible(context, lock)
         kept, before = last_swap(context)
+        refuse_other(approved, kept, "database to go back to")
         preflight(context)
         journal = Journal.open(context, lock, "restore --undo", kept=kept)
         with _journalled(journal), _no_migration(context, run_id):

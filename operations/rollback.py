@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from operations.advisory import STEADY, lock_database
+from operations.approvals.digest import refuse_other
 from operations.context import Context
 from operations.errors import (
     ConnectionLost,
@@ -38,21 +39,28 @@ ROLLBACK = "rollback"
 
 
 def rollback(
-    context: Context, *, run_id: str | None = None, accept_data_loss: bool = False, dry_run: bool = False
+    context: Context,
+    *,
+    run_id: str | None = None,
+    accept_data_loss: bool = False,
+    dry_run: bool = False,
+    approved: str | None = None,
 ) -> DeployResult:
     """Undo the last deploy, or everything since before ``run_id``.
 
     By the migrations' own way down where that is proven, else by restoring the backup from just before and swapping it
     in; then the database as it was stays beside it. An application that was deployed with it is stopped meanwhile, and
     comes back in its version before. Raises ``DataWouldBeLost`` if others have written since and
-    ``accept_data_loss`` is not set; ``NotFound`` for an unknown run, or if there is nothing to undo.
+    ``accept_data_loss`` is not set; ``RequestChanged`` if the runs to undo are others than ``approved``, their ids with
+    spaces in between, newest first; ``NotFound`` for an unknown run, or if there is nothing to undo.
     """
     own_id = new_id(context.clock.now(), secrets.token_hex(3))
     format = formats.detect(context.files, context.environment.migrations)
     if dry_run:
         with context.database.session(purpose="plan") as session:
             runs = runs_to_undo(records(context), look(session, format), run_id)
-            return DeployResult(own_id, "planned", notes=_foreseen(context, runs, session, format))
+            undone = tuple(run.run_id for run in runs)
+            return DeployResult(own_id, "planned", undoes=undone, notes=_foreseen(context, runs, session, format))
     with held(context, ROLLBACK, own_id) as lock:
         refuse_pooler(context)
         # A named run may be the very one that could not be settled: then it is undone here, not before.
@@ -62,6 +70,7 @@ def rollback(
             session.reset(STEADY)
             lock_database(context, session, format.lock_id)
             runs = runs_to_undo(records(context), look(session, format), run_id)
+            refuse_other(approved, " ".join(run.run_id for run in runs), "runs to undo")
             journal = Journal.open(context, lock, ROLLBACK, undoes=[run.run_id for run in runs])
             outages = Outages()
             release = _release(context, journal, runs, outages)

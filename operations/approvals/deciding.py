@@ -13,6 +13,9 @@ from operations.approvals.model import Event, Outcome, Person, Policy, Proposal,
 from operations.approvals.people import Directory
 from operations.errors import NotAllowed, RequestChanged
 
+LOST = "lost"
+"""``Outcome.error`` of a run that nobody hears of any more, until it is known what became of it."""
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -28,6 +31,12 @@ def planned(request: Request, proposal: Proposal) -> Change:
         events: tuple[Event, ...] = (Event.PLANNED, Event.APPROVED)
         return Change(events, proposal=proposal, expires_in=request.policy.expires, job="execute")
     return Change((Event.PLANNED,), proposal=proposal, expires_in=request.policy.expires)
+
+
+def planned_as(request: Request, version: int, proposal: Proposal) -> Change:
+    """The same, by somebody who began to find it out at ``version``. Raises ``RequestChanged``."""
+    _refuse_other_version(request, version)
+    return planned(request, proposal)
 
 
 def voted(request: Request, version: int, vote: Vote, rules: Rules) -> Change:
@@ -106,16 +115,11 @@ def give_up(request: Request, lost_after: float) -> Change:
     outcome = Outcome(
         summary="Who ran it gives no sign of life any more; it may be half done. It is not run again by itself.",
         hint=f"locktender --env {request.environment} status says what stands.",
-        error="lost",
+        error=LOST,
     )
     return Change(
         (Event.STUCK,), outcome=outcome, token=request.token, silent_for=lost_after, any_time=True, job="look"
     )
-
-
-def looked_at(request: Request, outcome: Outcome) -> Change:
-    """What the journal says of a run that was given up."""
-    return Change((Event.STUCK,), outcome=outcome, token=request.token, any_time=True)
 
 
 def _changed(request: Request, now: Proposal) -> str | None:

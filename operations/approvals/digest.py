@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from operations.approvals.model import Proposal
+from operations.errors import RequestChanged
 
 WORDS = {
     "operation": "the operation",
@@ -43,6 +44,15 @@ def differences(approved: Proposal, now: Proposal) -> tuple[str, ...]:
     """What has changed, in words; empty exactly if the digests are equal."""
     old, new = bound(approved), bound(now)
     return tuple(told for name in old if old[name] != new[name] for told in _told(name, old[name], new[name]))
+
+
+def refuse_other(approved: str | None, found: str, what: str) -> None:
+    """Raise ``RequestChanged`` where it is not the one that was approved; ``None``: any may be."""
+    if approved is not None and approved != found:
+        raise RequestChanged(
+            f"The {what} is not the one that was approved, so nothing was done.",
+            hint="Something has changed since; ask for an approval of what would be done now.",
+        )
 
 
 def _told(name: str, old: Any, new: Any) -> Iterator[str]:

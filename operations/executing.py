@@ -1,0 +1,202 @@
+"""What a worker does with a request of the ledger: plan it, execute it once, find out what became of a lost one.
+
+A job says which request, and nothing more. Everything that decides whether and what is done is read from the ledger and
+looked at anew: state, votes, people, policy, freeze, expiry, and the plan. What has begun never begins again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+
+from operations.approvals import deciding
+from operations.approvals.asking import Door
+from operations.approvals.change import Change, Decide, Job
+from operations.approvals.model import Event, Freeze, Outcome, Request, State
+from operations.approvals.people import Directory
+from operations.context import Context
+from operations.errors import ConnectionLost, DatabaseUnreachable, LocktenderError, RequestChanged, as_ours
+from operations.lost_runs import found_of
+from operations.performing import performed
+from operations.ports import Ledger, Progress, Report, silent
+from operations.proposing import propose, timed
+from operations.secret import Secret, redact
+from operations.settings import Environment
+
+LOST = deciding.LOST
+BEAT = 10.0
+"""Seconds between signs of life."""
+PROGRESS = 2.0
+"""Seconds between two words on how far it is."""
+RECORD_FOR = 900.0
+"""Seconds for which recording an outcome is tried again, if the ledger does not answer."""
+
+ContextOf = Callable[[str, str, Report], AbstractContextManager[Context]]
+"""Environment's name, who it is done for, progress → the means. Raises ``ConfigurationError`` for an unknown name."""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """All that a worker needs. ``tell`` hears of every change it makes, after the commit."""
+
+    ledger: Ledger
+    context_of: ContextOf
+    directory_of: Callable[[Environment], Directory]
+    tell: Callable[[Request], None] = lambda _: None
+
+    @property
+    def handlers(self) -> Mapping[Job, Callable[[str], None]]:
+        """For the queue."""
+        return {
+            "plan": lambda request_id: plan(self, request_id),
+            "execute": lambda request_id: execute(self, request_id),
+            "look": lambda request_id: look(self, request_id),
+        }
+
+    def changed(self, request: Request, decide: Decide) -> Request | None:
+        """Write it and tell; ``None``: somebody else was quicker."""
+        try:
+            now = self.ledger.change(request.id, decide)
+        except RequestChanged:
+            return None
+        self.tell(now)
+        return now
+
+
+def plan(workshop: Workshop, request_id: str) -> None:
+    """Find out what exactly would be done, and offer it to the approvers; or say why it cannot be."""
+    request = workshop.ledger.request(request_id)
+    if request.state != State.PLANNING:
+        return
+    with _at(workshop, request, silent) as context:
+        found = propose(context, request.operation, request.arguments, request.policy)
+        proposal = timed(found, workshop.ledger.typical_seconds(request.environment, request.operation))
+        workshop.changed(request, lambda now, _: deciding.planned_as(now, request.version, proposal))
+
+
+def execute(workshop: Workshop, request_id: str) -> None:
+    """Authorise it once more, and if all is as it was approved, do it: once, whatever happens."""
+    request = workshop.ledger.request(request_id)
+    if request.state != State.APPROVED or request.executor != "worker":
+        return
+    report = Reporter()
+    with _at(workshop, request, report) as context:
+        begun = begin(workshop, context, request)
+        if begun and begun.state == State.RUNNING:
+            run(workshop, context, begun, report)
+
+
+@contextmanager
+def _at(workshop: Workshop, request: Request, report: Report) -> Iterator[Context]:
+    """The environment's context. What goes wrong before it begins voids the request: who asked is told in any case."""
+    secrets: tuple[Secret, ...] = ()
+    try:
+        with workshop.context_of(request.environment, actor(request), report) as context:
+            secrets = context.secrets
+            yield context
+    except Exception as error:  # noqa: BLE001
+        told = as_ours(error)
+        why = redact(" ".join(filter(None, (told.message, told.hint))), secrets)
+        workshop.changed(request, lambda *_: Change((Event.VOIDED,), reason=why))
+
+
+def look(workshop: Workshop, request_id: str) -> None:
+    """Say what the journal knows of a run that was given up for lost."""
+    request = workshop.ledger.request(request_id)
+    if request.state != State.NEEDS_ATTENTION or not request.outcome or request.outcome.error != LOST:
+        return
+    with suppress(LocktenderError), workshop.context_of(request.environment, actor(request), silent) as context:
+        event, outcome = found_of(context, mark(request), request.outcome)
+        workshop.changed(request, lambda *_: deciding.ended(event, request.token or 0, outcome))
+
+
+def begin(workshop: Workshop, context: Context, request: Request) -> Request | None:
+    """The request as it is running, with its token, or voided; ``None``: it does not begin (any more)."""
+    door = Door(workshop.ledger, context.environment, workshop.directory_of(context.environment))
+    rules = door.rules_of(request)
+    arguments = request.proposal.arguments if request.proposal else request.arguments
+    now = propose(context, request.operation, arguments, rules.policy, explain=False)
+    return workshop.changed(request, lambda latest, situation: deciding.started(latest, situation, now, rules))
+
+
+def run(workshop: Workshop, context: Context, request: Request, report: Reporter) -> Request | None:
+    """Perform a request that this process has just begun, with signs of life, and record how it ended."""
+    proposal, token = request.proposal, request.token
+    assert proposal is not None and token is not None  # noqa: S101, PT018 - it runs
+    with beating(workshop.ledger, request, report):
+        event, outcome = _of_the_ledger(workshop.ledger, request) or performed(context, proposal)
+    return record(workshop, request, event, outcome)
+
+
+def record(workshop: Workshop, request: Request, event: Event, outcome: Outcome) -> Request | None:
+    """The outcome into the ledger, also into one that does not answer just now."""
+    until = time.monotonic() + RECORD_FOR
+    while True:
+        try:
+            return workshop.changed(request, lambda *_: deciding.ended(event, request.token or 0, outcome))
+        except (DatabaseUnreachable, ConnectionLost):
+            if time.monotonic() >= until:
+                raise
+            time.sleep(PROGRESS)
+
+
+def _of_the_ledger(ledger: Ledger, request: Request) -> tuple[Event, Outcome] | None:
+    """What is done in the ledger itself."""
+    if request.operation == "freeze":
+        until = request.arguments.get("until")
+        ledger.freeze(Freeze(request.environment, request.requester, request.reason, 0.0, until))
+        return Event.DONE, Outcome(f"{request.environment} is frozen.")
+    if request.operation == "unfreeze":
+        ledger.unfreeze(request.environment, request.requester, request.reason)
+        return Event.DONE, Outcome(f"{request.environment} is not frozen any more.")
+    return None
+
+
+class Reporter:
+    """Keeps the latest word on how far it is."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def __call__(self, progress: Progress) -> None:
+        """A ``Report``."""
+        share = f" {100 * progress.done // progress.total} %" if progress.total else ""
+        self.text = f"{progress.label}{share}"
+
+
+@contextmanager
+def beating(ledger: Ledger, request: Request, report: Reporter) -> Iterator[None]:
+    """Signs of life while the block runs."""
+    stop = threading.Event()
+    heart = threading.Thread(target=_beat, args=(ledger, request, report, stop), name="request heartbeat", daemon=True)
+    heart.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        heart.join()
+
+
+def _beat(ledger: Ledger, request: Request, report: Reporter, stop: threading.Event) -> None:
+    said, last = "", time.monotonic()
+    while not stop.wait(PROGRESS):
+        now, text = time.monotonic(), report.text
+        if text == said and now - last < BEAT:
+            continue
+        with suppress(LocktenderError):  # a missed beat is no reason to fail
+            ledger.beat(request.id, request.token or 0, text)
+            said, last = text, now
+
+
+def actor(request: Request) -> str:
+    """Who it is done for, as journal and manifest have it."""
+    agreed = ", ".join(vote.person.id for vote in request.agreed)
+    return f"{request.requester.id}{f', agreed by {agreed}' if agreed else ''}, {mark(request)}"
+
+
+def mark(request: Request) -> str:
+    """By which a run in the journal is known to be this request's."""
+    return f"request {request.id}"
