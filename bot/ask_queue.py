@@ -25,9 +25,7 @@ class AskQueue:
     """Puts asks into the queue; threads may share it."""
 
     def __init__(self, keywords: Mapping[str, Any], connections: int) -> None:
-        connector = SyncPsycopgConnector(
-            kwargs=_keywords(keywords), min_size=0, max_size=connections, timeout=PATIENCE, open=False
-        )
+        connector = SyncPsycopgConnector(kwargs=_keywords(keywords), min_size=0, max_size=connections, timeout=PATIENCE)
         self._app = App(connector=connector)
         self._app.open()
 
@@ -49,9 +47,7 @@ class AskWorker:
     """Answers asks in threads of its own until it is told to stop; those at work are finished first."""
 
     def __init__(self, keywords: Mapping[str, Any], handle: Callable[[Ask], None], concurrency: int) -> None:
-        connector = PsycopgConnector(
-            kwargs=_keywords(keywords), min_size=1, max_size=concurrency + 3, timeout=PATIENCE, open=False
-        )
+        connector = PsycopgConnector(kwargs=_keywords(keywords), min_size=1, max_size=concurrency + 3, timeout=PATIENCE)
         self._app = App(connector=connector)
         self._concurrency = concurrency
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -56,6 +56,14 @@ def load_people(path: Path) -> tuple[Person, ...]:
     return tuple(found.get("people", {}).values())
 
 
+def load_shape(path: Path) -> Settings:
+    """The whole file, but without its secrets, which need not exist here. Raises ``ConfigurationError``."""
+    text, data = _parsed(path)
+    found, problems = _validated(data, path, None)
+    _refuse(path, text, problems)
+    return Settings(tuple(found["environments"].values()), tuple(found.get("people", {}).values()))
+
+
 def load(path: Path, environ: Mapping[str, str]) -> Settings:
     """The whole file with all its secrets. Raises ``ConfigurationError``."""
     text, data = _parsed(path)
