@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from operations.approvals import deciding
 from operations.approvals.asking import Door
+from operations.approvals.audit import unrecorded
 from operations.approvals.change import Change, Decide, Job
 from operations.approvals.model import Event, Freeze, Outcome, Request, State
 from operations.approvals.people import Directory
@@ -119,7 +120,10 @@ def begin(workshop: Workshop, context: Context, request: Request) -> Request | N
     rules = door.rules_of(request)
     arguments = request.proposal.arguments if request.proposal else request.arguments
     now = propose(context, request.operation, arguments, rules.policy, explain=False)
-    return workshop.changed(request, lambda latest, situation: deciding.started(latest, situation, now, rules))
+    recorded = unrecorded(request, workshop.ledger.audit(request_id=request.id))
+    return workshop.changed(
+        request, lambda latest, situation: deciding.started(latest, situation, now, rules, recorded)
+    )
 
 
 def run(workshop: Workshop, context: Context, request: Request, report: Reporter) -> Request | None:

@@ -85,6 +85,8 @@ CREATE TABLE audit (
     hash text NOT NULL UNIQUE
 );
 
+CREATE INDEX audit_request ON audit ((body::json ->> 'request'));
+
 CREATE FUNCTION chain() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     head record;

@@ -75,18 +75,20 @@ def amended(
     return Change(events, by=by, arguments=arguments, new_reason=reason, expires_in=request.policy.expires, job="plan")
 
 
-def started(request: Request, situation: Situation, now: Proposal, rules: Rules) -> Change:
+def started(
+    request: Request, situation: Situation, now: Proposal, rules: Rules, unrecorded: str | None = None
+) -> Change:
     """Everything looked at once more, right before it begins: starts it, or voids it and says why.
 
-    Raises ``RequestChanged`` unless it is approved, and has not begun.
+    ``unrecorded``: what the audit log has against it. Raises ``RequestChanged`` unless it is approved and unbegun.
     """
     if request.state != State.APPROVED:
         raise RequestChanged(f"It does not begin: it is {str(request.state).replace('_', ' ')}.")
-    why = policies.why_not(rules.policy, request, rules.directory) or _changed(request, now)
+    why = unrecorded or policies.why_not(rules.policy, request, rules.directory) or _changed(request, now)
     if why is None and situation.freeze and request.operation in policies.CHANGING and not rules.policy.break_glass:
         why = f"the environment is frozen by {situation.freeze.by.id}: {situation.freeze.reason}"
     if why is not None:
-        return Change((Event.VOIDED,), reason=f"{why[0].upper()}{why[1:]}.")
+        return Change((Event.VOIDED,), reason=why)
     return Change((Event.STARTED,))
 
 
