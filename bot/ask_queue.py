@@ -6,8 +6,11 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
+import psycopg
+import psycopg_pool
 from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
 from procrastinate.exceptions import ProcrastinateException
 
@@ -18,6 +21,7 @@ QUEUE = "locktender-asks"
 TASK = "locktender.ask"
 SEARCH_PATH = "-c search_path=locktender -c statement_timeout=30s"
 PATIENCE = 15.0
+RETRY = 2.0
 logger = logging.getLogger("locktender.bot")
 
 
@@ -52,6 +56,7 @@ class AskWorker:
         self._concurrency = concurrency
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: asyncio.Task[None] | None = None
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="asks", daemon=True)
 
         @self._app.task(name=TASK, queue=QUEUE)
@@ -70,12 +75,19 @@ class AskWorker:
 
     def stop(self) -> None:
         """Finish what is at work and end."""
-        if self._loop and self._running:
-            self._loop.call_soon_threadsafe(self._running.cancel)
+        self._stopping.set()
+        with suppress(RuntimeError):  # it has ended by itself
+            if self._loop and self._running:
+                self._loop.call_soon_threadsafe(self._running.cancel)
         self._thread.join(timeout=30)
 
     def _run(self) -> None:
-        asyncio.run(self._serve())
+        while not self._stopping.is_set():
+            try:
+                asyncio.run(self._serve())
+            except (ProcrastinateException, psycopg.Error, psycopg_pool.PoolTimeout) as error:
+                logger.warning("the queue of asks is out of reach, and tried again: %s", type(error).__name__)
+            self._stopping.wait(RETRY)
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -89,9 +101,10 @@ class AskWorker:
                     shutdown_graceful_timeout=20,
                 )
             )
-            await asyncio.gather(self._running, return_exceptions=True)
+            with suppress(asyncio.CancelledError):
+                await self._running
 
 
 def _keywords(keywords: Mapping[str, Any]) -> dict[str, Any]:
     more = " ".join(filter(None, [str(keywords.get("options", "")), SEARCH_PATH]))
-    return {**keywords, "options": more}
+    return {**{name: value for name, value in keywords.items() if name != "autocommit"}, "options": more}

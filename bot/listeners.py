@@ -12,10 +12,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from slack_bolt import Ack, App, BoltContext
+from slack_bolt import Ack, App, BoltContext, BoltResponse
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 
+from bot import metrics
 from bot.admission import Caller
 from bot.blocks.parts import Message, Modal
 from bot.reception import Reception
@@ -81,6 +82,12 @@ def _listen(app: App, reception: Reception) -> None:
         key = hashlib.sha256(f"event:{body.get('event_id')}".encode()).hexdigest()
         reception.mentioned(from_event(body, event), str(event.get("text", "")), key)
 
+    def failed(error: Exception) -> BoltResponse:
+        logger.error("a request from Slack could not be dealt with", exc_info=error)
+        metrics.FAILED.inc()
+        return BoltResponse(status=500, body="")
+
+    app.error(failed)
     app.command(re.compile(".*"))(command)
     app.action(re.compile(".*"))(action)
     app.view(re.compile(".*"))(submission)

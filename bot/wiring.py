@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from procrastinate.exceptions import ProcrastinateException
+from psycopg_pool import PoolTimeout
 
 from bot.answers import Answers, ContextOf
 from bot.ask_queue import AskQueue, AskWorker
@@ -38,6 +42,8 @@ SLACK_API = "https://slack.com/api/"
 START_PATIENCE = 60.0
 """Seconds that Slack may be away at the start."""
 OPENERS = 16
+RETRY = 2.0
+logger = logging.getLogger("locktender.bot")
 
 
 @dataclass(frozen=True)
@@ -151,11 +157,21 @@ class Crew:
         for one in beside:
             one.start()
         try:
-            self.worker.run()
+            self._work()
         finally:
             for one in beside:
                 one.stop()
             self.ledger.close()
+
+    def _work(self) -> None:
+        while True:
+            try:
+                self.worker.run()
+            except (ProcrastinateException, PoolTimeout) as error:
+                logger.warning("the queue is out of reach, and tried again: %s", type(error).__name__)
+                time.sleep(RETRY)
+            else:
+                return
 
 
 def crew(given: Variables, environ: Mapping[str, str]) -> Crew:

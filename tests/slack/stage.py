@@ -260,6 +260,7 @@ class Stage:
                 "team": {"id": TEAM},
                 "nonce": os.urandom(6).hex(),
                 "view": {
+                    **view,
                     "id": view_id,
                     "callback_id": view["callback_id"],
                     "private_metadata": view["private_metadata"],
