@@ -22,7 +22,7 @@ NOTES = {
     "verify": "Nothing is changed.",
     "freeze": "Nothing that changes the environment begins until it ends, but emergencies.",
 }
-LATEST = "latest"
+READ_BY_APPROVERS = "Whoever approves it will read this."
 
 
 def form_of(ask: Ask, context: Context, door: Door, person: Person) -> Modal:
@@ -48,6 +48,7 @@ def form_of(ask: Ask, context: Context, door: Door, person: Person) -> Modal:
             ref_wanted=ask.verb == "deploy" and environment.app is not None,
             note=NOTES[ask.verb],
             title="Undo a restore" if undo else "",
+            reason_hint="Everybody in the channel will read this." if ask.verb == "freeze" else READ_BY_APPROVERS,
             emergency=_may_break_glass(door, metadata, person),
         )
     )

@@ -88,5 +88,6 @@ def help_card(command: str, verbs: Sequence[Verb], environments: Sequence[str]) 
 
 
 def _usage(command: str, verb: Verb, several: bool) -> str:
-    words = [command, verb.name, *(["ENVIRONMENT"] if several else []), *filter(None, [verb.usage])]
+    where = "" if verb.name == "help" or not several else "[ENVIRONMENT]" if verb.several else "ENVIRONMENT"
+    words = [command, verb.name, *filter(None, [where, verb.usage])]
     return joined(code(" ".join(words)), " ", verb.does)

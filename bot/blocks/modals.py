@@ -47,6 +47,7 @@ class Form:
     ref_wanted: bool = False
     note: str = ""
     title: str = ""
+    reason_hint: str = "Whoever approves it will read this."
     emergency: bool = False
     """Whether this person may pass over the approvals."""
 
@@ -89,7 +90,7 @@ def form(asked: Form) -> Modal:
     if asked.operation == "verify":
         sheet.input(LEVEL, "How thoroughly", menu(LEVEL, "How", LEVELS, "read"))
     told = entry(REASON, "Why is it needed?", multiline=True, most=500)
-    sheet.input(REASON, "Reason", told, optional=not asked.reason_wanted, hint="Whoever approves it will read this.")
+    sheet.input(REASON, "Reason", told, optional=not asked.reason_wanted, hint=asked.reason_hint)
     if asked.emergency:
         ways = (
             Option("Usual: others approve it", USUAL),

@@ -182,7 +182,8 @@ def _plan(view: RequestView) -> Iterator[Marked]:
     told = proposal.explanation
     if told.steps:
         shown = [joined(f"{number}. ", typed(step, STEP)) for number, step in enumerate(told.steps[:STEPS], 1)]
-        yield lines(bold("What will happen"), *shown)
+        over = view.request.state in (State.DENIED, State.EXPIRED, State.CANCELLED, State.VOIDED)
+        yield lines(bold("What would have happened" if over else "What will happen"), *shown)
     if view.abridged:
         where = "is the file in this thread." if view.plan_attached else "is being attached; it can be approved then."
         yield joined(bold("This is not the whole plan. "), "The whole of it ", where)
@@ -217,7 +218,7 @@ def _standing(view: RequestView) -> Marked:
 
 
 def _ending(request: Request) -> Iterator[Marked]:
-    if request.why:
+    if request.why and request.why not in (vote.reason for vote in request.votes):
         yield lines(bold("Because"), quoted(request.why, 1500))
     if request.state is State.EXPIRED:
         yield typed("Nobody decided in time. Nothing was done.")
@@ -334,8 +335,12 @@ def _what(request: Request) -> Marked:
     if proposal and proposal.migrations:
         told.append(typed(counted(len(proposal.migrations), "migration")))
     if not told:
-        told = [typed(f"{key} {value}", 120) for key, value in request.arguments.items() if key != "undo" and value]
+        told = [typed(_argument(key, value), 120) for key, value in request.arguments.items() if value]
     return Marked(", ".join(told)) or typed(TITLES[request.operation].lower())
+
+
+def _argument(key: str, value: object) -> str:
+    return key.replace("_", " ") if value is True else f"{key.replace('_', ' ')} {value}"
 
 
 def _database(request: Request) -> Marked:

@@ -118,7 +118,7 @@ def health(checks: tuple[Check, ...]) -> str:
         return "not checked"
     numbers = [sum(check.status == status for check in checks) for status in ("fail", "warn", "ok")]
     if not numbers[0] and not numbers[1]:
-        return f"all {numbers[2]} checks fine"
+        return f"all fine ({counted(numbers[2], 'check')})"
     told = [f"{numbers[0]} failed" if numbers[0] else "", counted(numbers[1], "warning") if numbers[1] else ""]
     return ", ".join([*filter(None, told), f"{numbers[2]} fine"])
 
@@ -133,7 +133,7 @@ def _migrations(status: StatusResult | None) -> str:
 def _backup(card: StatusCard) -> str:
     newest = card.newest
     if newest is None:
-        return "none yet"
+        return "unknown" if card.trouble else "none yet"
     level = LEVELS.get(newest.level or "", "damaged")
     return f"{ago(newest.created, card.now)}, {level}, {size_text(newest.bytes)}"
 

@@ -63,8 +63,10 @@ def code(text: str, most: int = 200) -> Marked:
 
 
 def bold(text: str) -> Marked:
-    """In bold."""
-    return Marked(f"*{text if isinstance(text, Marked) else typed(text)}*")
+    """In bold; Slack takes no space before the closing mark."""
+    shown = text if isinstance(text, Marked) else typed(text)
+    inside = shown.rstrip()
+    return Marked(f"*{inside}*{shown[len(inside) :]}")
 
 
 def joined(*parts: str) -> Marked:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bot.blocks import backups, check, lists, modals, notices, request, status
+from bot.blocks import backups, check, lists, modals, notices, report, request, status
 from bot.blocks.parts import Message, Modal, Option
 from bot.blocks.request import RequestView
 from bot.words import BY_NAME, VERBS
@@ -74,7 +74,7 @@ BACKUPS = (
 PROPOSAL = Proposal(
     operation="restore",
     environment="production",
-    arguments={"backup_id": BACKUPS[0].id},
+    arguments={"backup": BACKUPS[0].id},
     policy="0" * 64,
     database="shop",
     server="db.internal:5432",
@@ -99,7 +99,7 @@ PENDING = Request(
     revision=3,
     environment="production",
     operation="restore",
-    arguments={"backup_id": "latest"},
+    arguments={"backup": "latest"},
     requester=ADA,
     reason="The import of this morning overwrote the prices of <500> articles.\nSupport has a list & knows.",
     state=State.PENDING,
@@ -274,6 +274,12 @@ MESSAGES: Mapping[str, Message] = {
         (Freeze("production", BOB, "Black Friday", NOW, NOW + 4 * HOUR),),
     ),
     "help": lists.help_card("/db", VERBS, ("production", "staging")),
+    "report": report.message(report.ReportCard("production", NOW, (DONE, FAILED, replace(DEPLOY, state=State.DONE)))),
+    "freeze_told": notices.freeze_told(
+        "production", "U0BOB", Freeze("production", BOB, "Black Friday", NOW, NOW + HOUR)
+    ),
+    "form_button": notices.form_button("/db", "restore", "production"),
+    "failure": notices.failure("check of production could not be shown.", "Nobody answers.", "Look at the server."),
     "notice": notices.notice("You asked for this yourself: somebody else has to decide."),
     "which_environment": notices.which_environment(BY_NAME["status"], ("production", "staging")),
 }
