@@ -5,29 +5,51 @@ from __future__ import annotations
 import getpass
 import shlex
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.options import Options
 from operations.adapters.assembly import assembled
+from operations.adapters.clock import SystemClock
+from operations.adapters.local_host import LocalHost
 from operations.context import Context
 from operations.database_url import parse_database_url
 from operations.errors import UsageError
-from operations.ports import Database, Report
+from operations.ports import Database, Ledger, Report
 from operations.secret import Secret
 from operations.settings import Environment
-from operations.settings_secrets import secrets_of
+from operations.settings_secrets import secrets_of, secrets_of_url
 
 if TYPE_CHECKING:
     from operations.adapters.throwaway import ThrowawayServer
+    from operations.approvals.people import Directory
+    from operations.validation.folders import Tree
+    from operations.validation.trial import Trials
 
 DEFAULT_FILE = "locktender.toml"
 DEFAULT_MIGRATIONS = "prisma/migrations"
 LOCAL = "local"
+LEDGER = "LOCKTENDER_LEDGER_URL"
 DIRECT = ("database_url", "migrations", "backup_dir")
 """What stands in for a configuration file."""
-__all__ = ["command_prefix", "context", "database", "environment", "secrets_of", "throwaway_server"]
+__all__ = [
+    "clock",
+    "command_prefix",
+    "context",
+    "database",
+    "directory",
+    "environment",
+    "ledger",
+    "local_host",
+    "read_folder",
+    "secrets_of",
+    "secrets_of_url",
+    "throwaway_server",
+    "trials",
+    "url_secrets",
+    "validation_folder",
+]
 
 
 def environment(options: Options, environ: Mapping[str, str]) -> Environment:
@@ -83,6 +105,31 @@ def command_prefix(options: Options) -> str:
     return shlex.join(words)
 
 
+def ledger(environ: Mapping[str, str]) -> Ledger:
+    """The ledger, with its tables. Raises ``UsageError`` where nothing says where it is, as connecting does."""
+    url = environ.get(LEDGER)
+    if not url:
+        raise UsageError(
+            f"{LEDGER} does not say where the ledger is.",
+            hint="Set it to the URL of its PostgreSQL database: postgresql://user:password@host/database",
+        )
+    from operations.adapters.ledger import PostgresLedger
+
+    return PostgresLedger(parse_database_url(Secret(url)), connections=2).open()
+
+
+def directory(options: Options) -> Directory:
+    """Who is who, as the configuration file says."""
+    from operations.approvals.people import Directory
+
+    path = options.config or (DEFAULT_FILE if Path(DEFAULT_FILE).exists() else None)
+    if path is None:
+        return Directory()
+    from operations.settings_file import load_people
+
+    return Directory(load_people(Path(path)))
+
+
 def database(url: Secret) -> Database:
     """A database by its URL alone, for the demonstration."""
     from operations.adapters.postgres import PostgresDatabase
@@ -95,6 +142,52 @@ def throwaway_server() -> ThrowawayServer:
     from operations.adapters.throwaway import ThrowawayServer
 
     return ThrowawayServer()
+
+
+def validation_folder(options: Options) -> str:
+    """Where the migrations to be validated lie: a configuration file is asked for nothing but that."""
+    path = options.config or (DEFAULT_FILE if Path(DEFAULT_FILE).exists() else None)
+    if path and "migrations" not in options.typed:
+        from operations.settings_file import load_without_secrets
+
+        return load_without_secrets(Path(path), options.env).migrations
+    return str(Path(options.migrations or DEFAULT_MIGRATIONS).absolute())
+
+
+def read_folder(path: str) -> Tree:
+    """A migrations folder that nobody vouches for."""
+    from operations.adapters.folder import read_folder
+
+    return read_folder(Path(path))
+
+
+def trials(shadow_url: Secret | None, cache: str | None) -> Trials:
+    """Where migrations are tried out."""
+    from operations.adapters.trials import NamedServer, OwnServer
+
+    if shadow_url:
+        from operations.adapters.postgres import PostgresDatabase
+
+        return NamedServer(PostgresDatabase(parse_database_url(shadow_url)))
+    return OwnServer(Path(cache) if cache else None)
+
+
+def local_host() -> LocalHost:
+    """This machine, and nothing else."""
+    return LocalHost()
+
+
+def clock() -> SystemClock:
+    """The system's."""
+    return SystemClock()
+
+
+def url_secrets(url: Secret) -> Iterator[Secret]:
+    """Texts of a database URL that no output may hold."""
+    yield url
+    password = parse_database_url(url).password
+    if password:
+        yield password
 
 
 def _without_password(url: str) -> str:

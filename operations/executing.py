@@ -21,7 +21,7 @@ from operations.approvals.people import Directory
 from operations.context import Context
 from operations.errors import ConnectionLost, DatabaseUnreachable, LocktenderError, RequestChanged, as_ours
 from operations.lost_runs import found_of
-from operations.performing import performed
+from operations.performing import Performed, perform
 from operations.ports import Ledger, Progress, Report, silent
 from operations.proposing import propose, timed
 from operations.secret import Secret, redact
@@ -57,14 +57,19 @@ class Workshop:
             "look": lambda request_id: look(self, request_id),
         }
 
-    def changed(self, request: Request, decide: Decide) -> Request | None:
-        """Write it and tell; ``None``: somebody else was quicker."""
-        try:
-            now = self.ledger.change(request.id, decide)
-        except RequestChanged:
-            return None
-        self.tell(now)
-        return now
+    def changed(self, request: Request, decide: Decide) -> None:
+        """Write it and tell it, unless somebody else was quicker."""
+        now = changed(self.ledger, request, decide)
+        if now:
+            self.tell(now)
+
+
+def changed(ledger: Ledger, request: Request, decide: Decide) -> Request | None:
+    """What it is then; ``None``: it was not possible any more."""
+    try:
+        return ledger.change(request.id, decide)
+    except RequestChanged:
+        return None
 
 
 def plan(workshop: Workshop, request_id: str) -> None:
@@ -85,9 +90,12 @@ def execute(workshop: Workshop, request_id: str) -> None:
         return
     report = Reporter()
     with _at(workshop, request, report) as context:
-        begun = begin(workshop, context, request)
+        begun = begin(workshop.ledger, workshop.directory_of(context.environment), context, request)
+        if begun:
+            workshop.tell(begun)
         if begun and begun.state == State.RUNNING:
-            run(workshop, context, begun, report)
+            run(workshop.ledger, context, begun, report)
+            workshop.tell(workshop.ledger.request(request.id))
 
 
 @contextmanager
@@ -114,61 +122,61 @@ def look(workshop: Workshop, request_id: str) -> None:
         workshop.changed(request, lambda *_: deciding.ended(event, request.token or 0, outcome))
 
 
-def begin(workshop: Workshop, context: Context, request: Request) -> Request | None:
+def begin(ledger: Ledger, directory: Directory, context: Context, request: Request) -> Request | None:
     """The request as it is running, with its token, or voided; ``None``: it does not begin (any more)."""
-    door = Door(workshop.ledger, context.environment, workshop.directory_of(context.environment))
-    rules = door.rules_of(request)
+    rules = Door(ledger, context.environment, directory).rules_of(request)
     arguments = request.proposal.arguments if request.proposal else request.arguments
     now = propose(context, request.operation, arguments, rules.policy, explain=False)
-    recorded = unrecorded(request, workshop.ledger.audit(request_id=request.id))
-    return workshop.changed(
-        request, lambda latest, situation: deciding.started(latest, situation, now, rules, recorded)
-    )
+    recorded = unrecorded(request, ledger.audit(request_id=request.id))
+    return changed(ledger, request, lambda latest, situation: deciding.started(latest, situation, now, rules, recorded))
 
 
-def run(workshop: Workshop, context: Context, request: Request, report: Reporter) -> Request | None:
+def run(ledger: Ledger, context: Context, request: Request, report: Reporter) -> Performed:
     """Perform a request that this process has just begun, with signs of life, and record how it ended."""
-    proposal, token = request.proposal, request.token
-    assert proposal is not None and token is not None  # noqa: S101, PT018 - it runs
-    with beating(workshop.ledger, request, report):
-        event, outcome = _of_the_ledger(workshop.ledger, request) or performed(context, proposal)
-    return record(workshop, request, event, outcome)
+    assert request.proposal is not None  # noqa: S101 - it runs
+    with beating(ledger, request, report):
+        done = _of_the_ledger(ledger, request) or perform(context, request.proposal)
+    record(ledger, request, done.event, done.outcome)
+    return done
 
 
-def record(workshop: Workshop, request: Request, event: Event, outcome: Outcome) -> Request | None:
+def record(ledger: Ledger, request: Request, event: Event, outcome: Outcome) -> None:
     """The outcome into the ledger, also into one that does not answer just now."""
     until = time.monotonic() + RECORD_FOR
     while True:
         try:
-            return workshop.changed(request, lambda *_: deciding.ended(event, request.token or 0, outcome))
+            changed(ledger, request, lambda *_: deciding.ended(event, request.token or 0, outcome))
+            return
         except (DatabaseUnreachable, ConnectionLost):
             if time.monotonic() >= until:
                 raise
             time.sleep(PROGRESS)
 
 
-def _of_the_ledger(ledger: Ledger, request: Request) -> tuple[Event, Outcome] | None:
+def _of_the_ledger(ledger: Ledger, request: Request) -> Performed | None:
     """What is done in the ledger itself."""
     if request.operation == "freeze":
         until = request.arguments.get("until")
         ledger.freeze(Freeze(request.environment, request.requester, request.reason, 0.0, until))
-        return Event.DONE, Outcome(f"{request.environment} is frozen.")
+        return Performed(Event.DONE, Outcome(f"{request.environment} is frozen."))
     if request.operation == "unfreeze":
         ledger.unfreeze(request.environment, request.requester, request.reason)
-        return Event.DONE, Outcome(f"{request.environment} is not frozen any more.")
+        return Performed(Event.DONE, Outcome(f"{request.environment} is not frozen any more."))
     return None
 
 
 class Reporter:
-    """Keeps the latest word on how far it is."""
+    """Keeps the latest word on how far it is, and passes it on."""
 
-    def __init__(self) -> None:
+    def __init__(self, further: Report = silent) -> None:
         self.text = ""
+        self._further = further
 
     def __call__(self, progress: Progress) -> None:
         """A ``Report``."""
         share = f" {100 * progress.done // progress.total} %" if progress.total else ""
         self.text = f"{progress.label}{share}"
+        self._further(progress)
 
 
 @contextmanager

@@ -362,6 +362,10 @@ class Ledger(Protocol):
         """Entries of the audit log in their order, from the one behind number ``after``."""
         ...
 
+    def audit_latest(self, after: int, limit: int, request_id: str | None = None) -> tuple[AuditEntry, ...]:
+        """The latest ``limit`` entries behind number ``after``, in their order."""
+        ...
+
     def standing(self) -> Mapping[str, str]:
         """The state of every request, by its id, for comparing with the audit log."""
         ...

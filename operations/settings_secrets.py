@@ -15,12 +15,19 @@ KEY_LINE = 16
 
 def secrets_of(chosen: Environment) -> Iterator[Secret]:
     """Texts that no output may hold: the URL, its password unless that is a word which shows up anyway, the SSH key."""
-    yield chosen.database_url
     if chosen.server:
         yield from lines_of(chosen.server.private_key)
         if chosen.server.passphrase:
             yield chosen.server.passphrase
-    parameters = parse_database_url(chosen.database_url)
+    yield from secrets_of_url(chosen.database_url)
+
+
+def secrets_of_url(url: Secret) -> Iterator[Secret]:
+    """The whole of a URL, and its password unless that is a word which shows up anyway."""
+    if not url:
+        return
+    yield url
+    parameters = parse_database_url(url)
     target, password = parameters.target, parameters.password
     if password and password.reveal() not in f"{target} {target.user} {target.schema} postgresql":
         yield password

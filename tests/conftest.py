@@ -24,6 +24,7 @@ from operations.settings import Environment
 
 if TYPE_CHECKING:
     from .sshd import Sshd
+    from .trials import Kept
 
 DEBIAN_BINARIES = Path("/usr/lib/postgresql/15/bin")
 MORE = {"wal_level": "logical", "max_prepared_transactions": "5"}
@@ -99,6 +100,17 @@ def server(request: pytest.FixtureRequest) -> Server:
 def database(server: Server) -> PostgresDatabase:
     """A new empty database on each server, connected to as its owner (no superuser)."""
     return server.owned()
+
+
+@pytest.fixture(scope="session")
+def trials() -> Iterator[Kept]:
+    """Where migrations are tried out, one server per worker."""
+    from operations.adapters.trials import OwnServer
+
+    from .trials import Kept
+
+    with OwnServer().open([]) as trial:
+        yield Kept(trial)
 
 
 @pytest.fixture(scope="session")

@@ -101,3 +101,27 @@ def test_where_the_grammar_gives_up(text: str, offset: int) -> None:
     with pytest.raises(Unparsable) as caught:
         split(text)
     assert caught.value.offset == offset
+
+
+CHAINS = {
+    "operators": ("SELECT ", "1+", "1"),
+    "casts": ("SELECT 1", "::int", ""),
+    "set operations": ("SELECT 1, 2", " UNION SELECT 1, 2", ""),
+    "joins": ("SELECT FROM a", " JOIN b ON true", ""),
+    "collations": ("SELECT 'a'", ' COLLATE "C"', ""),
+    "time zones": ("SELECT now()", " AT TIME ZONE 'x'", ""),
+    "parentheses": ("SELECT ", "(", "1"),
+    "in many parentheses": ("SELECT ", "1 + (1 + 1 + ", "1"),
+}
+
+
+@pytest.mark.parametrize(("begin", "link", "end"), CHAINS.values(), ids=CHAINS)
+def test_what_nests_too_deeply_is_refused_and_does_not_end_the_process(begin: str, link: str, end: str) -> None:
+    with pytest.raises(Unparsable):
+        split(begin + link * 30_000 + end)
+
+
+def test_long_lists_are_not_deep() -> None:
+    rows = ", ".join(f"({n} + 1 - 2, 'a - b')" for n in range(6_000))
+    where = " OR ".join(f"id = {n}" for n in range(6_000))
+    assert len(split(f"INSERT INTO t VALUES {rows}; DELETE FROM t WHERE {where}; SELECT 1")) == 3

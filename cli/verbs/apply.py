@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cli.approval import approved
 from cli.desk import Desk
 from cli.options import verb
 from cli.output import Answer
@@ -29,8 +30,11 @@ def command(desk: Desk, to: str | None, baseline: str | None, dry_run: bool) -> 
 
     Exit 0: applied, or nothing to do; 3: failed, and the old state stands; 4: a person is needed.
     """
-    context = desk.context("apply")
+    context = desk.context()
 
     from operations.apply import apply
 
-    return answered(lambda: apply(context, to=to, baseline=baseline, dry_run=dry_run))
+    if dry_run:
+        return answered(lambda: apply(context, to=to, baseline=baseline, dry_run=True))
+    asked = {"to": to, "baseline": baseline}
+    return answered(lambda: approved(desk, context, "apply", asked, lambda: apply(context, to=to, baseline=baseline)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.approval import approved, refuse_if_wanted
 from cli.desk import Desk
 from cli.options import VerbGroup, verb
 from cli.output import Answer
@@ -34,18 +35,24 @@ def command() -> None:
 @click.option("--test-restore", is_flag=True, help="Prove it by a restore into a throwaway database.")
 def create(desk: Desk, test_restore: bool) -> Answer:
     """Take a backup from one consistent snapshot, and check it."""
-    context = desk.context("backup")
+    context = desk.context()
 
     from operations import backup
 
-    made = backup.create(context, "manual", verify="L2" if test_restore else "L1")
+    made = approved(
+        desk,
+        context,
+        "backup",
+        {"test_restore": test_restore},
+        lambda: backup.create(context, "manual", verify="L2" if test_restore else "L1"),
+    )
     return Answer(made, lambda: _created(context, made))
 
 
 @verb("list", "locktender backup list\nlocktender backup list --json | jq -r '.result.backups[0].id'")
 def list_(desk: Desk) -> Answer:
     """List all backups, the newest first."""
-    context = desk.context("backup list")
+    context = desk.context()
 
     from operations import backup
 
@@ -57,7 +64,7 @@ def list_(desk: Desk) -> Answer:
 @click.argument("backup_id", metavar="ID|latest")
 def show(desk: Desk, backup_id: str) -> Answer:
     """Show a backup's manifest: what it holds, from where, how it was checked."""
-    context = desk.context("backup show")
+    context = desk.context()
 
     from operations import backup
 
@@ -70,11 +77,14 @@ def show(desk: Desk, backup_id: str) -> Answer:
 @click.option("--test-restore", is_flag=True, help="Restore it into a throwaway database and compare rows and schema.")
 def verify(desk: Desk, backup_id: str, test_restore: bool) -> Answer:
     """Read a backup to its end and compare it with its manifest. Exit 1: it is not intact."""
-    context = desk.context("backup verify")
+    context = desk.context()
 
     from operations import backup
 
-    found = backup.verify(context, backup_id, test_restore=test_restore)
+    asked = {"backup": backup_id, "test_restore": test_restore}
+    found = approved(
+        desk, context, "verify", asked, lambda: backup.verify(context, backup_id, test_restore=test_restore)
+    )
     return Answer(found, lambda: _verified(found), ExitCode.DONE if found.intact else ExitCode.NO)
 
 
@@ -85,11 +95,12 @@ def prune(desk: Desk, dry_run: bool) -> Answer:
 
     The newest verified one always stays, and so does any that a run still needs.
     """
-    context = desk.context("backup")
+    context = desk.context()
 
     from operations import backup
 
     if not dry_run:
+        refuse_if_wanted(context.environment, "backup", "prune")
         desk.confirm(context, f"This removes old backups from {context.environment.backup_dir}.")
     pruned = backup.prune(context, dry_run=dry_run)
     return Answer(pruned, lambda: _pruned(pruned, dry_run))

@@ -29,7 +29,7 @@ def command(desk: Desk) -> Answer:
     Connection, rights, versions, history, schema, tables, sequences, locks, disk, backups, what dead runs left. Changes
     nothing. Exit 0: healthy (warnings are allowed); 1: something failed.
     """
-    context = desk.context("check")
+    context = desk.context()
 
     from operations.health import check
 

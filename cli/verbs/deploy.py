@@ -6,6 +6,7 @@ from typing import Literal
 
 import click
 
+from cli.approval import approved
 from cli.desk import Desk
 from cli.options import verb
 from cli.output import Answer
@@ -39,8 +40,13 @@ def command(desk: Desk, strategy: Literal["maintenance", "online"] | None, ref: 
     strategy is online), started, and watched until it is well; if it does not come up, its version before comes back.
     Exit 0: deployed, or nothing to do; 3: failed, and the old state stands; 4: a person is needed.
     """
-    context = desk.context("deploy")
+    context = desk.context()
 
     from operations.deploy import deploy
 
-    return answered(lambda: deploy(context, strategy=strategy, ref=ref, dry_run=dry_run))
+    if dry_run:
+        return answered(lambda: deploy(context, strategy=strategy, ref=ref, dry_run=True))
+    asked = {"strategy": strategy, "ref": ref}
+    return answered(
+        lambda: approved(desk, context, "deploy", asked, lambda: deploy(context, strategy=strategy, ref=ref))
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cli.approval import approved
 from cli.desk import Desk
 from cli.options import verb
 from cli.output import Answer
@@ -26,12 +27,13 @@ def command(desk: Desk, name: str, applied: bool | None) -> Answer:
     """
     if applied is None:
         raise click.UsageError("Say which is true: --applied or --rolled-back.")
-    context = desk.context("resolve")
+    context = desk.context()
 
     from operations.resolve import resolve
 
     said = "applied" if applied else "rolled back"
     desk.confirm(context, f"This records {name} as {said} in {context.database.target}.")
-    result = resolve(context, name, applied=applied)
+    asked = {"name": name, "applied": applied}
+    result = approved(desk, context, "resolve", asked, lambda: resolve(context, name, applied=applied))
     now = "is recorded" if result.changed else "was recorded already"
     return Answer(result, lambda: [f"{name} {now} as {said}.", f"next: {context.command} status"])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.approval import approved, refuse_if_wanted
 from cli.desk import Desk
 from cli.options import verb
 from cli.output import Answer
@@ -56,7 +57,7 @@ def command(
     """
     if (backup_id is not None) + undo + (prune is not None) != 1:
         raise click.UsageError("Name a backup (or latest) to restore, or say --undo or --prune.")
-    context = desk.context("restore")
+    context = desk.context()
     if undo:
         return _undone(desk, context)
     if prune is not None:
@@ -67,9 +68,18 @@ def command(
     target = context.database.target
     if not dry_run and not into:
         desk.confirm(context, f"This replaces {target} by backup {backup_id}.", word=target.database)
-    result = restore.restore(
-        context, backup_id or "latest", into, dry_run, foreign=foreign, emergency=not no_emergency_backup
-    )
+    named, emergency = backup_id or "latest", not no_emergency_backup
+    if dry_run:
+        result = restore.restore(context, named, into, True, foreign=foreign, emergency=emergency)
+    else:
+        asked = {"backup": named, "into": into, "foreign": foreign, "no_emergency_backup": no_emergency_backup}
+        result = approved(
+            desk,
+            context,
+            "restore",
+            asked,
+            lambda: restore.restore(context, named, into, foreign=foreign, emergency=emergency),
+        )
     return Answer(result, lambda: view(context, result), ExitCode.DONE if result.validation.ok else ExitCode.NO)
 
 
@@ -78,7 +88,7 @@ def _undone(desk: Desk, context: Context) -> Answer:
 
     target = context.database.target
     desk.confirm(context, f"This puts back the database that {target} has replaced.", word=target.database)
-    result = restore.undo(context)
+    result = approved(desk, context, "restore", {"undo": True}, lambda: restore.undo(context))
     return Answer(result, lambda: view(context, result))
 
 
@@ -91,6 +101,7 @@ def _pruned(desk: Desk, context: Context, age: str, dry_run: bool) -> Answer:
     except ValueError as error:
         raise UsageError(f"--prune {error}.", hint=f"{context.command} restore --prune 7d") from None
     if not dry_run:
+        refuse_if_wanted(context.environment, "restore", "--prune")
         desk.confirm(context, f"This drops databases that {context.database.target} has replaced, older than {age}.")
     pruned = restore.prune_kept(context, older_than, dry_run)
     return Answer({"pruned": pruned}, lambda: _dropped(pruned, dry_run))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cli.approval import approved
 from cli.desk import Desk
 from cli.options import verb
 from cli.output import Answer
@@ -30,11 +31,21 @@ def command(desk: Desk, run_id: str | None, accept_data_loss: bool, dry_run: boo
     If anybody else has written since, that would be lost: it stops (exit 4) and says what was written. Where the backup
     is swapped in, the database as it was stays beside it.
     """
-    context = desk.context("rollback")
+    context = desk.context()
 
     from operations.rollback import rollback
 
-    if not dry_run:
-        before = f"run {run_id}" if run_id else "the last deploy"
-        desk.confirm(context, f"This takes {context.database.target} back to before {before}.")
-    return answered(lambda: rollback(context, run_id=run_id, accept_data_loss=accept_data_loss, dry_run=dry_run))
+    if dry_run:
+        return answered(lambda: rollback(context, run_id=run_id, accept_data_loss=accept_data_loss, dry_run=True))
+    before = f"run {run_id}" if run_id else "the last deploy"
+    desk.confirm(context, f"This takes {context.database.target} back to before {before}.")
+    asked = {"run": run_id, "accept_data_loss": accept_data_loss}
+    return answered(
+        lambda: approved(
+            desk,
+            context,
+            "rollback",
+            asked,
+            lambda: rollback(context, run_id=run_id, accept_data_loss=accept_data_loss),
+        )
+    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.approval import refuse_if_wanted
 from cli.desk import Desk
 from cli.options import Duration, verb
 from cli.output import Answer
@@ -95,8 +96,10 @@ def _answered(desk: Desk, cmd: tuple[str, ...], mode: Mode, limits: Limits) -> A
     from operations.startup import start
 
     tell = _teller(desk)
-    # A policy for apply holds for it here, too: start is no way around an approval.
-    context = desk.context("apply" if mode == "apply" else "status")
+    context = desk.context()
+    if mode == "apply":  # start is no way around an approval
+        for operation in ("apply", "deploy"):
+            refuse_if_wanted(context.environment, operation, "a container that starts")
     try:
         result = start(context, mode, limits, tell)
     except LocktenderError as error:

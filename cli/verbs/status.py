@@ -40,7 +40,7 @@ def command(desk: Desk) -> Answer:
 
     Changes nothing and takes no lock. Exit 0: nothing is pending and nothing is wrong; 1: something is.
     """
-    context = desk.context("status")
+    context = desk.context()
 
     from operations.status import status
 

@@ -21,7 +21,7 @@ from operations.adapters.ledger_change import commit, locked, no_request, one, v
 from operations.adapters.ledger_errors import translated
 from operations.adapters.ledger_schema import SETTINGS, prepare
 from operations.adapters.ledger_sweep import requeue
-from operations.adapters.postgres import KEEPALIVE
+from operations.adapters.postgres import KEEPALIVE, connect_error
 from operations.adapters.queue import Handlers, Worker, defer
 from operations.approvals.change import Decide, NewRequest, Swept
 from operations.approvals.deciding import expire, give_up, planned
@@ -78,8 +78,16 @@ class PostgresLedger:
 
     @translated
     def open(self) -> PostgresLedger:
-        """Connect, and make or update the tables. Raises ``DatabaseUnreachable``, ``StatementFailed``."""
-        with psycopg.connect(**keywords_of(self._parameters, "ledger start")) as connection:
+        """Connect, and make or update the tables.
+
+        Raises ``DatabaseUnreachable``, ``AuthenticationFailed``, ``DatabaseMissing``, ``StatementFailed``.
+        """
+        target = self._parameters.target
+        try:
+            connection = psycopg.connect(**keywords_of(self._parameters, "ledger start"))
+        except psycopg.Error as error:
+            raise connect_error(error, f"{target.host}:{target.port}", target.user, target.database) from None
+        with connection:
             prepare(connection)
         self._pool.open()
         return self
@@ -231,6 +239,11 @@ class PostgresLedger:
     def audit(self, after: int = 0, limit: int = 1000, request_id: str | None = None) -> tuple[AuditEntry, ...]:
         """In their order."""
         return tuple(map(rows.entry_of, self._all(sql.ENTRIES, (after, request_id, request_id, limit))))
+
+    @translated
+    def audit_latest(self, after: int, limit: int, request_id: str | None = None) -> tuple[AuditEntry, ...]:
+        """The newest of them, the oldest first."""
+        return tuple(map(rows.entry_of, reversed(self._all(sql.LATEST, (after, request_id, request_id, limit)))))
 
     @translated
     def standing(self) -> Mapping[str, str]:

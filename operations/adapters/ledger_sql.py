@@ -81,6 +81,7 @@ ENTRIES = f"""
     SELECT {AUDIT_COLUMNS} FROM audit
     WHERE seq > %s AND (%s::text IS NULL OR body::json ->> 'request' = %s) ORDER BY seq LIMIT %s
 """
+LATEST = ENTRIES.replace("ORDER BY seq", "ORDER BY seq DESC")
 LIFT = f"""
     UPDATE freezes SET lifted_at = clock_timestamp() WHERE environment = %s AND lifted_at IS NULL
     RETURNING {FREEZE_COLUMNS}, until IS NULL OR until > clock_timestamp()

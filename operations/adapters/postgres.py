@@ -15,6 +15,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import psycopg
 from psycopg import generators, pq
+from psycopg.abc import PQGen
 
 from operations.database_url import ConnectionParameters
 from operations.errors import (
@@ -119,7 +120,7 @@ class PostgresDatabase:
         try:
             connection = psycopg.connect(autocommit=True, prepare_threshold=None, **keywords)  # type: ignore[arg-type]
         except psycopg.Error as error:
-            raise _connect_error(error, self._where(), target.user, database or target.database) from None
+            raise connect_error(error, self._where(), target.user, database or target.database) from None
         return PostgresSession(connection, schema=target.schema if database in (None, target.database) else None)
 
     def ping(self, timeout: float) -> None:
@@ -238,7 +239,8 @@ class PostgresSession:
         """One simple-query message, so that the server splits the text itself, as it does for Prisma up to 7.3."""
         connection = self._connection
         connection.pgconn.send_query(text.encode())
-        results = connection.wait(generators.execute(connection.pgconn))
+        connection.pgconn.set_single_row_mode()  # or a SELECT of many rows would fill the memory
+        results = connection.wait(_without_rows(connection.pgconn))
         for index, result in enumerate(results):
             if result.status in (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.PIPELINE_ABORTED):
                 error = psycopg.errors.error_from_result(result, encoding="utf-8")
@@ -307,12 +309,32 @@ class PostgresSession:
             self._connection.close()
 
 
+def _without_rows(pgconn: pq.abc.PGconn) -> PQGen[list[pq.abc.PGresult]]:
+    """``generators.execute``, but that rows are let go of one by one."""
+    yield from generators.send(pgconn)
+    results: list[pq.abc.PGresult] = []
+    while True:
+        try:
+            result = yield from generators.fetch(pgconn)
+        except psycopg.DatabaseError:
+            if results and results[-1].status == pq.ExecStatus.FATAL_ERROR:
+                return results  # the server said why, and hung up
+            raise
+        if result is None:
+            return results
+        if result.status != pq.ExecStatus.SINGLE_TUPLE:
+            results.append(result)
+        if result.status in (pq.ExecStatus.COPY_IN, pq.ExecStatus.COPY_OUT, pq.ExecStatus.COPY_BOTH):
+            return results
+
+
 def _shut(descriptor: int) -> None:
     with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as line:
         line.shutdown(socket.SHUT_RDWR)
 
 
-def _connect_error(error: psycopg.Error, where: str, user: str, database: str) -> LocktenderError:
+def connect_error(error: psycopg.Error, where: str, user: str, database: str) -> LocktenderError:
+    """Why there is no connection, as one of our errors."""
     # libpq never repeats a password, and gets it as a keyword, not inside a string that it could quote.
     text = str(error).strip()
     sqlstate = error.sqlstate or _sqlstate_in(text)

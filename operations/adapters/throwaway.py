@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
+from operations.database_url import DEFAULT_PORT
 from operations.errors import CommandFailed
 from operations.secret import Secret
 
@@ -27,6 +28,8 @@ FAST = {
 }
 """Nothing of a throwaway server survives a crash of the machine, so nothing is paid for it."""
 START_TIMEOUT = 60.0
+PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "TZ", "TMPDIR")
+"""Variables that the server gets; whatever else stands in ours may be a secret."""
 
 
 def embedded_binaries() -> Path:
@@ -43,13 +46,19 @@ def embedded_binaries() -> Path:
 class ThrowawayServer:
     """A server on a free loopback port, with a random password, in a temporary directory; gone after ``stop``.
 
-    PostgreSQL refuses to run as root: started by root, it runs as ``postgres`` or ``nobody``.
+    PostgreSQL refuses to run as root: started by root, it runs as ``postgres`` or ``nobody``. ``by_socket``: it listens
+    on no network at all. ``cluster``: a data directory to begin with a copy of, and with its ``password``.
     """
 
     binaries: Path = field(default_factory=embedded_binaries)
     settings: dict[str, str] = field(default_factory=lambda: dict(FAST))
     port: int = 0
     password: Secret = field(default_factory=lambda: Secret(secrets.token_urlsafe(12)))
+    superuser: str = "postgres"
+    by_socket: bool = False
+    cluster: Path | None = None
+    memory: int | None = None
+    """Bytes of address space that each of its processes may have."""
 
     def __enter__(self) -> ThrowawayServer:
         self.start()
@@ -64,10 +73,13 @@ class ThrowawayServer:
         """Create the cluster and start it; raises ``CommandFailed``."""
         self._account, self._binaries = _unprivileged_account(), self.binaries
         self.directory = Path(tempfile.mkdtemp(prefix="locktender-pg-"))
-        self.port = self.port or _free_port()
+        self.port = self.port or (DEFAULT_PORT if self.by_socket else _free_port())
         try:
             self._binaries = _readable_copy(self.binaries, self.directory, self._account)
-            self._initialise()
+            if self.cluster:
+                self._copy(self.cluster, Path(self._data))
+            else:
+                self._initialise()
             self.launch()
         except BaseException:  # also Ctrl-C, while pg_ctl waits for a server that is already there
             self.stop()
@@ -78,11 +90,17 @@ class ThrowawayServer:
         options = {
             **self.settings,
             "port": str(self.port),
-            "listen_addresses": "127.0.0.1",
-            "unix_socket_directories": "",
+            "listen_addresses": "" if self.by_socket else "127.0.0.1",
+            "unix_socket_directories": str(self.directory) if self.by_socket else "",
         }
         flags = " ".join(f"-c {key}={value or chr(39) * 2}" for key, value in options.items())
         self._run("pg_ctl", "-w", "-t", "60", "-D", self._data, "-l", f"{self._data}/log", "-o", flags, "start")
+
+    def put_by(self, target: Path) -> None:
+        """Shut down in order, copy the data directory to ``target``, which must not be there yet, and start again."""
+        self._run("pg_ctl", "-w", "-t", "60", "-D", self._data, "-m", "fast", "stop")
+        shutil.copytree(self._data, target, ignore=_LEFT_OUT)
+        self.launch()
 
     def stop(self) -> None:
         """Stop it at once and remove every trace."""
@@ -93,9 +111,11 @@ class ThrowawayServer:
         """Stop as if the machine had lost power: no shutdown checkpoint, clients cut off."""
         self._run("pg_ctl", "-w", "-t", "30", "-D", self._data, "-m", "immediate", "stop", check=False)
 
-    def url(self, database: str = "postgres", user: str = "postgres", password: Secret | None = None) -> Secret:
-        """A database URL of this server."""
-        word = (password or self.password).reveal()
+    def url(self, database: str = "postgres", user: str | None = None, password: Secret | None = None) -> Secret:
+        """A database URL of this server; by default its superuser's."""
+        user, word = user or self.superuser, (password or self.password).reveal()
+        if self.by_socket:
+            return Secret(f"postgresql://{user}:{word}@localhost/{database}?host={self.directory}&port={self.port}")
         return Secret(f"postgresql://{user}:{word}@127.0.0.1:{self.port}/{database}")
 
     @property
@@ -109,20 +129,27 @@ class ThrowawayServer:
             for path in (self.directory, word):
                 os.chown(path, self._account.pw_uid, self._account.pw_gid)
         self._run(
-            "initdb", "-D", self._data, "-U", "postgres", "--auth=scram-sha-256", f"--pwfile={word}",
-            "--encoding=UTF8", "--locale=C", "--no-sync",
+            "initdb", "-D", self._data, "-U", self.superuser, "--auth=scram-sha-256", f"--pwfile={word}",
+            "--encoding=UTF8", "--locale=C", "--no-sync", "--wal-segsize=1",
         )  # fmt: skip
         word.unlink()
 
+    def _copy(self, source: Path, target: Path) -> None:
+        shutil.copytree(source, target, ignore=_LEFT_OUT)
+        if self._account:
+            for path in (self.directory, *self.directory.rglob("*")):
+                os.chown(path, self._account.pw_uid, self._account.pw_gid)
+
     def _run(self, program: str, *arguments: str, check: bool = True) -> None:
         account = self._account
+        limit = ["sh", "-c", f'ulimit -v {self.memory // 1024} && exec "$@"', "sh"] if self.memory else []
         completed = subprocess.run(
-            [str(self._binaries / program), *arguments],
+            [*limit, str(self._binaries / program), *arguments],
             user=account.pw_uid if account else None,
             group=account.pw_gid if account else None,
             extra_groups=[] if account else None,
             cwd=self.directory,
-            env={**os.environ, "HOME": str(self.directory)},
+            env={name: os.environ[name] for name in PASSED_ON if name in os.environ} | {"HOME": str(self.directory)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # pg_ctl's child keeps inherited pipes open for ever
             stderr=subprocess.DEVNULL,
@@ -133,6 +160,9 @@ class ThrowawayServer:
             log = Path(self._data, "log")
             told = log.read_text(errors="replace")[-2000:] if log.exists() else ""
             raise CommandFailed(f"{program} of a throwaway server failed ({completed.returncode}). {told}".strip())
+
+
+_LEFT_OUT = shutil.ignore_patterns("log", "postmaster.*")
 
 
 def _unprivileged_account() -> pwd.struct_passwd | None:

@@ -62,6 +62,26 @@ def archive(directory: str, sha: str, path: str, output: str) -> list[str]:
     return [*base(directory), "archive", "--format=tar", f"--output={output}", sha, "--", path]
 
 
+def top(directory: str) -> list[str]:
+    """Where the checkout begins."""
+    return [*base(directory), "rev-parse", "--show-toplevel"]
+
+
+def prefix(directory: str) -> list[str]:
+    """The directory's path from there, with a ``/`` at its end; empty at the top."""
+    return [*base(directory), "rev-parse", "--show-prefix"]
+
+
+def commit(directory: str, ref: str) -> list[str]:
+    """The commit that is known here under a name."""
+    return [*base(directory), "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"]
+
+
+def merge_base(directory: str, sha: str) -> list[str]:
+    """Where the commit that is checked out and another one part."""
+    return [*base(directory), "merge-base", "HEAD", sha]
+
+
 def _kept(ref: str) -> str:
     """A name of our own for what ``ref`` led to: FETCH_HEAD is anybody's who fetches at the same time."""
     return f"refs/locktender/{hashlib.sha256(ref.encode()).hexdigest()[:16]}"

@@ -54,7 +54,7 @@ def _constants(node: Any) -> Iterator[str | None]:
         body = procedural_body(node.args if name == "DoStmt" else node.options)
         if name == "DoStmt" or body.language == "sql":
             yield from body.text.split("'")
-    for item in _tree(node):
+    for item in tree(node):
         kind = type(item).__name__
         if kind == "A_Const" and hasattr(item.val, "sval"):
             yield item.val.sval
@@ -62,7 +62,8 @@ def _constants(node: Any) -> Iterator[str | None]:
             yield None
 
 
-def _tree(node: Any) -> Iterator[Any]:
+def tree(node: Any) -> Iterator[Any]:
+    """Every node of a parse tree, or of a part of one."""
     left = [node]
     while left:
         item = left.pop()

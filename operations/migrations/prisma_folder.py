@@ -57,25 +57,31 @@ def refuse_other_provider(files: Files, directory: str, names: Sequence[str]) ->
     if LOCK not in names:
         return
     try:
-        match = _PROVIDER.search(files.read(f"{directory}/{LOCK}").decode(errors="replace"))
+        provider = provider_of(files.read(f"{directory}/{LOCK}"))
     except HostError as error:
         raise MigrationFilesError(error.message) from error
-    if match and match[1] not in PROVIDERS:
+    if provider is not None and provider not in PROVIDERS:
         raise MigrationFilesError(
-            f"The migrations in {directory} were written for {match[1]!r} ({LOCK}), not for PostgreSQL.",
+            f"The migrations in {directory} were written for {provider!r} ({LOCK}), not for PostgreSQL.",
             hint="Point `migrations` at the folder of the PostgreSQL schema.",
             prisma_code="P3019",
         )
+
+
+def provider_of(lock: bytes) -> str | None:
+    """The database system that a ``migration_lock.toml`` names."""
+    match = _PROVIDER.search(lock.decode(errors="replace"))
+    return match[1] if match else None
 
 
 def oddities(names: Sequence[str]) -> tuple[str, ...]:
     """What is unusual about a folder's entries, though Prisma accepts it."""
     migrations = directories(names)
     found = []
-    unusual = [name for name in migrations if not _usual(name)]
+    unusual = [name for name in migrations if not usual_name(name)]
     if unusual:
         found.append(f"Named otherwise than Prisma does (14 digits of date and time, _, a name): {_few(unusual)}.")
-    stamps = Counter(name[:14] for name in migrations if _usual(name))
+    stamps = Counter(name[:14] for name in migrations if usual_name(name))
     twice = [name for name in migrations if stamps[name[:14]] > 1]
     if twice:
         found.append(f"Of the same second, so that only the rest of the name orders them: {_few(twice)}.")
@@ -139,7 +145,8 @@ def _refuse_prisma_8(files: Files, path: str, names: Sequence[str]) -> None:
         )
 
 
-def _usual(name: str) -> bool:
+def usual_name(name: str) -> bool:
+    """Whether a directory is named as Prisma names it: 14 digits of date and time, ``_``, a name."""
     match = _USUAL_NAME.fullmatch(name)
     if not match:
         return False

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from operations.migrations.nesting import too_deep
+
 LIMIT = 16_000_000
 """Characters; a longer script would take more than ten seconds and gigabytes to parse."""
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
@@ -61,6 +63,9 @@ def split(text: str) -> tuple[Piece, ...]:
     if len(text) > LIMIT:
         raise Unparsable(f"{len(text) / 1e6:.0f} MB are too much to analyse", 0)
     plain = in_ascii(text)
+    deep = too_deep(plain)
+    if deep is not None:
+        raise Unparsable("nested too deeply to be analysed", deep)
     if plain is not text and _NON_ASCII_TAG.search(text):
         plain = text  # `$é$ … $q$ … $é$` would end too early
     return tuple(_pieces(text, plain))

@@ -1,11 +1,19 @@
-"""What a lint rule finds."""
+"""What a lint rule is, what it is given, and what it finds."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from operations.migrations.statement import Parsed, Statement
+from operations.rules.schema import Name
+from operations.rules.source import Source
+from operations.rules.state import Columns, State
 
 Severity = Literal["error", "warning", "note"]
+Level = Literal["error", "warning", "note", "off"]
+"""What a rule can be set to."""
 
 
 @dataclass(frozen=True)
@@ -26,3 +34,75 @@ class Finding:
     help: str
     end_line: int | None = None
     suggestion: str | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a rule says of one statement, or of a file.
+
+    ``command``: which part of an ALTER TABLE is meant, 0-based. ``offset``: a place in the file, where it is not a
+    statement. ``statements`` are all those that belong to it, by index, if there are more than one; what the rules
+    ``instead`` say of them is then left out. ``help`` and ``severity`` where they are not the rule's.
+    """
+
+    message: str
+    command: int = 0
+    offset: int | None = None
+    help: str | None = None
+    severity: Severity | None = None
+    suggestion: str | None = None
+    statements: tuple[int, ...] = ()
+    instead: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where a statement stands: in which file, after what, and what there is by then.
+
+    ``indexes``: the columns of every index that the new files make, by table.
+    """
+
+    state: State
+    source: Source
+    index: int
+    indexes: Mapping[Name, Sequence[Columns]]
+
+    @property
+    def node(self) -> Any:
+        """Its parse tree."""
+        return self._parsed[self.index].node
+
+    @property
+    def statement(self) -> Statement:
+        """The statement itself."""
+        return self._parsed[self.index].statement
+
+    @property
+    def transaction(self) -> int | None:
+        """The number, within the file, of the transaction that it shares with others; ``None`` if it runs alone."""
+        return self.source.transactions[self.index]
+
+    @property
+    def alone(self) -> bool:
+        """Whether the file holds nothing else."""
+        return len(self._parsed) == 1
+
+    @property
+    def _parsed(self) -> Sequence[Parsed]:
+        return self.source.parsed or ()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """``problem`` is one line, ``help`` what to do instead.
+
+    ``check`` is called for statements whose node is one of ``nodes``, ``check_file`` once a file.
+    """
+
+    name: str
+    severity: Level
+    problem: str
+    help: str
+    nodes: tuple[str, ...] = ()
+    check: Callable[[Context], Iterator[Found]] | None = None
+    check_file: Callable[[Source], Iterator[Found]] | None = None

@@ -10,7 +10,7 @@ from ..conftest import Server
 from .conftest import TrialOf
 from .kills import after_line, after_seconds
 from .results import Finding, save
-from .scale import count, crossed, spread
+from .scale import count, crossed, spread, thinned
 from .scenarios import SCENARIOS, Scenario
 
 MOMENTS = 12
@@ -35,7 +35,7 @@ def test_a_killed_client_leaves_the_old_or_the_new_state(
     save(found)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", thinned(SCENARIOS), ids=lambda scenario: scenario.name)
 def test_a_client_killed_at_a_journal_line_leaves_the_old_or_the_new_state(
     durable18: Server, trial_of: TrialOf, scenario: Scenario
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ..campaign.scale import crossed
 from ..corpus import HISTORIES, corpus
 from .command_line import Prisma
 from .compare import Subject, half
@@ -66,16 +67,14 @@ def test_a_whole_history_ends_the_same(subject_of: SubjectOf, prisma: Prisma, na
     says_up_to_date(prisma, by_prisma)
 
 
-@pytest.mark.parametrize("name", HISTORIES)
-@pytest.mark.parametrize("online", [False, True], ids=["maintenance", "online"])
+@pytest.mark.parametrize(("name", "strategy"), crossed(HISTORIES, ("maintenance", "online")))
 def test_half_by_one_tool_and_half_by_the_other(
-    subject_of: SubjectOf, prisma: Prisma, tmp_path: Path, name: str, online: bool
+    subject_of: SubjectOf, prisma: Prisma, tmp_path: Path, name: str, strategy: str
 ) -> None:
     """Online, every file is in a transaction of its own."""
     folder = corpus(name)
     first = half(folder, tmp_path / "first")
-    strategy = '"online"' if online else '"maintenance"'
-    begun_here, begun_there = (subject_of(first).with_settings(strategy=strategy) for _ in range(2))
+    begun_here, begun_there = (subject_of(first).with_settings(strategy=f'"{strategy}"') for _ in range(2))
     ours(begun_here)
     theirs(prisma, begun_there)
     same(begun_here, begun_there)

@@ -76,11 +76,12 @@ SEED = """
     CREATE PROCEDURE committing(n int) LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seed VALUES (n, n); COMMIT; END $$;
 """
 STATE = """
-    SELECT (SELECT array_agg(relname::text ORDER BY 1) FROM pg_class
+    SELECT (SELECT array_agg(relname::text ORDER BY relname) FROM pg_class
             WHERE relnamespace = 'public'::regnamespace AND relname <> '_prisma_migrations'
               AND relname <> '_prisma_migrations_pkey'),
-           (SELECT array_agg(proname::text ORDER BY 1) FROM pg_proc WHERE pronamespace = 'public'::regnamespace),
-           (SELECT array_agg(enumlabel::text ORDER BY 1) FROM pg_enum), (SELECT array_agg(id ORDER BY id) FROM seed)"""
+           (SELECT array_agg(proname::text ORDER BY proname) FROM pg_proc WHERE pronamespace = 'public'::regnamespace),
+           (SELECT array_agg(enumlabel::text ORDER BY enumlabel) FROM pg_enum),
+           (SELECT array_agg(id ORDER BY id) FROM seed)"""
 
 
 def stays(session: PostgresSession, script: str) -> tuple[bool, bool]:

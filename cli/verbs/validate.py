@@ -1,0 +1,92 @@
+"""``locktender validate``."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from cli import wiring
+from cli.desk import Desk
+from cli.options import verb
+from cli.output import Answer
+from operations.errors import ExitCode, UsageError
+from operations.secret import Secret
+
+if TYPE_CHECKING:
+    from operations.validation.findings import FailOn
+
+EXAMPLE = """
+locktender validate --base-ref origin/main
+locktender validate --migrations prisma/migrations --base-migrations ../main/prisma/migrations
+locktender validate --base-ref origin/main --fail-on warning --json | jq .result.findings
+"""
+
+
+@verb("validate", EXAMPLE)
+@click.option("--base-migrations", metavar="DIR", help="The folder as it has landed; what is not in it is new.")
+@click.option("--base-ref", metavar="REF", help="The same from git: the folder at this branch, tag or commit.")
+@click.option(
+    "--shadow-url",
+    metavar="URL|env:NAME",
+    envvar="LOCKTENDER_SHADOW_URL",
+    help="Try them on this server instead of an embedded one: a database is created there and dropped. Its role needs"
+    " CREATEDB; the database of the URL is not touched.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(("error", "warning", "never")),
+    default="error",
+    show_default=True,
+    help="Which findings make it end with 1.",
+)
+@click.option(
+    "--cache", metavar="DIR", envvar="LOCKTENDER_CACHE", help="Keep what has landed here, applied, for the next time."
+)
+def command(
+    desk: Desk,
+    base_migrations: str | None,
+    base_ref: str | None,
+    shadow_url: str | None,
+    fail_on: FailOn,
+    cache: str | None,
+) -> Answer:
+    """Try new migrations on a throwaway PostgreSQL: do they apply, what do they lock and change, can they be undone?
+
+    Needs a migrations folder and nothing else; nothing of yours is changed. Without a base, what the environment's
+    database has not applied is new, or if there is none, everything. Exit 1: there are findings.
+    """
+    shadow = _secret(shadow_url) if shadow_url else None
+    live = _live(desk)
+    secrets = [*(wiring.url_secrets(shadow) if shadow else ()), *(wiring.url_secrets(live) if live else ())]
+    report = desk.reporter(tuple(secrets))
+
+    from cli.validation import view
+    from operations.validate import validate
+    from operations.validation.asking import Asked, question
+
+    asked = Asked(
+        migrations=wiring.validation_folder(desk.options),
+        base_migrations=base_migrations,
+        base_ref=base_ref,
+        database=wiring.database(live) if live else None,
+        fail_on=fail_on,
+    )
+    trials = wiring.trials(shadow, cache)
+    found = validate(question(asked, wiring.read_folder, wiring.local_host(), trials, wiring.clock(), report))
+    return Answer(found, lambda: view(found), ExitCode.DONE if found.ok else ExitCode.NO)
+
+
+def _secret(text: str) -> Secret:
+    name = text.removeprefix("env:")
+    if name == text:
+        return Secret(text)
+    if not os.environ.get(name):
+        raise UsageError(f"--shadow-url names the variable {name}, which is not set.", hint=f"export {name}=…")
+    return Secret(os.environ[name])
+
+
+def _live(desk: Desk) -> Secret | None:
+    """The database of an environment without a file; with one, its secrets need not exist where pull requests run."""
+    return Secret(desk.options.database_url) if desk.options.database_url else None

@@ -1,0 +1,309 @@
+"""The servers on which migrations are tried out: one of our own, or databases of our own on one that was named."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from operations.adapters.postgres import PostgresDatabase, PostgresSession
+from operations.adapters.throwaway import FAST, ThrowawayServer
+from operations.database_url import parse_database_url
+from operations.errors import LocktenderError
+from operations.quoting import identifier, literal
+from operations.secret import Secret
+
+SUPERUSER = "locktender"
+MIGRATOR = "postgres"
+"""No superuser, but called as the owner is at most of those who host PostgreSQL, for scripts that name it."""
+ROLE_OPTIONS = "LOGIN VALID UNTIL 'infinity' NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
+MEMORY = 1 << 30
+"""Bytes of address space of each process: of a value, too, that it would send us."""
+DISK = 4 << 30
+"""Bytes of the server's whole directory."""
+KEPT = 4
+"""Bases in the cache; the oldest goes."""
+WATCH = 0.25
+CONFINED = FAST | {
+    "autovacuum": "off",
+    "max_connections": "20",
+    "max_worker_processes": "0",
+    "max_parallel_workers": "0",
+    "max_wal_senders": "0",
+    "wal_level": "minimal",
+    "max_wal_size": "256MB",
+    "temp_file_limit": "1GB",
+    "max_locks_per_transaction": "512",
+    "shared_buffers": "128MB",
+    "lc_messages": "C",
+}
+"""``temp_file_limit`` and the number of workers are nothing that a script could change."""
+
+
+@dataclass
+class _Watch:
+    """Ends everything when the time is up or the disk fills; ``why`` is then set."""
+
+    end: threading.Event = field(default_factory=threading.Event)
+    until: float = float("inf")
+    limit: float = 0.0
+    why: str | None = None
+
+    def reached(self, directory: Path | None) -> str | None:
+        """The limit that is reached."""
+        if time.monotonic() > self.until:
+            return f"it took more than {self.limit:.0f} s"
+        if directory and _size(directory) > DISK:
+            return f"it filled more than {DISK >> 30} GB of the disk"
+        return None
+
+
+class _Trial:
+    """What both kinds share; ``server`` connects to any database as whoever may create databases."""
+
+    throwaway: bool
+    stopped: str | None = None
+    ready: int | None = None
+
+    def __init__(self, server: PostgresDatabase, prefix: str) -> None:
+        self._server, self._prefix = server, prefix
+        self._watch = _Watch()
+        self._thread: threading.Thread | None = None
+        with server.session(purpose="validate") as session:
+            self.server_version = str(session.rows("SHOW server_version")[0][0]).split(" ")[0]
+            self._major = session.server_version // 10000
+
+    def limit(self, seconds: float) -> None:
+        """Counted from now."""
+        self._watch.limit, self._watch.until = seconds, time.monotonic() + seconds
+
+    def create(self, name: str, template: str | None = None) -> None:
+        """One that was called so before is dropped."""
+        with self._server.session(purpose="validate") as session:
+            self._drop(session, name)
+            if template:
+                self._close(session, template)
+            copied = f" TEMPLATE {self._called(template)}" if template else ""
+            session.execute(f"CREATE DATABASE {self._called(name)}{copied}{self._owner}")
+
+    def _close(self, session: PostgresSession, name: str) -> None:
+        """From now on it is only copied."""
+
+    def keep(self, reached: int) -> None:
+        """Nowhere."""
+
+    _owner = ""
+
+    def _called(self, name: str) -> str:
+        return identifier(self._prefix + name)
+
+    def _drop(self, session: PostgresSession, name: str) -> None:
+        session.execute(f"DROP DATABASE IF EXISTS {self._called(name)} WITH (FORCE)")
+
+    def _begin(self) -> None:
+        self._thread = threading.Thread(target=self._guard, daemon=True)
+        self._thread.start()
+
+    def _finish(self) -> None:
+        self._watch.end.set()
+        if self._thread:
+            self._thread.join()
+
+    def _guard(self) -> None:
+        while not self._watch.end.wait(WATCH):
+            why = self._watch.reached(self._directory)
+            if why:
+                self.stopped = why
+                with suppress(LocktenderError):
+                    self._end_all()
+                return
+
+    _directory: Path | None = None
+
+    def _end_all(self) -> None:
+        with self._server.session(purpose="validate") as session:
+            session.rows(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE starts_with(datname, %s)", (self._prefix,)
+            )
+
+
+class _OwnServer(_Trial):
+    """On a server of our own. The superuser never enters a database in which a script has run: what it left would run
+    with his rights.
+    """
+
+    throwaway = True
+    _owner = f" OWNER {MIGRATOR}"
+
+    def __init__(self, process: ThrowawayServer, cache: Path | None, landed: Sequence[str], ready: int | None) -> None:
+        super().__init__(_database(process.url()), "")
+        self._process, self._cache, self._landed, self.ready = process, cache, landed, ready
+        self._directory = process.directory
+
+    @contextmanager
+    def session(self, name: str) -> Iterator[PostgresSession]:
+        """With the role as it was, whatever a script has made of it."""
+        word = Secret(secrets.token_urlsafe(12))
+        with self._server.session(purpose="validate") as session:
+            session.script(
+                f"ALTER ROLE {MIGRATOR} PASSWORD {literal(word.reveal())}; ALTER ROLE {MIGRATOR} {ROLE_OPTIONS};"
+                f" ALTER ROLE {MIGRATOR} RESET ALL"
+            )
+        with _database(self._process.url(name, MIGRATOR, word)).session(purpose="validate") as session:
+            yield session
+
+    def _close(self, session: PostgresSession, name: str) -> None:
+        """No script shall drop or rename it, as its owner could."""
+        session.execute(f"ALTER DATABASE {self._called(name)} OWNER TO {SUPERUSER}")
+
+    def keep(self, reached: int) -> None:
+        """Beside the others, under a name that a crash does not leave half-made."""
+        if self._cache is None:
+            return
+        target = _entry(self._cache, self._process.binaries, self._landed[reached])
+        if target.exists():
+            return
+        _prepare(self._cache)
+        begun = self._cache / f"{uuid.uuid4().hex}.tmp"
+        begun.mkdir(mode=0o700)
+        self._process.put_by(begun / "data")
+        _write_private(begun / "password", self._process.password.reveal())
+        with suppress(OSError):  # somebody else was quicker
+            begun.rename(target)
+        shutil.rmtree(begun, ignore_errors=True)
+        _leave_only(self._cache, KEPT)
+
+    def _end_all(self) -> None:
+        self._process.crash()
+
+
+class _NamedServer(_Trial):
+    """Databases of our own on somebody's server, by a role that may create some; they are dropped at the end."""
+
+    throwaway = False
+
+    def __init__(self, server: PostgresDatabase) -> None:
+        super().__init__(server, f"locktender_validate_{uuid.uuid4().hex[:12]}_")
+        self._names: set[str] = set()
+
+    def create(self, name: str, template: str | None = None) -> None:
+        """Remembered, so that it goes."""
+        self._names.add(name)
+        super().create(name, template)
+
+    @contextmanager
+    def session(self, name: str) -> Iterator[PostgresSession]:
+        """As the role of the URL."""
+        with self._server.session(self._prefix + name, purpose="validate") as session:
+            yield session
+
+    def drop_all(self) -> None:
+        """What was created."""
+        with self._server.session(purpose="validate") as session:
+            for name in self._names:
+                self._drop(session, name)
+
+
+@dataclass(frozen=True)
+class OwnServer:
+    """``Trials`` on a PostgreSQL of our own; bases are kept in the directory ``cache``, where one is given."""
+
+    cache: Path | None = None
+    binaries: Path | None = None
+
+    @contextmanager
+    def open(self, landed: Sequence[str]) -> Iterator[_OwnServer]:
+        """Started from the longest beginning of the history that is in the cache."""
+        process = ThrowawayServer(settings=dict(CONFINED), superuser=SUPERUSER, by_socket=True, memory=MEMORY)
+        if self.binaries:
+            process.binaries = self.binaries
+        ready: int | None = None
+        found = _longest(self.cache, process.binaries, landed) if self.cache else None
+        if found:
+            ready, kept = found
+            process.cluster, process.password = kept / "data", Secret((kept / "password").read_text())
+        with process:
+            trial = _OwnServer(process, self.cache, landed, ready)
+            if not found:
+                _make_roles(process)
+            trial._begin()
+            try:
+                yield trial
+            finally:
+                trial._finish()
+
+
+@dataclass(frozen=True)
+class NamedServer:
+    """``Trials`` on the server of a database URL; that database itself is only connected to."""
+
+    database: PostgresDatabase
+
+    @contextmanager
+    def open(self, landed: Sequence[str]) -> Iterator[_NamedServer]:  # noqa: ARG002 - nothing is kept there
+        """Databases whose names nobody else uses."""
+        trial = _NamedServer(self.database)
+        trial._begin()
+        try:
+            yield trial
+        finally:
+            trial._finish()
+            trial.drop_all()
+
+
+def _database(url: Secret) -> PostgresDatabase:
+    return PostgresDatabase(parse_database_url(url))
+
+
+def _make_roles(process: ThrowawayServer) -> None:
+    with _database(process.url()).session(purpose="validate") as session:
+        session.script(
+            f"CREATE ROLE {MIGRATOR} {ROLE_OPTIONS}; REVOKE CONNECT ON DATABASE postgres FROM PUBLIC;"
+            f" GRANT SET ON PARAMETER session_replication_role TO {MIGRATOR}"
+        )
+
+
+def _entry(cache: Path, binaries: Path, digest: str) -> Path:
+    """The same server files only: another build may read a data directory otherwise."""
+    server = (binaries / "postgres").stat()
+    return cache / f"{digest[:40]}-{server.st_size:x}"
+
+
+def _longest(cache: Path, binaries: Path, landed: Sequence[str]) -> tuple[int, Path] | None:
+    for count in range(len(landed) - 1, -1, -1):
+        entry = _entry(cache, binaries, landed[count])
+        if (entry / "password").exists():
+            os.utime(entry)
+            return count, entry
+    return None
+
+
+def _prepare(cache: Path) -> None:
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _leave_only(cache: Path, count: int) -> None:
+    entries = sorted((e for e in cache.iterdir() if (e / "password").exists()), key=lambda e: -e.stat().st_mtime)
+    for entry in entries[count:]:
+        shutil.rmtree(entry, ignore_errors=True)
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+def _size(directory: Path) -> int:
+    total = 0
+    for parent, _, names in os.walk(directory):
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(f"{parent}/{name}").st_blocks * 512
+    return total

@@ -1,0 +1,137 @@
+"""New files held against all rules, in the order in which they will be applied. Pure; time is linear in their size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from operations.rules.allowing import Allowance, allowances, complaints
+from operations.rules.changes import advance
+from operations.rules.model import Context, Finding, Found, Level, Rule
+from operations.rules.places import command_start
+from operations.rules.registry import RULES
+from operations.rules.schema import Name, Schema
+from operations.rules.shapes import index_columns, name_of
+from operations.rules.source import Source, read_source
+from operations.rules.state import Columns, State
+
+__all__ = ["Source", "lint", "read_source"]
+
+
+def lint(
+    sources: Sequence[Source], schema: Schema | None = None, levels: Mapping[str, Level] | None = None
+) -> tuple[Finding, ...]:
+    """What the rules find in new files, which come in the order of their application.
+
+    ``schema`` is what the database holds before them, ``None`` where nobody knows: then every table that they do not
+    create themselves counts as one with rows. ``levels`` are the severities that the configuration sets.
+    """
+    rules = _Active(levels or {})
+    state = State(schema)
+    indexes = _indexes(sources, state.default)
+    return tuple(finding for source in sources for finding in _lint(source, state, indexes, rules))
+
+
+@dataclass
+class _Active:
+    """The rules that are not off, by the statements they look at."""
+
+    levels: Mapping[str, Level]
+    off: set[str] = field(default_factory=set)
+    by_node: dict[str, list[Rule]] = field(default_factory=dict)
+    of_files: list[Rule] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for rule in RULES.values():
+            if self.levels.get(rule.name, rule.severity) == "off":
+                self.off.add(rule.name)
+                continue
+            if rule.check_file:
+                self.of_files.append(rule)
+            for node in rule.nodes:
+                self.by_node.setdefault(node, []).append(rule)
+
+
+@dataclass(frozen=True)
+class _Hit:
+    """What a rule found, and at which statement (``None``: somewhere else in the file)."""
+
+    rule: Rule
+    found: Found
+    index: int | None
+
+    @property
+    def statements(self) -> tuple[int, ...]:
+        return self.found.statements or (() if self.index is None else (self.index,))
+
+
+def _lint(source: Source, state: State, indexes: Mapping[Name, Sequence[Columns]], rules: _Active) -> Iterator[Finding]:
+    hits = [
+        _Hit(rule, found, source.statement_at(found.offset or 0))
+        for rule in rules.of_files
+        if rule.check_file
+        for found in rule.check_file(source)
+    ]
+    for index, one in enumerate(source.parsed or ()):
+        context = Context(state, source, index, indexes)
+        for rule in rules.by_node.get(type(one.node).__name__, ()):
+            if rule.check:
+                hits += (_Hit(rule, found, index) for found in rule.check(context))
+        advance(state, one.node, (source.file, context.transaction))
+    comments = allowances(source)
+    used: set[tuple[Allowance, str]] = set()
+    kept = [hit for hit in _without_parts(hits) if not _allowed(hit, comments, used)]
+    for name, message, offset in complaints(comments, used, RULES.keys(), rules.off):
+        if name not in rules.off:
+            kept.append(_Hit(RULES[name], Found(message, offset=offset), None))
+    findings = [_finding(source, hit, rules.levels) for hit in kept]
+    yield from sorted(findings, key=lambda finding: (finding.line, finding.column, finding.rule))
+
+
+def _without_parts(hits: Sequence[_Hit]) -> Iterator[_Hit]:
+    """All but what belongs to something larger that was recognised as a whole."""
+    parts = {(index, name) for hit in hits for name in hit.found.instead for index in hit.found.statements}
+    for hit in hits:
+        if (hit.index, hit.rule.name) not in parts:
+            yield hit
+
+
+def _allowed(hit: _Hit, comments: Sequence[Allowance], used: set[tuple[Allowance, str]]) -> bool:
+    by = [(one, hit.rule.name) for one in comments if hit.rule.name in one.rules and one.statement in hit.statements]
+    used.update(by)
+    return any(allowance.reason for allowance, _ in by)
+
+
+def _finding(source: Source, hit: _Hit, levels: Mapping[str, Level]) -> Finding:
+    level = levels.get(hit.rule.name) or hit.found.severity or hit.rule.severity
+    if level == "off":
+        raise AssertionError(hit.rule.name)
+    line, column, end_line = _place(source, hit)
+    return Finding(
+        rule=hit.rule.name,
+        severity=level,
+        file=source.file,
+        line=line,
+        column=column,
+        message=hit.found.message,
+        help=hit.found.help or hit.rule.help,
+        end_line=end_line,
+        suggestion=hit.found.suggestion,
+    )
+
+
+def _place(source: Source, hit: _Hit) -> tuple[int, int, int | None]:
+    if hit.index is None or source.parsed is None:
+        return *source.place(hit.found.offset or 0), None
+    statement = source.parsed[hit.index].statement
+    start = command_start(statement, hit.found.command) if hit.found.offset is None else hit.found.offset
+    return *source.place(start), source.place(source.parsed[max(hit.statements)].statement.end)[0]
+
+
+def _indexes(sources: Sequence[Source], default: str) -> dict[Name, list[Columns]]:
+    found: dict[Name, list[Columns]] = {}
+    for source in sources:
+        for one in source.parsed or ():
+            if type(one.node).__name__ == "IndexStmt" and not one.node.whereClause:
+                found.setdefault(name_of(one.node.relation, default), []).append(index_columns(one.node))
+    return found

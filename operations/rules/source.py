@@ -1,0 +1,110 @@
+"""A new file with its parse trees, and which of its statements share a transaction. Pure."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from operations.migrations.atomicity import Judgement, judge
+from operations.migrations.kinds import transaction_command
+from operations.migrations.splitting import Unparsable, split
+from operations.migrations.statement import Parsed, describe
+
+_NEWLINE = re.compile("\n")
+_WRITES = frozenset({"UPDATE", "DELETE", "MERGE", "INSERT", "SELECT", "LOCK", "VACUUM", "ANALYZE"})
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file of SQL. ``parsed`` is ``None`` where the parser gave up, ``problem`` says why, at character ``offset``."""
+
+    file: str
+    text: str
+    parsed: tuple[Parsed, ...] | None
+    problem: str = ""
+    offset: int = 0
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """Line and column of a character offset."""
+        line = bisect_right(self._line_starts, offset)
+        return line, offset - self._line_starts[line - 1] + 1
+
+    def last_before(self, offset: int) -> int:
+        """The index of the last statement that begins at or before a character offset; -1 if none does."""
+        return bisect_right(self._starts, offset) - 1
+
+    def statement_at(self, offset: int) -> int | None:
+        """The index of the statement around a character offset."""
+        index = self.last_before(offset)
+        return index if self.parsed and index >= 0 and offset < self.parsed[index].statement.end else None
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [one.statement.start for one in self.parsed or ()]
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return [0, *(match.end() for match in _NEWLINE.finditer(self.text))]
+
+    @cached_property
+    def judgement(self) -> Judgement:
+        """Whether it can be one transaction."""
+        return judge(self.parsed or ())
+
+    @cached_property
+    def renamed_tables(self) -> Mapping[str, int]:
+        """By the old name, the index of the statement that renames it."""
+        return self._renamed("OBJECT_TABLE")
+
+    @cached_property
+    def renamed_types(self) -> Mapping[str, int]:
+        """The same for types."""
+        return self._renamed("OBJECT_TYPE")
+
+    def _renamed(self, what: str) -> Mapping[str, int]:
+        return {
+            one.node.relation.relname if one.node.relation else one.node.object[-1].sval: index
+            for index, one in enumerate(self.parsed or ())
+            if type(one.node).__name__ == "RenameStmt" and one.node.renameType.name == what
+        }
+
+    @cached_property
+    def transactions(self) -> tuple[int | None, ...]:
+        """For each statement the number of the transaction that it is run in with others; ``None``: by itself."""
+        parsed = self.parsed or ()
+        if self.judgement.verdict.atomic:
+            return (0,) * len(parsed)
+        return tuple(_explicit(parsed))
+
+    @cached_property
+    def with_ddl(self) -> frozenset[int | None]:
+        """The transactions that hold strong locks on tables that stood before, until they end."""
+        pairs = zip(self.parsed or (), self.transactions, strict=True)
+        return frozenset(
+            number
+            for one, number in pairs
+            if number is not None and one.statement.relations and one.statement.kind not in _WRITES
+        )
+
+
+def read_source(file: str, text: str) -> Source:
+    """Parse a file; what cannot be parsed is told, not raised."""
+    try:
+        return Source(file, text, tuple(describe(text, split(text))))
+    except Unparsable as error:
+        return Source(file, text, None, error.reason, min(error.offset, len(text)))
+
+
+def _explicit(parsed: Sequence[Parsed]) -> Iterator[int | None]:
+    number, inside = 0, False
+    for one in parsed:
+        command = transaction_command(one.node)
+        if command in ("BEGIN", "START TRANSACTION") and not inside:
+            inside = True
+            number += 1
+        yield number if inside else None
+        if command in ("COMMIT", "ROLLBACK", "PREPARE TRANSACTION"):
+            inside = False

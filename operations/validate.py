@@ -1,0 +1,176 @@
+"""``validate``: what new migrations will do, tried on a server where nothing can be lost. Changes nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from operations.errors import ConnectionLost, LocktenderError
+from operations.migrations.prisma_folder import SCRIPT
+from operations.ports import Clock, Report, silent
+from operations.rules import linting
+from operations.rules.model import Finding, Level
+from operations.rules.schema import Name, schema_of
+from operations.validation import changes as changing
+from operations.validation.building import BASE, build
+from operations.validation.diagram import diagram
+from operations.validation.findings import FailOn, in_order, of_file, passes
+from operations.validation.folders import Entry, Folder
+from operations.validation.model import Changes, Validation
+from operations.validation.proving import Proven, prove
+from operations.validation.reading import Source, read_source
+from operations.validation.schema_changes import schema_changes
+from operations.validation.trial import Trial, Trials, chain
+from operations.validation.trying import Tried, try_out
+from operations.validation.verdicts import verdict, whole
+
+WORK = "work"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is to be validated. ``base`` is what has landed; ``ancestor`` where head left it, if that is known.
+
+    ``base_seconds`` and ``seconds`` limit what building the base and trying the rest may take.
+    """
+
+    head: Folder
+    base: Folder
+    trials: Trials
+    clock: Clock
+    ancestor: Folder | None = None
+    fail_on: FailOn = "error"
+    report: Report = silent
+    notes: tuple[str, ...] = ()
+    rows: Mapping[Name, int] = field(default_factory=dict)
+    """Of production's tables; empty where it was not asked."""
+    levels: Mapping[str, Level] = field(default_factory=dict)
+    """Severities of lint rules that the configuration sets."""
+    base_seconds: float = 600.0
+    seconds: float = 120.0
+
+
+def validate(question: Question) -> Validation:
+    """The whole answer. Raises what the trial server's start and connections raise, and nothing for what it finds."""
+    return _Validating(question).answer()
+
+
+@dataclass
+class _Validating:
+    question: Question
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    version: str = ""
+    proven: Proven = field(default_factory=Proven)
+
+    def answer(self) -> Validation:
+        question = self.question
+        found = changing.changes(question.base, question.head, question.ancestor)
+        self.notes += question.notes
+        self.findings += changing.findings(question.base, question.head, found)
+        sources = self._sources(found)
+        tried = self._tried(sources)
+        return self._told(found, sources, tried)
+
+    def _sources(self, found: Changes) -> list[Source]:
+        with self._timed("read"):
+            read = [read_source(self.question.head.migrations[name]) for name in found.new]
+        self.findings += [finding for _, findings in read for finding in findings]
+        return [source for source, _ in read if source]
+
+    def _tried(self, sources: Sequence[Source]) -> Tried | None:
+        """``None`` where there is nothing to try, or it could not be."""
+        if not sources:
+            return None
+        landed = list(self.question.base.migrations.values())
+        digests = chain([(entry.name, entry.checksum) for entry in landed])
+        with self._timed("start"), self._opened(digests) as trial:
+            self.version = trial.server_version
+            try:
+                return self._on(trial, landed, sources)
+            except ConnectionLost as error:
+                self._ended(trial, sources, error)
+                return None
+
+    @contextmanager
+    def _opened(self, digests: Sequence[str]) -> Iterator[Trial]:
+        with self.question.trials.open(digests) as trial:
+            yield trial
+
+    def _on(self, trial: Trial, landed: Sequence[Entry], sources: Sequence[Source]) -> Tried:
+        question = self.question
+        with self._timed("base"):
+            trial.limit(question.base_seconds)
+            base = build(trial, landed, question.report)
+        self.notes += base.troubles[:5]
+        trial.limit(question.seconds)
+        with self._timed("apply"):
+            trial.create(WORK, BASE)
+            with trial.session(WORK) as session:
+                tried = try_out(session, sources, trial.throwaway, bool(base.troubles), question.report)
+        with self._timed("proof"):
+            try:
+                self.proven = prove(trial, tried.applied, tried.catalogs, tried.runs, question.report)
+            except LocktenderError as error:
+                why = trial.stopped or error.message
+                self.notes.append(f"Undoing them could not be tried: {why}")
+        return tried
+
+    def _ended(self, trial: Trial, sources: Sequence[Source], error: ConnectionLost) -> None:
+        file = f"{sources[0].migration.name}/{SCRIPT}"
+        why = trial.stopped or error.message
+        self.findings.append(
+            of_file(
+                "trial-ended", "error", file, f"Trying the new migrations was ended: {why}.",
+                "Does a statement run without end, or write without end? Data is better loaded by another way.",
+            )
+        )  # fmt: skip
+
+    def _told(self, found: Changes, sources: Sequence[Source], tried: Tried | None) -> Validation:
+        if tried:
+            self.findings += tried.findings
+            self.notes += tried.notes
+        self.findings += self.proven.findings
+        self.notes += self.proven.notes
+        proofs = self.proven.proofs
+        with self._timed("lint"):
+            self._lint(sources, tried)
+        before, after = (tried.catalogs[0], tried.catalogs[-1]) if tried else (None, None)
+        scripts = [source.script for source in sources]
+        findings = in_order(self.findings)
+        return Validation(
+            ok=passes(findings, self.question.fail_on),
+            changes=found,
+            findings=findings,
+            verdicts={
+                script.name: verdict(script, [p for p in proofs if p.migration == script.name]) for script in scripts
+            },
+            whole=whole(scripts, proofs),
+            statements=tuple(tried.runs) if tried else (),
+            schema_changes=schema_changes(before, after) if before and after else (),
+            rollback_proof=tuple(proofs),
+            diagram=diagram(before, after) if before and after else None,
+            server_version=self.version,
+            seconds=self.seconds,
+            notes=tuple(dict.fromkeys(self.notes)),
+        )
+
+    def _lint(self, sources: Sequence[Source], tried: Tried | None) -> None:
+        """What the rules say, in the light of the base; the trial knows better what applies and what was left out."""
+        read = [linting.read_source(f"{s.migration.name}/{SCRIPT}", s.script.text) for s in sources]
+        schema = schema_of(tried.catalogs[0], self.question.rows) if tried else None
+        found = linting.lint(read, schema, self.question.levels)
+        told = {finding.file for finding in self.findings if finding.rule == "does-not-apply"}
+        banned = {(finding.file, finding.line) for finding in found if finding.severity == "error"}
+        self.findings = [f for f in self.findings if f.rule != "not-tried" or (f.file, f.line) not in banned]
+        self.findings += (f for f in found if f.rule != "not-understood" or f.file not in told)
+
+    @contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        began = self.question.clock.now()
+        try:
+            yield
+        finally:
+            self.seconds[part] = self.seconds.get(part, 0.0) + self.question.clock.now() - began

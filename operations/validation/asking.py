@@ -1,0 +1,48 @@
+"""From what was asked for to a ``Question``: the two folders, and the server to try things out on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from operations.errors import UsageError
+from operations.ports import Clock, Database, Host, Report, silent
+from operations.validate import Question
+from operations.validation.findings import FailOn
+from operations.validation.folders import Folder, Tree, folder_of
+from operations.validation.from_database import Live, look
+from operations.validation.from_git import folders_at
+from operations.validation.trial import Trials
+
+
+@dataclass(frozen=True)
+class Asked:
+    """``migrations`` and ``base_migrations`` are directories; ``database``, asked last, tells what has landed."""
+
+    migrations: str
+    base_migrations: str | None = None
+    base_ref: str | None = None
+    database: Database | None = None
+    fail_on: FailOn = "error"
+
+
+def question(
+    asked: Asked, read: Callable[[str], Tree], host: Host, trials: Trials, clock: Clock, report: Report = silent
+) -> Question:
+    """Reads both folders. Raises ``UsageError``, ``MigrationFilesError``, ``git``'s errors."""
+    if asked.base_migrations and asked.base_ref:
+        raise UsageError("--base-migrations and --base-ref exclude each other.", hint="Give one of them.")
+    head = folder_of(read(asked.migrations))
+    live = look(asked.database, head) if asked.database else Live(None)
+    ancestor: Folder | None = None
+    notes = live.notes
+    if asked.base_migrations:
+        base = folder_of(read(asked.base_migrations))
+    elif asked.base_ref:
+        base, ancestor = folders_at(host, asked.migrations, asked.base_ref)
+    elif live.base:
+        base = live.base
+    else:
+        base = Folder({}, head.lock)
+        notes = (*notes, "There is nothing to compare with, so that every migration counts as new.")
+    return Question(head, base, trials, clock, ancestor, asked.fail_on, report, notes, rows=live.rows)

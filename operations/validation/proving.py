@@ -1,0 +1,247 @@
+"""Whether each new migration can be undone: tried with rows in its tables; all objects and rows are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from operations import catalog
+from operations.backups.manifest import TableRows
+from operations.backups.rows import count_rows
+from operations.catalog import Catalog, diff
+from operations.errors import StatementFailed
+from operations.migrations.formats import FORMATS
+from operations.migrations.prisma_folder import DOWN, SCRIPT
+from operations.migrations.script import Script
+from operations.ports import Progress, Report, Session
+from operations.rules.model import Finding
+from operations.validation.building import BASE
+from operations.validation.findings import at, of_file
+from operations.validation.model import RollbackProof, StatementRun
+from operations.validation.proposing import lost, proposals
+from operations.validation.reading import Source
+from operations.validation.replay import SETTINGS, Replay, ScriptFailed
+from operations.validation.seeds import seed
+from operations.validation.trial import Trial
+
+PROOF = "proof"
+SHOWN = 10
+"""Differences that are told of one undo."""
+Rows = Mapping[str, TableRows]
+
+
+@dataclass
+class Proven:
+    """What came of it."""
+
+    proofs: list[RollbackProof] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class _FailsWithRows(Exception):
+    """A migration fails only because of rows that were put there for the proof."""
+
+    def __init__(self, source: Source, error: StatementFailed) -> None:
+        super().__init__(error.message)
+        self.source, self.error = source, error
+
+
+def prove(
+    trial: Trial, sources: Sequence[Source], catalogs: Sequence[Catalog], runs: Sequence[StatementRun], report: Report
+) -> Proven:
+    """``sources`` all apply; ``catalogs`` are those before the first and after each. Raises ``ConnectionLost``."""
+    touched = {
+        source.migration.name: {
+            lock.relation for run in runs if run.file == f"{source.migration.name}/{SCRIPT}" for lock in run.locks
+        }
+        for source in sources
+    }
+    try:
+        return _Proving(trial, sources, catalogs, touched, report).all()
+    except _FailsWithRows as failed:
+        found = _unseeded(trial, sources, catalogs, report)
+        found.notes.append(
+            f"{failed.source.migration.name} was undone on empty tables only, since with rows in them it fails: "
+            f"{failed.error.message} ({failed.error.sqlstate})"
+        )
+        return found
+
+
+def _unseeded(trial: Trial, sources: Sequence[Source], catalogs: Sequence[Catalog], report: Report) -> Proven:
+    proving = _Proving(trial, sources, catalogs, {}, report)
+    try:
+        return proving.all()
+    except ScriptFailed as failed:  # it applied a moment ago: what it does is not always the same
+        proving.found.notes.append(f"Undoing was given up: a second time it fails ({failed.error.message})")
+        return proving.found
+
+
+@dataclass
+class _Proving:
+    """``touched``: tables of each migration that get rows first, if they have none."""
+
+    trial: Trial
+    sources: Sequence[Source]
+    catalogs: Sequence[Catalog]
+    touched: Mapping[str, set[str]]
+    report: Report
+    found: Proven = field(default_factory=Proven)
+
+    def all(self) -> Proven:
+        self.trial.create(PROOF, BASE)
+        with self.trial.session(PROOF) as session:
+            place = frozenset({FORMATS[0].place(session)})
+            for number, source in enumerate(self.sources):
+                self.report(Progress("undoing the new migrations", number, len(self.sources), "migrations"))
+                before, after = self.catalogs[number : number + 2]
+                if self.touched:
+                    session.reset(SETTINGS)
+                    seed(session, self.touched[source.migration.name])
+                lenient, seeded = self.trial.throwaway, bool(self.touched)
+                self._prove(_One(session, place, source, lenient, seeded, before, after, count_rows(session)))
+        return self.found
+
+    def _prove(self, one: _One) -> None:
+        name = one.source.migration.name
+        if one.source.script.verdict.atomic:
+            self.found.proofs.append(one.by_transaction())
+        one.apply()
+        written = one.source.down
+        if written is not None:
+            proof, finding = one.by_down(written)
+            self.found.proofs.append(proof)
+            self.found.findings += [finding] if finding else []
+            if proof.state in ("proved", "lossy"):
+                return
+        proposed = one.by_proposal()
+        if proposed:
+            self.found.proofs.append(proposed)
+        elif written is None:
+            self.found.proofs.append(RollbackProof(name, "swap", "unproved"))
+
+
+class _Undone(Exception):
+    """Ends a transaction that is only a trial."""
+
+
+@dataclass
+class _One:
+    """One migration, on a database as it is before it."""
+
+    session: Session
+    place: frozenset[tuple[str, str]]
+    source: Source
+    lenient: bool
+    seeded: bool
+    before: Catalog
+    after: Catalog
+    rows: Rows
+
+    def by_transaction(self) -> RollbackProof:
+        """What it did is taken back before the commit."""
+        self._run(commit=False)
+        differences = self._differences()
+        return RollbackProof(
+            self.source.migration.name, "transaction", "refuted" if differences else "proved", differences
+        )
+
+    def apply(self) -> None:
+        """For good."""
+        self._run(commit=True)
+
+    def _run(self, *, commit: bool) -> None:
+        file = f"{self.source.migration.name}/{SCRIPT}"
+        try:
+            Replay(self.session, self.source.script, file, self.lenient, commit).run()
+        except ScriptFailed as failed:
+            if self.seeded:
+                raise _FailsWithRows(self.source, failed.error) from failed
+            raise
+
+    def by_down(self, down: Script) -> tuple[RollbackProof, Finding | None]:
+        """By what a person wrote."""
+        name, file = self.source.migration.name, f"{self.source.migration.name}/{DOWN}"
+        if not down.verdict.atomic:
+            why = f"it cannot run in one transaction, so a deploy will not use it: {down.verdict.reason}"
+            finding = at(
+                "down-not-atomic", "warning", file, down.text, 0, f"{file} is of no use: {why}.",
+                "Write it so that it can run in one transaction, or leave it out.",
+            )  # fmt: skip
+            return RollbackProof(name, "down", "unproved", (why,)), finding
+        try:
+            differences = self._undone_by(down.body)
+        except StatementFailed as error:
+            message = f"It fails: {error.message} ({error.sqlstate})"
+            finding = at(
+                "down-does-not-undo", "error", file, down.text, error.position or 0, f"{message}.",
+                error.server_hint or "Correct it, or leave it out: what Locktender proposes instead is said below.",
+            )  # fmt: skip
+            return RollbackProof(name, "down", "refuted", (message,)), finding
+        if differences:
+            told = "; ".join(differences[:3])
+            finding = of_file(
+                "down-does-not-undo", "error", file, f"After it the database is not what it was before: {told}.",
+                "Correct it, or leave it out: then the backup from before is the way back.",
+            )  # fmt: skip
+            return RollbackProof(name, "down", "refuted", differences), finding
+        return self._proved("down", None), None
+
+    def by_proposal(self) -> RollbackProof | None:
+        """By a script of ours, where one leads back."""
+        for text in proposals(self.source.script, self.before, self.after):
+            try:
+                if not self._undone_by(text):
+                    return self._proved("proposed", text)
+            except StatementFailed:
+                continue
+        return None
+
+    def _proved(self, method: str, text: str | None) -> RollbackProof:
+        gone = lost(self.before, self.after)
+        name = self.source.migration.name
+        head = f"-- Undoes {_printable(name)}: proposed, tried, and found to lead back to the same schema and rows.\n"
+        return RollbackProof(
+            name,
+            "down" if method == "down" else "proposed",
+            "lossy" if gone else "proved",
+            lost=gone,
+            proposal=head + text if text else None,
+        )
+
+    def _undone_by(self, text: str) -> tuple[str, ...]:
+        """What is not as it was before, once that has run; it is taken back again."""
+        found: list[tuple[str, ...]] = []
+        with self._rolled_back("BEGIN"):
+            self.session.script(text)
+            found.append(self._differences())
+        self.session.reset(SETTINGS)
+        return found[0]
+
+    def _differences(self) -> tuple[str, ...]:
+        return tuple(self._told())[:SHOWN]
+
+    def _told(self) -> Iterator[str]:
+        now = catalog.read(self.session, self.place)
+        yield from map(str, diff(self.before, now))
+        rows = count_rows(self.session)
+        for table in sorted(self.rows.keys() & rows.keys()):
+            was, found = self.rows[table], rows[table]
+            if was.rows != found.rows:
+                yield f"{table} held {was.rows} rows, and then {found.rows}"
+            elif was.hash != found.hash:
+                yield f"the rows of {table} are not the same"
+
+    @contextmanager
+    def _rolled_back(self, begin: str) -> Iterator[None]:
+        try:
+            with self.session.transaction(begin):
+                yield
+                raise _Undone
+        except _Undone:
+            return
+
+
+def _printable(name: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in name)

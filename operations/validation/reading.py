@@ -1,0 +1,61 @@
+"""Scripts out of the bytes of a folder: what can be run, and a finding for each that cannot. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from operations.errors import MigrationFilesError
+from operations.migrations.model import Migration
+from operations.migrations.prisma_folder import DOWN, SCRIPT, accepted_checksums
+from operations.migrations.script import BYTE_ORDER_MARK, Script, read_script
+from operations.rules.model import Finding
+from operations.validation.findings import at, of_file
+from operations.validation.folders import Entry
+
+
+@dataclass(frozen=True)
+class Source:
+    """A new migration, read."""
+
+    migration: Migration
+    script: Script
+    down: Script | None = None
+
+
+def read_source(entry: Entry) -> tuple[Source | None, tuple[Finding, ...]]:
+    """What an entry holds; without a source where it cannot be run (a missing script is a finding of the changes)."""
+    if entry.script is None:
+        return None, ()
+    script, wrong = _read(entry.name, f"{entry.name}/{SCRIPT}", entry.script)
+    down, wrong_down = _read(entry.name, f"{entry.name}/{DOWN}", entry.down) if entry.down is not None else (None, ())
+    found = (*wrong, *wrong_down)
+    if script is None:
+        return None, found
+    migration = Migration(
+        entry.name, script.text, entry.checksum, accepted_checksums(entry.script), down.text if down else None
+    )
+    return Source(migration, script, down), found
+
+
+def _read(name: str, file: str, data: bytes) -> tuple[Script | None, tuple[Finding, ...]]:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        return None, (_not_utf8(file, data, error),)
+    if file.endswith(DOWN):
+        text = text.removeprefix(BYTE_ORDER_MARK)
+    try:
+        return read_script(name, text), ()
+    except MigrationFilesError as error:
+        rule = "byte-order-mark" if text.startswith(BYTE_ORDER_MARK) else "nul-character"
+        return None, (of_file(rule, "error", file, error.message, error.hint or ""),)
+
+
+def _not_utf8(file: str, data: bytes, error: UnicodeDecodeError) -> Finding:
+    before = data[: error.start].decode()
+    why = (
+        "it looks like UTF-16"
+        if data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        else f"byte {error.start} (0x{data[error.start]:02x}) is not"
+    )
+    return at("not-utf8", "error", file, before, len(before), f"The file is not UTF-8: {why}.", "Save it as UTF-8.")

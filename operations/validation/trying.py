@@ -1,0 +1,115 @@
+"""The new migrations, tried one after the other on a copy of the base: what each does, and where it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from operations import catalog
+from operations.catalog import Catalog
+from operations.errors import StatementFailed
+from operations.migrations.formats import FORMATS
+from operations.migrations.prisma_folder import SCRIPT
+from operations.ports import Progress, Report, Session
+from operations.rules.model import Finding
+from operations.validation.building import left_out
+from operations.validation.excuses import may_follow
+from operations.validation.findings import at
+from operations.validation.model import StatementRun
+from operations.validation.reading import Source
+from operations.validation.replay import LeftOut, Replay, ScriptFailed
+
+FIRST_LINES = 3
+
+
+@dataclass
+class Tried:
+    """``catalogs``: before the first, and after each migration that could be applied."""
+
+    catalogs: list[Catalog]
+    runs: list[StatementRun] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    applied: list[Source] = field(default_factory=list)
+    incomplete: bool = False
+
+
+def try_out(session: Session, sources: Sequence[Source], lenient: bool, incomplete: bool, report: Report) -> Tried:
+    """Until the first that fails. Raises ``ConnectionLost``."""
+    place = frozenset({FORMATS[0].place(session)})
+    tried = Tried([catalog.read(session, place)], incomplete=incomplete)
+    for number, source in enumerate(sources):
+        report(Progress("trying the new migrations", number, len(sources), "migrations"))
+        file = f"{source.migration.name}/{SCRIPT}"
+        replay = Replay(session, source.script, file, lenient)
+        try:
+            replay.run()
+        except ScriptFailed as failed:
+            _failed(tried, source, file, failed)
+            _not_tried(tried, sources[number + 1 :])
+            return tried
+        finally:
+            tried.runs += replay.runs
+            _left_out(tried, file, source, replay.left_out)
+        tried.catalogs.append(catalog.read(session, place))
+        tried.applied.append(source)
+    return tried
+
+
+def _failed(tried: Tried, source: Source, file: str, failed: ScriptFailed) -> None:
+    error = failed.error
+    if tried.incomplete and may_follow(error):
+        tried.notes.append(
+            f"{file} could not be tried to its end: {error.message} ({error.sqlstate}). That may well come from what "
+            "was left out before. With --shadow-url it is tried on a server that has all of it."
+        )
+        return
+    message = f"{error.message} ({error.sqlstate})." + (f" {error.detail}" if error.detail else "")
+    help = error.server_hint or _advice(error)
+    tried.findings.append(
+        at("does-not-apply", "error", file, source.script.text, failed.offset, message, help, failed.end)
+    )
+
+
+def _advice(error: StatementFailed) -> str:
+    return _ADVICE.get(error.sqlstate) or _BY_CLASS.get(error.sqlstate[:2], "Correct the statement.")
+
+
+def _not_tried(tried: Tried, sources: Sequence[Source]) -> None:
+    if sources:
+        names = ", ".join(source.migration.name for source in sources[:FIRST_LINES])
+        more = f" and {len(sources) - FIRST_LINES} more" if len(sources) > FIRST_LINES else ""
+        tried.notes.append(f"Not tried, since one before did not apply: {names}{more}.")
+
+
+def _left_out(tried: Tried, file: str, source: Source, found: Sequence[LeftOut]) -> None:
+    for one in found:
+        tried.incomplete = True
+        tried.notes.append(left_out(file, one) + ". Give --shadow-url to try it on a server that can.")
+        if "EXTENSION" not in one.statement.kind:
+            s = one.statement
+            tried.findings.append(
+                at(
+                    "not-tried", "warning", file, source.script.text, s.start,
+                    f"{s.kind} was left out of the trial: {one.error.message} ({one.error.sqlstate}).",
+                    "It needs rights beyond the own database, or a role that only your server has. Does the role that "
+                    "deploys have them? Give --shadow-url to try it out.", s.end,
+                )
+            )  # fmt: skip
+
+
+_ADVICE = {
+    "42P01": "Is the table created in a migration that sorts before this one? Names are case-sensitive in quotes.",
+    "42703": "Is the column's name written as in the schema? Names are case-sensitive in quotes.",
+    "42P07": "It exists already in what has landed. Was it added by another migration meanwhile?",
+    "42701": "It exists already in what has landed. Was it added by another migration meanwhile?",
+    "42710": "It exists already in what has landed. Was it added by another migration meanwhile?",
+    "42601": "Correct the syntax; the place is where PostgreSQL's parser gave up.",
+    "55P04": "Add the enum value in a migration of its own, before the one that uses it.",
+    "25001": "Put the statement into a migration of its own.",
+    "2BP01": "Other objects need it: drop those first.",
+}
+_BY_CLASS = {
+    "23": "Rows of earlier migrations break it: correct them in a migration before.",
+    "42": "Does what has landed define what the statement names?",
+}

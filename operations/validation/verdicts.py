@@ -1,0 +1,37 @@
+"""Whether the new migrations are atomic, and how a deploy would return from them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from operations.migrations.script import Script, combined
+from operations.validation.model import RollbackProof, Verdict
+
+Way = Literal["transaction", "down", "swap"]
+UNDOES = ("proved", "lossy")
+
+
+def verdict(script: Script, proofs: Sequence[RollbackProof]) -> Verdict:
+    """Of one migration; ``proofs`` are its own."""
+    return Verdict(script.verdict.atomic, script.verdict.reason, _way(script.verdict.atomic, [proofs]))
+
+
+def whole(scripts: Sequence[Script], proofs: Sequence[RollbackProof]) -> Verdict | None:
+    """Of all of them as one deploy; ``None`` where there are none."""
+    if not scripts:
+        return None
+    judged = combined(scripts)
+    return Verdict(
+        judged.atomic,
+        judged.reason,
+        _way(judged.atomic, [[p for p in proofs if p.migration == s.name] for s in scripts]),
+    )
+
+
+def _way(atomic: bool, proofs: Sequence[Sequence[RollbackProof]]) -> Way:
+    """The cheapest that holds for all: nothing of a transaction stays, the rest needs a script that was proven."""
+    if atomic:
+        return "transaction"
+    undone = all(any(p.method in ("down", "proposed") and p.state in UNDOES for p in own) for own in proofs)
+    return "down" if undone else "swap"

@@ -1,0 +1,4 @@
+-- === bad: a database
+DROP DATABASE shop;
+-- === good: a table is not one
+DROP TABLE "Empty";

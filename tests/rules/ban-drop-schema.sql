@@ -1,0 +1,4 @@
+-- === bad: a schema
+DROP SCHEMA attic CASCADE;
+-- === good: something else
+DROP INDEX attic.i;

@@ -1,0 +1,190 @@
+"""``validate``: new migrations, tried on a throwaway server of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from operations.adapters.clock import SystemClock
+from operations.adapters.trials import NamedServer, OwnServer
+from operations.validate import Question, validate
+from operations.validation.folders import Folder, Tree, folder_of
+from operations.validation.model import Validation
+
+from .conftest import Server
+from .trials import Kept
+
+INIT = """CREATE TABLE "User" (id SERIAL PRIMARY KEY, email TEXT NOT NULL);
+CREATE TYPE mood AS ENUM ('good', 'bad');
+INSERT INTO "User" (email) VALUES ('a@example.com'), ('b@example.com');
+"""
+BASE = {"20240101000000_init": INIT}
+
+
+def folder(scripts: Mapping[str, str], downs: Mapping[str, str] | None = None) -> Folder:
+    files = {f"{name}/migration.sql": text.encode() for name, text in scripts.items()}
+    files |= {f"{name}/down.sql": text.encode() for name, text in (downs or {}).items()}
+    return folder_of(Tree(files))
+
+
+Tried = Callable[..., Validation]
+
+
+@pytest.fixture
+def tried(trials: Kept) -> Tried:
+    """Validate scripts on top of BASE."""
+
+    def run(*scripts: str, downs: tuple[str | None, ...] = (), **changes: Any) -> Validation:
+        names = [f"2024020{number}000000_new" for number in range(1, len(scripts) + 1)]
+        written = {name: down for name, down in zip(names, downs, strict=False) if down is not None}
+        head = folder({**BASE, **dict(zip(names, scripts, strict=True))}, written)
+        return validate(replace(Question(head, folder(BASE), trials, SystemClock()), **changes))
+
+    return run
+
+
+def test_a_good_migration_passes_and_says_what_it_will_do(tried: Tried) -> None:
+    found = tried('ALTER TABLE "User" ADD COLUMN "age" INTEGER;\nCREATE INDEX i ON "User"(email);')
+    assert (found.ok, [f.rule for f in found.findings]) == (True, ["require-concurrent-index-creation"])
+    assert [run.kind for run in found.statements] == ["ALTER TABLE", "CREATE INDEX"]
+    assert {(lock.relation, lock.mode) for lock in found.statements[0].locks} == {
+        ('public."User"', "AccessExclusiveLock")
+    }
+    assert found.statements[1].scans == ('public."User"',)
+    assert [(c.change, c.kind, c.object, c.after) for c in found.schema_changes] == [
+        ("added", "column", 'public."User".age', "integer"),
+        ("added", "index", "public.i", 'CREATE INDEX i ON public."User" USING btree (email)'),
+    ]
+    assert found.diagram
+    assert 'integer age "added"' in found.diagram
+    assert found.verdicts["20240201000000_new"].atomic
+
+
+def test_a_rewrite_is_seen(tried: Tried) -> None:
+    found = tried('ALTER TABLE "User" ALTER COLUMN id TYPE BIGINT;')
+    assert found.statements[0].rewrites == ('public."User"',)
+
+
+@pytest.mark.parametrize(
+    ("script", "line", "column", "sqlstate"),
+    [
+        ("SELECT 1;\n  ALTER TABLE nope ADD COLUMN a INT;", 2, 3, "42P01"),
+        ('SELECT 1;\nALTER TABLE "User" ADD COLUMN é INT,\n  ADD COLUMN b nope;', 3, 16, "42704"),
+        ("SELECT 1;\nSELEC 2;", 2, 1, "42601"),
+        ("CREATE TABLE t (a INT REFERENCES t(a) DEFERRABLE INITIALLY DEFERRED);", 1, 1, "42830"),
+        (
+            "CREATE TABLE t (a INT PRIMARY KEY, b INT REFERENCES t(a) DEFERRABLE INITIALLY DEFERRED);\n"
+            "INSERT INTO t VALUES (1, 2);",
+            2, 1, "23503",
+        ),
+        ("CREATE INDEX CONCURRENTLY i ON nope(a);", 1, 1, "42P01"),
+    ],
+)  # fmt: skip
+def test_a_script_that_does_not_apply_is_an_error_at_its_place(
+    tried: Tried, script: str, line: int, column: int, sqlstate: str
+) -> None:
+    found = tried(script)
+    (finding,) = found.findings
+    assert (finding.rule, finding.line, finding.column) == ("does-not-apply", line, column)
+    assert f"({sqlstate})" in finding.message
+    assert not found.ok
+
+
+def test_a_base_that_was_kept_gives_the_same_answer(tmp_path: Path) -> None:
+    head = folder({**BASE, "20240201000000_new": 'ALTER TABLE "User" ADD COLUMN a INT;'})
+    question = Question(head, folder(BASE), OwnServer(tmp_path / "cache"), SystemClock())
+    first, second = validate(question), validate(question)
+    assert first.schema_changes == second.schema_changes
+    assert len([entry for entry in (tmp_path / "cache").iterdir() if (entry / "password").exists()]) == 1
+
+
+def test_on_a_named_server_nothing_is_left_behind(server: Server) -> None:
+    database = server.owned()
+
+    def databases() -> set[str]:
+        with database.session() as session:
+            return {name for (name,) in session.rows("SELECT datname FROM pg_database") if "validate" in name}
+
+    head = folder({**BASE, "20240201000000_new": 'ALTER TABLE "User" ADD COLUMN a INT;'})
+    found = validate(Question(head, folder(BASE), NamedServer(database), SystemClock()))
+    assert found.ok
+    assert found.server_version.startswith(str(server.major))
+    assert not databases()
+
+
+UNDONE = [
+    ('ALTER TABLE "User" ADD COLUMN a INT;', ("lossy", ('column public."User".a',))),
+    ("CREATE TABLE t (id SERIAL PRIMARY KEY);", ("lossy", ("table public.t",))),
+    ('CREATE INDEX i ON "User"(email);', ("proved", ())),
+    ('ALTER TABLE "User" ALTER COLUMN email DROP NOT NULL;', ("proved", ())),
+    ("ALTER TABLE \"User\" ALTER COLUMN email SET DEFAULT 'x';", ("proved", ())),
+    ('ALTER TABLE "User" ADD CHECK (id > 0);', ("proved", ())),
+    ('ALTER TABLE "User" ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON "User" USING (true);', ("proved", ())),
+    ('ALTER TABLE "User" ADD COLUMN a INT; UPDATE "User" SET a = id;', ("lossy", ('column public."User".a',))),
+    ("CREATE TABLE IF NOT EXISTS t (id INT); INSERT INTO t VALUES (1);", ("lossy", ("table public.t",))),
+    (
+        "CREATE TABLE a (id INT PRIMARY KEY, b INT); CREATE TABLE IF NOT EXISTS b (id INT PRIMARY KEY, a INT);"
+        "ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES b(id); ALTER TABLE b ADD FOREIGN KEY (a) REFERENCES a(id);",
+        ("lossy", ("table public.a", "table public.b")),
+    ),
+    ("CREATE FUNCTION f(INT) RETURNS INT LANGUAGE sql AS 'SELECT 1';", ("proved", ())),
+]
+NOT_UNDONE = [
+    'ALTER TABLE "User" DROP COLUMN email;',
+    'UPDATE "User" SET email = lower(email) WHERE false;',
+    "ALTER TYPE mood ADD VALUE 'so so';",
+    'DELETE FROM "User" WHERE false;',
+    'DO $$ BEGIN DELETE FROM "User" WHERE false; END $$;',
+    'INSERT INTO "User" (email) SELECT email FROM "User" WHERE false;',
+]
+
+
+@pytest.mark.parametrize(("script", "expected"), UNDONE)
+def test_what_the_catalog_can_undo_is_proposed_and_proved(tried: Tried, script: str, expected: object) -> None:
+    found = tried(script)
+    assert found.ok
+    transaction, proposed = found.rollback_proof
+    assert (transaction.method, transaction.state) == ("transaction", "proved")
+    assert (proposed.method, (proposed.state, proposed.lost)) == ("proposed", expected)
+    again = tried(script, downs=(proposed.proposal,))
+    assert (again.rollback_proof[1].method, again.rollback_proof[1].state) == ("down", expected[0])  # type: ignore[index]
+
+
+@pytest.mark.parametrize("script", NOT_UNDONE)
+def test_what_cannot_be_undone_for_certain_is_not_proposed(tried: Tried, script: str) -> None:
+    assert [(p.method, p.state) for p in tried(script).rollback_proof[1:]] == [("swap", "unproved")]
+
+
+@pytest.mark.parametrize(
+    ("script", "down", "told"),
+    [
+        ('ALTER TABLE "User" DROP COLUMN email;', 'ALTER TABLE "User" ADD email TEXT NOT NULL DEFAULT \'\';', "email"),
+        ('CREATE INDEX i ON "User"(email);', "SELECT 1;", "index"),
+        ('CREATE INDEX i ON "User"(email);', "DROP INDEX j;", "42704"),
+        ('UPDATE "User" SET email = \'x\';', 'UPDATE "User" SET email = \'y\';', 'rows of public."User"'),
+        ("CREATE TABLE e (a INT); ALTER TABLE e ADD b INT", "DROP TABLE e; DELETE FROM \"User\";", "held 2 rows"),
+    ],
+)  # fmt: skip
+def test_a_down_script_that_does_not_undo_is_an_error(tried: Tried, script: str, down: str, told: str) -> None:
+    found = tried(script, downs=(down,))
+    (finding,) = (f for f in found.findings if f.file.endswith("down.sql"))
+    assert (finding.rule, finding.severity, finding.line) == ("down-does-not-undo", "error", 1)
+    assert told in finding.message
+    assert not found.ok
+    assert next(p for p in found.rollback_proof if p.method == "down").state == "refuted"
+
+
+def test_rows_are_put_into_empty_tables_so_that_losing_them_shows(tried: Tried) -> None:
+    script, down = "ALTER TABLE t DROP COLUMN b;", "ALTER TABLE t ADD COLUMN b TEXT;"
+    found = tried("CREATE TABLE t (a mood PRIMARY KEY, b TEXT);", script, downs=(None, down))
+    assert [p.state for p in found.rollback_proof if p.method == "down"] == ["refuted"]
+
+
+def test_a_migration_that_fails_with_rows_is_proved_without(tried: Tried) -> None:
+    found = tried("CREATE TABLE t (a INT);", "ALTER TABLE t ADD COLUMN b INT NOT NULL;")
+    assert [p.state for p in found.rollback_proof] == ["proved", "lossy", "proved", "lossy"]
+    assert "with rows in them it fails" in found.notes[-1]

@@ -1,0 +1,148 @@
+"""``validate`` on what nobody should write: nothing of it runs elsewhere, nothing leaks, all of it ends."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cli.validation import shown
+from operations.adapters.clock import SystemClock
+from operations.adapters.folder import read_folder
+from operations.adapters.trials import OwnServer
+from operations.errors import MigrationFilesError
+from operations.validate import Question, validate
+from operations.validation.folders import Entry, Folder, folder_of
+from operations.validation.model import Validation
+from operations.validation.trial import Trials
+
+from .trials import Kept
+
+NAME = "20240101000000_evil"
+
+
+def hostile(script: str | bytes, trials: Trials | None = None, **limits: float) -> Validation:
+    data = script.encode() if isinstance(script, str) else script
+    head = Folder({NAME: Entry(NAME, data)})
+    return validate(Question(head, Folder({}), trials or OwnServer(), SystemClock(), **limits))  # type: ignore[arg-type]
+
+
+def test_a_script_gets_at_nothing_outside_its_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CANARY", "canary-in-the-environment")
+    secret = tmp_path / "secret"
+    secret.write_text("canary-in-a-file")
+    secret.chmod(0o644)
+    script = f"""
+    CREATE TABLE stolen (t TEXT);
+    DO $$ BEGIN COPY stolen FROM PROGRAM 'env'; EXCEPTION WHEN OTHERS THEN INSERT INTO stolen VALUES (SQLERRM); END $$;
+    DO $$ BEGIN COPY stolen FROM '{secret}'; EXCEPTION WHEN OTHERS THEN INSERT INTO stolen VALUES (SQLERRM); END $$;
+    DO $$ BEGIN INSERT INTO stolen SELECT pg_read_file('/proc/self/environ');
+    EXCEPTION WHEN OTHERS THEN INSERT INTO stolen VALUES (SQLERRM); END $$;
+    DO $$ BEGIN CREATE EXTENSION dblink; EXCEPTION WHEN OTHERS THEN INSERT INTO stolen VALUES (SQLERRM); END $$;
+    DO $$ BEGIN ALTER ROLE locktender NOLOGIN; EXCEPTION WHEN OTHERS THEN INSERT INTO stolen VALUES (SQLERRM); END $$;
+    DO $$ BEGIN ALTER DATABASE base RENAME TO x; EXCEPTION WHEN OTHERS THEN INSERT INTO stolen VALUES (SQLERRM); END $$;
+    DO $$ BEGIN ALTER ROLE postgres PASSWORD 'x' VALID UNTIL '2000-01-01'; EXCEPTION WHEN OTHERS THEN NULL; END $$;
+    ALTER ROLE postgres PASSWORD 'mine';
+    ALTER ROLE postgres SET search_path = nowhere;
+    DO $$ DECLARE all_of_it TEXT; BEGIN SELECT string_agg(t, E'\\n') INTO all_of_it FROM stolen;
+    RAISE EXCEPTION '% %', (SELECT count(*) FROM stolen WHERE t ~ 'denied|must be owner|[Oo]nly'), all_of_it; END $$;
+    """
+    found = hostile(script)
+    (told,) = (f for f in found.findings if f.rule == "does-not-apply")
+    assert told.message.startswith("6 "), told.message
+    assert "canary" not in repr(found)
+    assert "PATH=" not in repr(found)
+
+
+def test_copy_to_a_program_is_left_out_and_told(tmp_path: Path) -> None:
+    found = hostile(f"CREATE TABLE t (a INT);\nCOPY t TO PROGRAM 'touch {tmp_path}/made';")
+    assert not (tmp_path / "made").exists()
+    assert [(f.rule, f.severity, f.line) for f in found.findings] == [("ban-server-access", "error", 2)]
+    assert "left out" in found.notes[0]
+
+
+def test_commands_of_psql_are_no_sql(tmp_path: Path) -> None:
+    found = hostile(f"SELECT 1;\n\\! touch {tmp_path}/made\n")
+    assert not (tmp_path / "made").exists()
+    assert ("does-not-apply", 2) in {(f.rule, f.line) for f in found.findings}
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("SET statement_timeout = 0; SELECT pg_sleep(1000);", "more than 3 s"),
+        ("DO $$ BEGIN LOOP END LOOP; END $$;", "more than 3 s"),
+        ("SELECT * FROM generate_series(1, 10000000000);", "more than 3 s"),
+        ("SELECT pg_terminate_backend(pg_backend_pid());", "lost"),
+    ],
+)
+def test_what_does_not_end_is_ended(script: str, why: str) -> None:
+    found = hostile(script, seconds=3.0)
+    assert [(f.rule, why in f.message) for f in found.findings if f.severity == "error"] == [("trial-ended", True)]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "RAISE; " + "x" * 3000,
+        "SELECT " + "(" * 50_000 + "1" + ")" * 50_000,
+        "DO $$ BEGIN RAISE EXCEPTION '%', repeat('x', 50000000); END $$;",
+        "SELECT repeat('x', 1000000000);",
+        "SET client_encoding = 'LATIN1'; CREATE TABLE \"é\" (a INT); SELECT 1/0;",
+        "SET client_encoding = 'SQL_ASCII'; CREATE TABLE \"é\" (a INT); SELECT 1/0;",
+        "SET search_path = evil; CREATE SCHEMA evil; CREATE TABLE evil.pg_locks (a INT); SELECT 1/0",
+        "SET ROLE pg_monitor; SELECT 1/0",
+        "BEGIN; CREATE TABLE t (a INT); COMMIT; BEGIN; SELECT 1/0;",
+        "COPY (SELECT 1) TO STDOUT;",
+        "CREATE TABLE t (a INT); COPY t FROM STDIN;",
+        b"\xff\xfe\x00S",
+        "\ufeffSELECT 1",
+        "SELECT 1\0",
+    ],
+)  # fmt: skip
+def test_odd_scripts_are_findings_and_no_crash(trials: Kept, script: str | bytes) -> None:
+    found = hostile(script, trials)
+    assert not found.ok
+    assert all(len(f.message) < 3000 for f in found.findings)
+
+
+def test_long_scripts_come_to_an_end(trials: Kept) -> None:
+    found = hostile("CREATE TABLE t (a INT);\n" + "INSERT INTO t VALUES (1);\n" * 20_000 + "SELECT nope;", trials)
+    (told,) = (f for f in found.findings if f.severity == "error")
+    assert (told.line, told.column) == (20_002, 8)
+    assert len(found.statements) < 20
+
+
+def test_links_are_not_followed_and_large_files_not_read(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("SELECT 'canary';")
+    folder = tmp_path / "migrations"
+    for name in ("20240101000000_a", "20240102000000_b", "20240104000000_d"):
+        (folder / name).mkdir(parents=True)
+    (folder / "20240101000000_a" / "migration.sql").symlink_to(secret)
+    (folder / "20240103000000_c").symlink_to(tmp_path)
+    os.mkfifo(folder / "20240102000000_b" / "migration.sql")
+    with (folder / "20240104000000_d" / "migration.sql").open("wb") as file:
+        file.truncate(1 << 30)
+    found = validate(Question(folder_of(read_folder(folder)), Folder({}), OwnServer(), SystemClock()))
+    assert sorted((f.rule, f.file) for f in found.findings) == [
+        ("symbolic-link", "20240101000000_a/migration.sql"),
+        ("symbolic-link", "20240102000000_b/migration.sql"),
+        ("symbolic-link", "20240103000000_c"),
+        ("too-large", "20240104000000_d/migration.sql"),
+    ]
+    assert "canary" not in repr(found)
+
+
+def test_a_folder_that_is_a_link_out_of_the_workspace_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    (workspace / "migrations").symlink_to(tmp_path / "outside")
+    with pytest.raises(MigrationFilesError, match="leads out of"):
+        read_folder(workspace / "migrations", workspace)
+
+
+def test_names_cannot_move_a_terminals_cursor() -> None:
+    assert shown("a\x1b[2Jb\r\u202ec\n") == "a\\x1b[2Jb\\r\\u202ec\n"
