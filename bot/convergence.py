@@ -19,7 +19,7 @@ from bot.blocks import request as cards
 from bot.blocks.parts import Message as Shown
 from bot.blocks.request import RequestView
 from bot.plan_text import whole_plan
-from bot.roster import Roster, missing, slack_ids
+from bot.roster import Roster, everybody, missing
 from bot.slack import Slack, SlackBusy, SlackFailed, SlackGone
 from operations.approvals.model import ENDED, Message, Request, State
 from operations.errors import LocktenderError
@@ -174,7 +174,7 @@ class Convergence:
         if request.started_at and request.state is not State.PENDING:
             yield PROGRESS, channel
             if request.break_glass:
-                yield from ((ALARM, id) for id in slack_ids(directory, request.policy.approvers))
+                yield from ((ALARM, id) for id in everybody(self.roster, request))
         if request.state in ENDED:
             yield TOLD, request.requester.account.id
             if request.started_at:

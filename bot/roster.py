@@ -87,6 +87,14 @@ def missing(directory: Directory, request: Request) -> tuple[str, ...]:
     return slack_ids(directory, request.policy.approvers - said)
 
 
+def everybody(roster: Roster, request: Request) -> tuple[str, ...]:
+    """The Slack ids of all who would have had to agree, and of the emergency group: but not of who asked."""
+    directory, environment = roster.directory(), environment_named(roster.settings, request.environment)
+    usual = environment.approvals.get(request.operation) if environment else None
+    members = directory.members(usual.approvers) if usual else frozenset()
+    return slack_ids(directory, (members | request.policy.approvers) - {request.requester.id})
+
+
 def environment_named(settings: Settings, name: str) -> Environment | None:
     """One of the configuration. Pure."""
     return next((one for one in settings.environments if one.name == name), None)

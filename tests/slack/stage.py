@@ -23,7 +23,7 @@ from operations.adapters.ledger import PostgresLedger
 from operations.database_url import parse_database_url
 from operations.secret import Secret
 
-from .standin import TEAM, TOKEN, Posted, SlackStandIn, running
+from .standin import APP_TOKEN, TEAM, TOKEN, Posted, SlackStandIn, running
 
 ROOT = Path(__file__).resolve().parents[2]
 SIGNING = "8f742231b10e8888abcd99yyyzzz85a5"
@@ -151,7 +151,9 @@ class Stage:
         self.processes.append(process)
         return process
 
-    def bot(self, **environ: str) -> subprocess.Popen[bytes]:
+    def bot(self, *, socket_mode: bool = False, **environ: str) -> subprocess.Popen[bytes]:
+        if socket_mode:
+            environ |= {"SLACK_APP_TOKEN": APP_TOKEN, "SLACK_SIGNING_SECRET": ""}
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -210,19 +212,20 @@ class Stage:
 
     def command(self, text: str, user: str = ADA, channel: str = OPS, **changes: str) -> Answered:
         """``/db TEXT``."""
-        return self.send(
-            {
-                "command": "/db",
-                "text": text,
-                "user_id": user,
-                "team_id": TEAM,
-                "channel_id": channel,
-                "trigger_id": self.slack.trigger(),
-                "response_url": self.slack.response_url(channel, user),
-                "nonce": os.urandom(6).hex(),
-                **changes,
-            }
-        )
+        return self.send({**self.fields(text, user, channel), **changes})
+
+    def fields(self, text: str, user: str = ADA, channel: str = OPS) -> dict[str, str]:
+        """What Slack tells of a command."""
+        return {
+            "command": "/db",
+            "text": text,
+            "user_id": user,
+            "team_id": TEAM,
+            "channel_id": channel,
+            "trigger_id": self.slack.trigger(),
+            "response_url": self.slack.response_url(channel, user),
+            "nonce": os.urandom(6).hex(),
+        }
 
     def interact(self, payload: Mapping[str, Any]) -> Answered:
         return self.send({"payload": json.dumps(payload)})

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 from . import limits
 
 TOKEN = "xoxb-stand-in"
+APP_TOKEN = "xapp-stand-in"
 TEAM = "T0TEAM"
 BOT = "U0BOT"
 TRIGGER_SECONDS = 3.0
@@ -87,6 +88,8 @@ class SlackStandIn:
     rate: dict[str, tuple[int, float]] = field(default_factory=dict)
     """Method to how many calls a channel takes in how many seconds; none by default."""
     port: int = 0
+    socket_url: str = ""
+    """Where Socket Mode connects to."""
 
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
@@ -179,6 +182,9 @@ class SlackStandIn:
 
     def _auth_test(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"team_id": TEAM, "user_id": BOT, "bot_id": "B0BOT", "url": "https://stand-in.example/", "team": "t"}
+
+    def _apps_connections_open(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"url": self.socket_url}
 
     def _chat_postMessage(self, sent: dict[str, Any]) -> dict[str, Any]:
         channel = self._channel(sent)
@@ -364,7 +370,7 @@ def running(slack: SlackStandIn | None = None) -> Iterator[SlackStandIn]:  # noq
                 slack.answer(method, arguments)
             if fault:
                 self._fault(fault)
-            elif self.headers.get("Authorization") != f"Bearer {TOKEN}" and arguments.get("token") != TOKEN:
+            elif self.headers.get("Authorization") != f"Bearer {APP_TOKEN if method.startswith('apps.') else TOKEN}":
                 self._json({"ok": False, "error": "invalid_auth"})
             else:
                 self._json(slack.answer(method, arguments))
