@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import applying, backups, downtime, memory, over_ssh
+from . import ack, applying, backups, downtime, memory, over_ssh
 from .measure import NotMeasured
 from .report import page, when
 from .results import Measured, load, save
@@ -21,6 +21,7 @@ PARTS = {
     "downtime": downtime.sections,
     "backups": backups.sections,
     "memory": memory.sections,
+    "ack": ack.sections,
 }
 TARGET = ROOT / "docs" / "benchmarks.md"
 

@@ -45,6 +45,10 @@ class Opener:
         """Show a line to one person."""
         self._submit(lambda: self._slack.tell(channel, user, message))
 
+    def later(self, work: Callable[[], object]) -> None:
+        """Something that no answer waits for."""
+        self._submit(work)
+
     def close(self) -> None:
         """Finish what has begun."""
         self._pool.shutdown(wait=True)

@@ -5,7 +5,6 @@ Nothing here waits for anything but the ledger. What takes longer is in the queu
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +30,6 @@ from operations.settings import Environment, Settings
 LOOKS = ("status", "check", "backups", "report")
 FORMS = ("restore", "deploy", "rollback", "verify", "freeze")
 HISTORY = lists.SHOWN
-logger = logging.getLogger("locktender.bot")
 
 
 @dataclass(frozen=True)
@@ -115,11 +113,12 @@ class Reception:
         if not (ts and REQUEST.fullmatch(value)):
             return
         request_id = Metadata.of_request(value)[0]
-        try:
+
+        def adopt() -> None:
             if ts not in {one.ts for one in self.ledger.messages(request_id)}:
                 self.ledger.show_in(request_id, f"copy {ts}", channel, ts)
-        except LocktenderError as error:  # the button has counted, or not; this is about its looks
-            logger.warning("%s", error.message)
+
+        self.opener.later(adopt)  # the button has counted, or not; this is about its looks
 
     def mentioned(self, caller: Caller, text: str, once: str) -> None:
         """The bot's name in a message; answered to the one who wrote it. Slack sends events more than once."""

@@ -73,7 +73,7 @@ def variables(environ: Mapping[str, str]) -> Variables:
         problems.append("LOCKTENDER_LEDGER_URL is not set")
     if not (found["SLACK_SIGNING_SECRET"] or found["SLACK_APP_TOKEN"]):
         problems.append("neither SLACK_SIGNING_SECRET (HTTP) nor SLACK_APP_TOKEN (Socket Mode) is set")
-    numbers = {"PORT": 3000, "LOCKTENDER_BOT_THREADS": 48, "LOCKTENDER_WORKER_CONCURRENCY": 4}
+    numbers = {"PORT": 3000, "LOCKTENDER_BOT_THREADS": 32, "LOCKTENDER_WORKER_CONCURRENCY": 4}
     for name, default in numbers.items():
         text = environ.get(name) or str(default)
         if not (text.isascii() and text.isdigit() and 0 <= int(text) <= 65535):
