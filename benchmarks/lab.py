@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -19,20 +18,6 @@ from tests.containers.project import ShopProject
 from .measure import NotMeasured, Timed, timed
 from .servers import ROOT
 
-CONFIGURATION = """
-[environments.production]
-database_url = "file:url"
-migrations = "prisma/migrations"
-backup_dir = {backups}
-[environments.production.server]
-{server}
-[environments.production.app]
-directory = {directory}
-database_service = "db"
-services = ["web"]
-health_url = "http://127.0.0.1:{port}/health"
-"""
-
 
 @dataclass(frozen=True)
 class Production:
@@ -43,16 +28,7 @@ class Production:
     login: sshd.Sshd
 
     def configure(self) -> None:
-        self.directory.mkdir()
-        (self.directory / "url").write_text(self.shop.url("db", 5432).reveal())
-        (self.directory / "locktender.toml").write_text(
-            CONFIGURATION.format(
-                backups=json.dumps(str(self.directory / "backups")),
-                server="\n".join(f"{key} = {value}" for key, value in self.login.toml().items()),
-                directory=json.dumps(str(self.shop.server)),
-                port=self.shop.web_port,
-            )
-        )
+        self.shop.configure(self.directory, self.login.toml(), {"health_url": self.shop.health_url})
 
     def deploy(self, ref: str, *words: str) -> Timed:
         """Locktender as a whole process, which has no Docker where it runs."""

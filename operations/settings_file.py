@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from operations.approvals.people import problems as people_problems
 from operations.database_url import parse_database_url, refuse_what_cannot_be_forwarded
 from operations.errors import ConfigurationError
 from operations.settings import Environment, Person, Settings
@@ -135,7 +134,10 @@ def _validated(data: Mapping[str, Any], path: Path, environ: Mapping[str, str] |
     environments: dict[str, Environment] = found["environments"]
     people = tuple(found.get("people", {}).values())
     problems = [(("environments", name, *key), told) for name, e in environments.items() for key, told in misplaced(e)]
-    problems += people_problems(environments.values(), people)
+    if people or any(environment.approvals or environment.break_glass for environment in environments.values()):
+        from operations.approvals.people import problems as problems_with_people
+
+        problems += problems_with_people(environments.values(), people)
     if environ is not None:
         problems += _unusable_urls(environments)
     placed = {name: located(environment, path.absolute().parent) for name, environment in environments.items()}

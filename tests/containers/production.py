@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -14,23 +13,7 @@ from ..locktender_process import ROOT, Ran, finish
 from .docker import Docker
 from .project import ShopProject
 
-CONFIGURATION = """
-[environments.production]
-database_url = "file:url"
-migrations = "prisma/migrations"
-backup_dir = {backups}
-{more}
-[environments.production.server]
-{server}
-[environments.production.app]
-directory = {directory}
-database_service = "db"
-services = ["web"]
-health_url = "http://127.0.0.1:{port}/health"
-health_for = "1s"
-start_timeout = "20s"
-stop_timeout = "5s"
-"""
+SOON = {"health_for": "1s", "start_timeout": "20s", "stop_timeout": "5s"}
 
 
 def start(directory: Path, *words: str) -> subprocess.Popen[str]:
@@ -66,18 +49,7 @@ class Production:
     login: sshd.Sshd
 
     def configure(self, **more: str) -> None:
-        self.directory.mkdir(exist_ok=True)
-        # The name of the service: known to nobody but Docker, as its port need not be published.
-        (self.directory / "url").write_text(self.shop.url("db", 5432).reveal())
-        (self.directory / "locktender.toml").write_text(
-            CONFIGURATION.format(
-                backups=json.dumps(str(self.directory / "backups")),
-                server="\n".join(f"{key} = {value}" for key, value in self.login.toml().items()),
-                directory=json.dumps(str(self.shop.server)),
-                port=self.shop.web_port,
-                more="\n".join(f"{key} = {value}" for key, value in more.items()),
-            )
-        )
+        self.shop.configure(self.directory, self.login.toml(), {"health_url": self.shop.health_url, **SOON}, more)
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         return start(self.directory, *words)

@@ -20,6 +20,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from operations.secret import Secret
@@ -32,6 +33,7 @@ FIRST = "1.0"
 NEVER = "99999999999999_never"
 """The migration that an application waits for that never gets healthy."""
 PASSWORD = "s3cret-of-the-shop"
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,40 @@ class ShopProject:
     def down(self) -> None:
         """Remove containers, network and data; built images stay, for the next time."""
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
+
+    def configure(
+        self,
+        directory: Path,
+        server: Mapping[str, str],
+        app: Mapping[str, object],
+        more: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write the locktender.toml, and the URL beside it, with which ``directory`` deploys this project.
+
+        ``server`` and ``more`` (the environment's own settings) are TOML already, ``app`` is what is added there.
+        """
+        directory.mkdir(exist_ok=True)
+        # The name of the service: known to nobody but Docker, as its port need not be published.
+        (directory / "url").write_text(self.url("db", 5432).reveal())
+        lines = [
+            "[environments.production]",
+            'database_url = "file:url"',
+            'migrations = "prisma/migrations"',
+            f"backup_dir = {json.dumps(str(directory / 'backups'))}",
+            *(f"{key} = {value}" for key, value in more.items()),
+            "[environments.production.server]",
+            *(f"{key} = {value}" for key, value in server.items()),
+            "[environments.production.app]",
+            f"directory = {json.dumps(str(self.server))}",
+            'database_service = "db"',
+            'services = ["web"]',
+            *(f"{key} = {json.dumps(value)}" for key, value in app.items()),
+        ]
+        (directory / "locktender.toml").write_text("\n".join(lines) + "\n")
+
+    @property
+    def health_url(self) -> str:
+        return f"http://127.0.0.1:{self.web_port}/health"
 
     def _git(self, directory: Path | None, *words: str) -> str:
         who = ("-c", "user.name=Ada", "-c", "user.email=ada@shop.example", "-c", "commit.gpgsign=false")

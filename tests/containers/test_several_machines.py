@@ -14,29 +14,13 @@ import pytest
 from .. import sshd
 from ..locktender_process import Ran
 from .docker import Docker, free_port
-from .production import run, session_variables
+from .production import SOON, run, session_variables
 from .project import ShopProject
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
 
 NETWORK = "shop-of-several"
 GIFT = {"20240802090000_gift": 'ALTER TABLE "Order" ADD COLUMN gift BOOLEAN;'}
-CONFIGURATION = """
-[environments.production]
-database_url = "file:url"
-migrations = "prisma/migrations"
-backup_dir = {backups}
-[environments.production.server]
-{server}
-[environments.production.app]
-directory = {directory}
-database_service = "db"
-services = ["web"]
-hosts = {hosts}
-health_for = "1s"
-start_timeout = "30s"
-stop_timeout = "5s"
-"""
 TAIL = """
 networks:
   default: { name: %s, external: true }
@@ -106,15 +90,8 @@ def configure(fleet: Fleet, a: sshd.Sshd, b: sshd.Sshd) -> None:
     server = a.toml()
     (fleet.directory / "known_hosts").write_text(a.known_hosts + b.known_hosts)
     server["known_hosts"] = json.dumps(f"file:{fleet.directory}/known_hosts")
-    (fleet.directory / "url").write_text(fleet.shop.url().reveal())
-    (fleet.directory / "locktender.toml").write_text(
-        CONFIGURATION.format(
-            backups=json.dumps(str(fleet.directory / "backups")),
-            server="\n".join(f"{key} = {value}" for key, value in server.items()),
-            directory=json.dumps(str(fleet.shop.server)),
-            hosts=json.dumps([f"127.0.0.1:{a.port}", f"127.0.0.1:{b.port}"]),
-        )
-    )
+    hosts = [f"127.0.0.1:{a.port}", f"127.0.0.1:{b.port}"]
+    fleet.shop.configure(fleet.directory, server, {"hosts": hosts, **SOON, "start_timeout": "30s"})
 
 
 def test_both_get_a_good_version_and_neither_a_version_that_only_the_first_can_start(fleet: Fleet) -> None:
