@@ -80,6 +80,10 @@ RESULTS = {
     "`restore`": "`restored`, `emergency_backup`, `previous_database`, `seconds`, `outage_seconds`, `validation` "
     "(`ok`, `differences`)",
     "`check`": "`checks` (`name`, `status`: `ok`, `warn` or `fail`; `detail`, `why`, `fix`)",
+    "`audit list`": "`entries`, the oldest first: `seq`, `at`, `event`, `request`, `person`, `account`, `environment`, "
+    "`operation`, `state`, `digest`, `reason`, `hash` and more, as the event has it",
+    "`audit verify`": "`intact`, `entries`, `head` (`SEQ:HASH`), `problems`",
+    "`audit export`": "`path`, `entries`, `head`",
     "`demo`": "`steps`, `commands`, `seconds`",
 }
 

@@ -16,6 +16,7 @@ from operations.approvals.asking import Door, ask, cancel
 from operations.approvals.digest import of
 from operations.approvals.model import Account, Operation, Policy, Proposal, Request, State
 from operations.approvals.people import Directory
+from operations.approvals.words import one_line
 from operations.context import Context
 from operations.errors import ApprovalMissing, ConnectionLost, DatabaseUnreachable, LocktenderError
 from operations.executing import Reporter, actor, begin, run
@@ -143,7 +144,7 @@ def _waiting_for(request: Request) -> str:
 
 
 def _missing(asker: Asker, request: Request) -> ApprovalMissing:
-    why = f": {request.why}" if request.why else "."
+    why = f": {one_line(request.why)}" if request.why else "."
     by = f" by {request.votes[-1].person.id}" if request.state == State.DENIED and request.votes else ""
     return ApprovalMissing(
         f"Request {request.id} was {request.state}{by}{why}"

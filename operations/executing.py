@@ -1,4 +1,4 @@
-"""What a worker does with a request of the ledger: plan it, execute it once, find out what became of a lost one.
+"""What a worker does with a request of the ledger: plan it, check it, execute it once, find out what became of it.
 
 A job says which request, and nothing more. Everything that decides whether and what is done is read from the ledger and
 looked at anew: state, votes, people, policy, freeze, expiry, and the plan. What has begun never begins again.
@@ -53,6 +53,7 @@ class Workshop:
         """For the queue."""
         return {
             "plan": lambda request_id: plan(self, request_id),
+            "check": lambda request_id: check(self, request_id),
             "execute": lambda request_id: execute(self, request_id),
             "look": lambda request_id: look(self, request_id),
         }
@@ -81,6 +82,18 @@ def plan(workshop: Workshop, request_id: str) -> None:
         found = propose(context, request.operation, request.arguments, request.policy)
         proposal = timed(found, workshop.ledger.typical_seconds(request.environment, request.operation))
         workshop.changed(request, lambda now, _: deciding.planned_as(now, request.version, proposal))
+
+
+def check(workshop: Workshop, request_id: str) -> None:
+    """After somebody has agreed, and others still have to: void it if it would not do the same any more."""
+    request = workshop.ledger.request(request_id)
+    if request.state != State.PENDING or request.proposal is None:
+        return
+    arguments, policy = request.proposal.arguments, request.policy
+    # What cannot be looked at just now is, before it begins.
+    with suppress(LocktenderError), workshop.context_of(request.environment, actor(request), silent) as context:
+        now = propose(context, request.operation, arguments, policy, explain=False)
+        workshop.changed(request, lambda latest, _: deciding.checked(latest, request.version, now))
 
 
 def execute(workshop: Workshop, request_id: str) -> None:

@@ -222,18 +222,18 @@ def test_each_line_of_an_ssh_key_is_kept_from_the_output() -> None:
     assert of_server == {"postgresql://u@h/d", "b3BlbnNzaC1rZXktdjEAAAA", "AAAAtzc2gtZWQyNTUxOQAA", "open sesame"}
 
 
-def test_sections_that_cannot_be_honoured_yet_are_refused(tmp_path: Path) -> None:
+def test_what_needs_an_approval_does_not_begin_where_nobody_can_be_asked(tmp_path: Path) -> None:
     section = '[environments.production.approvals.restore]\napprovers = ["U1"]'
     (tmp_path / "locktender.toml").write_text(FILE + section)
     done = locktender("restore", "latest", "--yes", "--json", cwd=tmp_path)
-    assert (done.exit_code, done.error["code"]) == (2, "configuration")
-    assert "approvals.restore] is not supported yet" in done.error["message"]
+    assert (done.exit_code, done.error["code"]) == (5, "approval_missing")
+    assert "LOCKTENDER_LEDGER_URL" in done.error["hint"]
 
 
 def test_an_internal_error_is_one_line_and_its_traceback_is_kept_without_secrets(tmp_path: Path) -> None:
     (tmp_path / "locktender.toml").write_text(FILE)
     words = ("probe", "--json")
-    fault = probe("desk.context('probe'); raise KeyError('s3cretpw and what went wrong')")
+    fault = probe("desk.context(); raise KeyError('s3cretpw and what went wrong')")
     done = locktender(*words, cwd=tmp_path, env={"TMPDIR": str(tmp_path)}, python=fault)
     assert (done.exit_code, done.error["code"]) == (4, "internal")
     (kept,) = tmp_path.glob("locktender-error-*.txt")

@@ -17,7 +17,7 @@ from operations.approvals.audit import verify
 from operations.approvals.model import Account, Operation, Request, State
 from operations.context import Context
 from operations.errors import RequestChanged
-from operations.executing import execute, plan
+from operations.executing import check, execute, plan
 from operations.restore import restore
 from operations.rollback import rollback
 from operations.settings import Approval
@@ -125,6 +125,18 @@ def test_a_migration_that_lands_after_the_approval_voids_it(ledger: PostgresLedg
     assert ended.state == State.VOIDED
     assert "migration 20240103000000_b is new" in ended.why
     assert tables(fresh) == []
+
+
+def test_a_change_is_noticed_as_soon_as_the_first_of_two_has_agreed(ledger: PostgresLedger, fresh: Context) -> None:
+    two = replace(fresh, environment=replace(fresh.environment, approvals={"deploy": replace(FREE, required=2)}))
+    request = approved(ledger, two, "deploy")
+    assert request.state == State.PENDING
+    worker = ledger.worker(workshop_of(ledger, two.environment).handlers)
+    worker.run(wait=False)
+    assert ledger.request(request.id).state == State.PENDING
+    write_migration(fresh, "20240103000000_b", "CREATE TABLE b (id int);")
+    check(workshop_of(ledger, two.environment), request.id)
+    assert ledger.request(request.id).state == State.VOIDED
 
 
 def test_a_plan_that_changes_between_the_last_look_and_the_lock_is_not_performed(shop: Context) -> None:

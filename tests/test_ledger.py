@@ -82,7 +82,7 @@ def test_two_of_two_at_the_same_moment_are_enough(ledger: PostgresLedger, url: S
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda person, made=made: vote(ledger, made, person, required=2), (BOB, CY)))
         assert ledger.request(made.id).state == State.APPROVED
-    assert len(jobs(url)) == 5
+    assert [name for name, _ in jobs(url)].count("locktender.execute") == 5
 
 
 def shifted(ledger: PostgresLedger, request: Request, seconds: float) -> None:
@@ -215,7 +215,7 @@ def test_an_amended_request_is_planned_anew_and_its_votes_are_void(ledger: Postg
     )
     assert (changed.state, changed.version, changed.votes) == (State.PLANNING, 2, ())
     assert (changed.proposal, changed.digest, changed.reason) == (None, None, "another")
-    assert [name for name, _ in jobs(url)] == ["locktender.plan"]
+    assert [name for name, _ in jobs(url)] == ["locktender.check", "locktender.plan"]
     planned_anew = ledger.change(made.id, lambda request, _: planned(request, proposal(two)))
     with pytest.raises(RequestChanged, match="changed since"):
         vote(ledger, made, CY, required=2)
@@ -350,7 +350,7 @@ def test_the_role_of_the_documents_can_work_and_cannot_rewrite_the_log(server18:
         ledger.sweep()
         ledger.freeze(Freeze("production", ADA, "launch", 0.0))
         ledger.unfreeze("production", ADA, "over")
-        ledger.worker({"plan": print, "execute": print, "look": print}).run(wait=False)
+        ledger.worker({"plan": print, "check": print, "execute": print, "look": print}).run(wait=False)
         assert verify(ledger).intact
         for statement in ("UPDATE audit SET body = ''", "DELETE FROM audit", "TRUNCATE audit"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege), ledger._transaction() as connection:

@@ -17,9 +17,9 @@ from .ledgers import opened
 from .worker_kills import Case, Moment, said
 
 
-def shop(server: Server, context_of: Callable[..., Context]) -> Context:
+def shop(server: Server, context_of: Callable[..., Context], **settings: str) -> Context:
     policy = Approval(approvers=("ada", "bob"), reason=False)
-    made = context_of(server.url(server.create()), approvals={"restore": policy})
+    made = context_of(server.url(server.create()), approvals={"restore": policy}, **settings)
     Path(made.environment.migrations).mkdir(exist_ok=True)
     with made.database.session() as session:
         session.script("CREATE TABLE item (id int PRIMARY KEY); INSERT INTO item SELECT generate_series(1, 100)")

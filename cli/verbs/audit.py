@@ -12,6 +12,7 @@ import click
 from cli.desk import Desk
 from cli.options import VerbGroup, verb
 from cli.output import Answer
+from operations.approvals.words import one_line
 from operations.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -55,22 +56,22 @@ def verify(desk: Desk, kept: str | None) -> Answer:
     return Answer(found, lambda: _verified(found), ExitCode.DONE if found.intact else ExitCode.NO)
 
 
-@verb("export", "locktender audit export --out audit.jsonl")
-@click.option("--out", metavar="FILE", required=True, help="Where to: a JSON object a line.")
-def export(desk: Desk, out: str) -> Answer:
-    """Write the whole audit log to a file, each entry with the hash that can be computed from it."""
+@verb("export", "locktender audit export audit.jsonl")
+@click.argument("file", metavar="FILE")
+def export(desk: Desk, file: str) -> Answer:
+    """Write the whole audit log to a new file, a JSON object a line, so that others can compute its hashes, too."""
     from operations.approvals import audit
 
-    count, head, path, ledger = 0, None, Path(out), desk.ledger()
+    count, head, ledger = 0, None, desk.ledger()
     try:
-        with path.open("x", encoding="utf-8") as file:
+        with Path(file).open("x", encoding="utf-8") as lines:
             for page in audit.pages(ledger):
-                file.writelines(json.dumps(vars(entry)) + "\n" for entry in page)
+                lines.writelines(json.dumps(vars(entry)) + "\n" for entry in page)
                 count, head = count + len(page), f"{page[-1].seq}:{page[-1].hash}"
     except OSError as error:
-        raise UsageError(f"{out} cannot be written: {error.strerror}.", hint="Name another file.") from None
-    told = {"path": str(path), "entries": count, "head": head}
-    return Answer(told, lambda: [f"{count} entries in {out}.", *([f"head: {head}"] if head else [])])
+        raise UsageError(f"{file} cannot be written: {error.strerror}.", hint="Name another file.") from None
+    told = {"path": file, "entries": count, "head": head}
+    return Answer(told, lambda: [f"{count} entries in {file}.", *([f"head: {head}"] if head else [])])
 
 
 for each in (list_, verify, export):
@@ -87,7 +88,7 @@ def _lines(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for one in entries:
         what = " ".join(str(one[key]) for key in ("operation", "environment", "request") if key in one)
         by = f" by {one['person']} ({one['account']})" if "person" in one else ""
-        why = f": {' '.join(str(one['reason']).split())}" if "reason" in one else ""
+        why = f": {one_line(str(one['reason']))}" if "reason" in one else ""
         yield f"{one['seq']:>6}  {one['at'][:19]}Z  {one['event']}  {what}{by}{why}"
 
 

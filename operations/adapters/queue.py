@@ -17,7 +17,6 @@ from operations.approvals.change import Job
 from operations.approvals.model import Request
 
 QUEUE = "locktender"
-TASKS: tuple[Job, ...] = ("plan", "execute", "look")
 Handlers = Mapping[Job, Callable[[str], None]]
 """What to do with a request's id; each deals with its own errors, and may be called again for the same one."""
 

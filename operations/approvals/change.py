@@ -19,8 +19,8 @@ from operations.approvals.model import (
     Vote,
 )
 
-Job = Literal["plan", "execute", "look"]
-"""For the queue: find out what would be done; do it; find out what became of a run that nobody hears of any more."""
+Job = Literal["plan", "check", "execute", "look"]
+"""For the queue: find out what would be done; whether that is still so; do it; find out what became of a lost run."""
 
 
 @dataclass(frozen=True)

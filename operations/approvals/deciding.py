@@ -53,7 +53,16 @@ def voted(request: Request, version: int, vote: Vote, rules: Rules) -> Change:
     if policies.enough(rules.policy, request, rules.directory, vote):
         expires = rules.policy.expires
         return Change((Event.APPROVED,), by=vote.person, vote=vote, expires_in=expires, job="execute")
-    return Change((Event.AGREED,), by=vote.person, vote=vote)
+    return Change((Event.AGREED,), by=vote.person, vote=vote, job="check")
+
+
+def checked(request: Request, version: int, now: Proposal) -> Change:
+    """What would be done is not what was shown any more. Raises ``RequestChanged`` if it is, or it is not pending."""
+    _refuse_other_version(request, version)
+    why = _changed(request, now)
+    if request.state != State.PENDING or why is None:
+        raise RequestChanged("There is no reason to void it.")
+    return Change((Event.VOIDED,), reason=why)
 
 
 def cancelled(request: Request, by: Person, reason: str, directory: Directory) -> Change:
