@@ -34,6 +34,8 @@ GONE = "gone"
 """Instead of a ts: this place is given up."""
 BETWEEN_EDITS = 2.0
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+REMEMBERED = 1000
+"""Messages of which it is known what they say, to save calls; forgetting it costs one."""
 LEASE = 120.0
 """Longer than the longest wait: until then the message is ours, and if we die, another worker's."""
 TOO_LARGE = ("invalid_blocks", "msg_blocks_too_long", "msg_too_long")
@@ -52,6 +54,7 @@ class Convergence:
     _due: dict[int, tuple[float, Message]] = field(default_factory=dict)
     _tries: dict[int, int] = field(default_factory=dict)
     _edited: dict[int, float] = field(default_factory=dict)
+    _said: dict[int, tuple[int, Shown]] = field(default_factory=dict)
     _stopping: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
@@ -77,7 +80,8 @@ class Convergence:
 
     def _round(self) -> None:
         for message in self.ledger.stale_messages(lease=LEASE):
-            at = self._edited.get(message.id, float("-inf")) + BETWEEN_EDITS
+            between = BETWEEN_EDITS if message.kind == PROGRESS else 0.0
+            at = self._edited.get(message.id, float("-inf")) + between
             self._due.setdefault(message.id, (at, message))
         ready = [one for at, one in self._due.values() if at <= time.monotonic()]
         list(self._pool.map(self._attempt, ready))
@@ -94,6 +98,9 @@ class Convergence:
             logger.warning("a message could not be brought up to date yet: %s", error.message)
         if wait is None:
             self._due.pop(message.id, None)
+            if len(self._said) > REMEMBERED:
+                self._said.clear()
+                self._edited.clear()
             self._tries.pop(message.id, None)
             self._edited[message.id] = time.monotonic()
         else:
@@ -133,7 +140,7 @@ class Convergence:
         """Where it is now; ``None``: it must be posted anew."""
         shown = rendered(message.kind, view)
         try:
-            return self._send(message, shown, thread)
+            return self._send(message, shown, view.request.revision, thread)
         except SlackGone as gone:
             if message.ts is not None and gone.reason in ANEW:
                 return None
@@ -142,13 +149,18 @@ class Convergence:
             if failed.reason not in TOO_LARGE:
                 raise
             logger.error("Slack takes a message of kind %s only as text: %s", message.kind, failed.reason)
-            return self._send(message, replace(shown, blocks=()), thread)
+            return self._send(message, replace(shown, blocks=()), view.request.revision, thread)
 
-    def _send(self, message: Message, shown: Shown, thread: str | None) -> str:
+    def _send(self, message: Message, shown: Shown, revision: int, thread: str | None = None) -> str:
         if message.ts is None:
-            return self.slack.post(message.channel, shown, thread)[1]
-        self.slack.update(message.channel, message.ts, shown)
-        return message.ts
+            ts = self.slack.post(message.channel, shown, thread)[1]
+        else:
+            ts = message.ts
+            # A sign of life changes the progress, and nothing else; nobody else has edited it since.
+            if self._said.get(message.id) != (message.shown, shown):
+                self.slack.update(message.channel, ts, shown)
+        self._said[message.id] = (revision, shown)
+        return ts
 
     def _elsewhere(self, message: Message, request: Request, gone: SlackGone) -> str:
         """The channel is out of reach: the one who asked gets it directly; anybody else is not told then."""
@@ -163,8 +175,8 @@ class Convergence:
         """A plan that the card shows in part must be there in full before it can be approved."""
         self.slack.upload(message.channel, ts, f"plan-{view.request.id}.txt", whole_plan(view.request).encode())
         self.ledger.show_in(view.request.id, PLAN, message.channel, ts, view.request.revision)
-        self.slack.update(message.channel, ts, rendered(CARD, replace(view, plan_attached=True)))
-        return ts
+        shown = rendered(CARD, replace(view, plan_attached=True))
+        return self._send(replace(message, ts=ts), shown, view.request.revision)
 
     def _wanted(self, request: Request, channel: str) -> Iterator[tuple[str, str]]:
         """What else is to show a request in this state."""

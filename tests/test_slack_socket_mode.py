@@ -67,7 +67,7 @@ def press(stage: Stage, line: SocketMode, message: Posted, action: str, user: st
         "channel": {"id": message.channel},
         "container": {"type": "message", "message_ts": message.ts, "channel_id": message.channel},
         "trigger_id": stage.slack.trigger(),
-        "actions": [{**message.actions[action], "action_ts": "1.0"}],
+        "actions": [{**eventually(lambda: message.actions.get(action)), "action_ts": "1.0"}],
     }
     answer(line, line.send("interactive", payload))
 

@@ -232,7 +232,7 @@ class Stage:
 
     def press(self, message: Posted, action: str, user: str, **changes: Any) -> Answered:
         """A button of a message; ``value`` and the like may be tampered with."""
-        element = message.actions[action]
+        element = eventually(lambda: message.actions.get(action), f"a button {action} on {message.text}")
         sent = {key: element[key] for key in ("action_id", "block_id", "value") if key in element}
         return self.interact(
             {
