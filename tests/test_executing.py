@@ -12,12 +12,12 @@ import pytest
 from operations import backup, journal
 from operations.adapters.ledger import PostgresLedger
 from operations.apply import apply
-from operations.approvals.asking import Door, ask, freeze, vote
+from operations.approvals.asking import Door, ask, cancel, freeze, vote
 from operations.approvals.audit import verify
 from operations.approvals.model import Account, Operation, Request, State
 from operations.context import Context
-from operations.errors import RequestChanged
-from operations.executing import check, execute, plan
+from operations.errors import NotFound, RequestChanged
+from operations.executing import begin, check, execute, plan
 from operations.restore import restore
 from operations.rollback import rollback
 from operations.settings import Approval
@@ -218,6 +218,19 @@ def test_an_approval_that_only_the_table_knows_of_does_not_count(ledger: Postgre
     assert ended.state == State.VOIDED
     assert "audit log does not say" in ended.why
     assert tables(fresh) == []
+
+
+def test_a_request_is_judged_by_its_own_environment_only(ledger: PostgresLedger, fresh: Context) -> None:
+    request = approved(ledger, fresh, "deploy")
+    staging = replace(fresh, environment=replace(fresh.environment, name="staging"))
+    for act in (
+        lambda: vote(door(ledger, staging), request.id, 1, CY, agrees=False),
+        lambda: cancel(door(ledger, staging), request.id, ADA),
+        lambda: begin(ledger, DIRECTORY, staging, request),
+    ):
+        with pytest.raises(NotFound):
+            act()
+    assert ledger.request(request.id) == request
 
 
 def test_a_backup_needs_nobody_and_runs_at_once(ledger: PostgresLedger, shop: Context) -> None:

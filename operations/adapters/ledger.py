@@ -58,6 +58,12 @@ def _configured(connection: psycopg.Connection[Any]) -> None:
         connection.execute(setting.encode())
 
 
+def _refuse_closed(connection: psycopg.Connection[Any]) -> None:
+    """Raise if the server has closed it meanwhile: that has arrived already, and costs no round trip to see."""
+    for _ in range(2):  # the server's last words first, then the end
+        connection.pgconn.consume_input()
+
+
 class PostgresLedger:
     """A pool of connections to the ledger's database; the tables are made when it is opened."""
 
@@ -72,7 +78,7 @@ class PostgresLedger:
             timeout=PATIENCE,
             reconnect_timeout=PATIENCE,
             configure=_configured,
-            check=psycopg_pool.ConnectionPool.check_connection,
+            check=_refuse_closed,
             open=False,
         )
 
@@ -117,15 +123,13 @@ class PostgresLedger:
             if per_hour is not None and limit > per_hour:
                 raise RateLimited(f"You have asked for {per_hour} things within an hour.", hint="Wait, then ask again.")
             request = rows.request_of(row)
-            for kind, channel in new.messages:
-                connection.execute(sql.SHOW_IN.encode(), (id, kind, channel, None, 0))
             entries = [rows.body(Event.REQUESTED, new.requester, request, rows.facts_of(request))]
             if new.proposal is not None:
                 request, more = written(connection, request, planned(request, new.proposal))
                 entries += more
             elif new.executor == "worker":
                 defer(connection, "plan", request)
-            commit(connection, entries)
+            commit(connection, entries, request, new.messages)
         return request
 
     @translated
@@ -134,7 +138,7 @@ class PostgresLedger:
         with self._transaction() as connection:
             request, situation = locked(connection, request_id)
             changed, entries = written(connection, request, decide(request, situation))
-            commit(connection, entries)
+            commit(connection, entries, changed)
         return changed
 
     @translated
@@ -142,7 +146,7 @@ class PostgresLedger:
         """A sign of life."""
         with self._pool.connection() as connection:
             told = {"id": request_id, "token": token, "progress": progress}
-            return connection.execute(sql.BEAT.encode(), told).rowcount == 1
+            return connection.execute(sql.BEAT.encode(), told).fetchone() is not None
 
     @translated
     def request(self, request_id: str) -> Request:
@@ -201,7 +205,7 @@ class PostgresLedger:
     def show_in(self, request_id: str, kind: str, channel: str, ts: str | None = None, shown: int = 0) -> Message:
         """Once per kind and channel."""
         with self._pool.connection() as connection:
-            connection.execute(sql.SHOW_IN.encode(), (request_id, kind, channel, ts, shown))
+            connection.execute(sql.SHOW_IN.encode(), (kind, channel, ts, shown, request_id))
         return next(one for one in self.messages(request_id) if (one.kind, one.channel) == (kind, channel))
 
     @translated
@@ -238,12 +242,13 @@ class PostgresLedger:
     @translated
     def audit(self, after: int = 0, limit: int = 1000, request_id: str | None = None) -> tuple[AuditEntry, ...]:
         """In their order."""
-        return tuple(map(rows.entry_of, self._all(sql.ENTRIES, (after, request_id, request_id, limit))))
+        return tuple(map(rows.entry_of, self._entries(sql.ENTRIES, sql.ENTRIES_OF, after, limit, request_id)))
 
     @translated
     def audit_latest(self, after: int, limit: int, request_id: str | None = None) -> tuple[AuditEntry, ...]:
         """The newest of them, the oldest first."""
-        return tuple(map(rows.entry_of, reversed(self._all(sql.LATEST, (after, request_id, request_id, limit)))))
+        newest = self._entries(sql.LATEST, sql.LATEST_OF, after, limit, request_id)
+        return tuple(map(rows.entry_of, reversed(newest)))
 
     @translated
     def standing(self) -> Mapping[str, str]:
@@ -273,6 +278,9 @@ class PostgresLedger:
             with suppress(RequestChanged):  # by somebody else meanwhile
                 changed.append(self.change(id, decide).id)
         return tuple(changed)
+
+    def _entries(self, all: str, of_one: str, after: int, limit: int, request_id: str | None) -> list[Any]:
+        return self._all(of_one, (after, request_id, limit)) if request_id else self._all(all, (after, limit))
 
     def _all(self, query: str, parameters: Any) -> list[Any]:
         with self._pool.connection() as connection:

@@ -66,9 +66,11 @@ CREATE TABLE messages (
     channel text NOT NULL,
     ts text,
     shown bigint NOT NULL DEFAULT 0,
+    wanted bigint NOT NULL,
     leased_until timestamptz NOT NULL DEFAULT '-infinity',
     UNIQUE (request_id, kind, channel)
 );
+CREATE INDEX messages_stale ON messages (id) WHERE shown < wanted;
 
 CREATE TABLE signatures (
     signature text PRIMARY KEY,

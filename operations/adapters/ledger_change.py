@@ -14,7 +14,7 @@ from operations.adapters.queue import defer
 from operations.approvals import state as states
 from operations.approvals.change import Change, NewRequest, Situation
 from operations.approvals.digest import bound, canonical, of
-from operations.approvals.model import ENDED, Event, Request, State
+from operations.approvals.model import ENDED, Event, Request, State, Vote
 from operations.errors import NotFound, RequestChanged
 
 Connection = psycopg.Connection[Any]
@@ -38,13 +38,15 @@ def locked(connection: Connection, request_id: str) -> tuple[Request, Situation]
 def written(connection: Connection, request: Request, change: Change) -> tuple[Request, list[str]]:
     """The request as it is now, and the audit entries to commit. Raises ``RequestChanged``: it is not possible."""
     path = _path(request.state, change.events)
-    row = connection.execute(sql.CHANGE.encode(), _changes(request, change, path[-1])).fetchone()
-    if row is None:
+    with connection.pipeline():
+        updated = connection.execute(sql.CHANGE.encode(), _changes(request, change, path[-1]))
+        voted = connection.execute(sql.VOTE, _vote(request, change.vote)) if change.vote else None
+        read = connection.execute(sql.ONE.encode(), (request.id,))
+    if updated.rowcount != 1:
         raise _refused(change)
-    changed = rows.request_of(row)
-    if change.vote:
-        _write_vote(connection, request, change)
-        changed = rows.request_of(one(connection.execute(sql.ONE.encode(), (request.id,))))
+    if voted and voted.rowcount != 1:
+        raise RequestChanged("That person has said their word on this already.")
+    changed = rows.request_of(one(read))
     if change.job and (change.job != "execute" or request.executor == "worker"):
         defer(connection, change.job, changed)
     steps = zip(change.events, path, strict=True)
@@ -52,9 +54,18 @@ def written(connection: Connection, request: Request, change: Change) -> tuple[R
     return changed, [rows.body(event, change.by, replace(changed, state=state), facts) for event, state in steps]
 
 
-def commit(connection: Connection, entries: Sequence[str]) -> None:
-    """The audit entries and COMMIT in one message: the chain is locked no longer than the server itself needs."""
+def commit(
+    connection: Connection,
+    entries: Sequence[str],
+    request: Request | None = None,
+    messages: Sequence[tuple[str, str]] = (),
+) -> None:
+    """Messages, audit entries and COMMIT, all at once: the chain is locked no longer than the server itself needs."""
     with connection.pipeline():
+        if request:
+            connection.execute(sql.WANT, (request.revision, request.id))
+            for kind, channel in messages:
+                connection.execute(sql.SHOW_IN, (kind, channel, None, 0, request.id))
         for entry in entries:
             connection.execute(sql.AUDIT.encode(), (entry,))
         connection.execute("COMMIT")
@@ -104,13 +115,9 @@ def _path(state: State, events: Sequence[Event]) -> list[State]:
     return path
 
 
-def _write_vote(connection: Connection, request: Request, change: Change) -> None:
-    vote = change.vote
-    assert vote is not None  # noqa: S101 - asked by the caller
-    by, said = vote.person, cleaned(vote.reason)
-    values = (request.id, request.version, by.id, str(by.account), vote.agrees, said)
-    if connection.execute(sql.VOTE, values).rowcount != 1:
-        raise RequestChanged("That person has said their word on this already.")
+def _vote(request: Request, vote: Vote) -> tuple[Any, ...]:
+    by = vote.person
+    return (request.id, request.version, by.id, str(by.account), vote.agrees, cleaned(vote.reason))
 
 
 def _refused(change: Change) -> RequestChanged:

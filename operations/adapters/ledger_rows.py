@@ -36,7 +36,7 @@ COLUMNS = """id, version, revision, environment, operation, arguments::text, per
 """Of ``requests``, as ``request_of`` takes them."""
 ADAPTERS: Mapping[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Policy, Proposal, Outcome)}
 FREEZE_COLUMNS = "environment, person, account, reason, extract(epoch FROM since), extract(epoch FROM until)"
-MESSAGE_COLUMNS = "m.id, m.request_id, m.kind, m.channel, m.ts, m.shown, r.revision"
+MESSAGE_COLUMNS = "m.id, m.request_id, m.kind, m.channel, m.ts, m.shown, m.wanted"
 AUDIT_COLUMNS = "seq, at, body, previous, hash"
 
 

@@ -26,7 +26,7 @@ FREEZE_OF = f"""
     WHERE environment = (SELECT environment FROM requests WHERE id = %s)
       AND lifted_at IS NULL AND (until IS NULL OR until > clock_timestamp())
 """
-CHANGE = f"""
+CHANGE = """
     UPDATE requests SET
         state = %(new)s,
         revision = revision + 1,
@@ -49,17 +49,22 @@ CHANGE = f"""
       AND (%(any_time)s::bool OR (expires_at <= clock_timestamp()) = %(after_expiry)s::bool)
       AND (%(token)s::bigint IS NULL OR token = %(token)s::bigint)
       AND (%(silent_for)s::float IS NULL OR beat_at < clock_timestamp() - make_interval(secs => %(silent_for)s::float))
-    RETURNING {COLUMNS}
 """
 VOTE = """
     INSERT INTO votes (request_id, version, person, account, agrees, reason) VALUES (%s, %s, %s, %s, %s, %s)
     ON CONFLICT DO NOTHING
 """
 BEAT = """
-    UPDATE requests SET beat_at = clock_timestamp(), progress = coalesce(%(progress)s::text, progress),
-                        revision = revision + (%(progress)s::text IS NOT NULL AND %(progress)s::text <> progress)::int
-    WHERE id = %(id)s AND token = %(token)s AND state = 'running'
+    WITH beaten AS (
+        UPDATE requests SET beat_at = clock_timestamp(), progress = coalesce(%(progress)s::text, progress),
+            revision = revision + (%(progress)s::text IS NOT NULL AND %(progress)s::text <> progress)::int
+        WHERE id = %(id)s AND token = %(token)s AND state = 'running' RETURNING id, revision),
+    told AS (
+        UPDATE messages SET wanted = beaten.revision FROM beaten
+        WHERE messages.request_id = beaten.id AND messages.wanted < beaten.revision)
+    SELECT id FROM beaten
 """
+WANT = "UPDATE messages SET wanted = %s WHERE request_id = %s"
 OPEN = f"""
     SELECT {COLUMNS} FROM requests
     WHERE (state IN ('planning', 'pending', 'approved', 'running')
@@ -77,11 +82,12 @@ TYPICAL = """
         WHERE environment = %s AND operation = %s AND state = 'done' ORDER BY created_at DESC LIMIT 20) latest
 """
 AUDIT = "INSERT INTO audit (body) VALUES (%s) RETURNING seq, at, body, previous, hash"
-ENTRIES = f"""
-    SELECT {AUDIT_COLUMNS} FROM audit
-    WHERE seq > %s AND (%s::text IS NULL OR body::json ->> 'request' = %s) ORDER BY seq LIMIT %s
+ENTRIES = f"SELECT {AUDIT_COLUMNS} FROM audit WHERE seq > %s ORDER BY seq LIMIT %s"
+ENTRIES_OF = f"""
+    SELECT {AUDIT_COLUMNS} FROM audit WHERE seq > %s AND body::json ->> 'request' = %s ORDER BY seq LIMIT %s
 """
 LATEST = ENTRIES.replace("ORDER BY seq", "ORDER BY seq DESC")
+LATEST_OF = ENTRIES_OF.replace("ORDER BY seq", "ORDER BY seq DESC")
 LIFT = f"""
     UPDATE freezes SET lifted_at = clock_timestamp() WHERE environment = %s AND lifted_at IS NULL
     RETURNING {FREEZE_COLUMNS}, until IS NULL OR until > clock_timestamp()
@@ -98,21 +104,18 @@ FROZEN = f"""
     WHERE environment = %s AND lifted_at IS NULL AND (until IS NULL OR until > clock_timestamp())
 """
 SHOW_IN = """
-    INSERT INTO messages (request_id, kind, channel, ts, shown) VALUES (%s, %s, %s, %s, %s)
+    INSERT INTO messages (request_id, kind, channel, ts, shown, wanted)
+    SELECT id, %s, %s, %s, %s, revision FROM requests WHERE id = %s
     ON CONFLICT (request_id, kind, channel) DO UPDATE SET ts = coalesce(excluded.ts, messages.ts),
                                                           shown = greatest(excluded.shown, messages.shown)
 """
-MESSAGES = f"""
-    SELECT {MESSAGE_COLUMNS} FROM messages m JOIN requests r ON r.id = m.request_id
-    WHERE m.request_id = %s ORDER BY m.id
-"""
+MESSAGES = f"SELECT {MESSAGE_COLUMNS} FROM messages m WHERE m.request_id = %s ORDER BY m.id"
 STALE = f"""
     WITH chosen AS (
-        SELECT m.id FROM messages m JOIN requests r ON r.id = m.request_id
-        WHERE m.shown < r.revision AND m.leased_until < clock_timestamp()
-        ORDER BY m.id LIMIT %s FOR UPDATE OF m SKIP LOCKED)
+        SELECT id FROM messages WHERE shown < wanted AND leased_until < clock_timestamp()
+        ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
     UPDATE messages m SET leased_until = clock_timestamp() + make_interval(secs => %s)
-    FROM chosen, requests r WHERE m.id = chosen.id AND r.id = m.request_id RETURNING {MESSAGE_COLUMNS}
+    FROM chosen WHERE m.id = chosen.id RETURNING {MESSAGE_COLUMNS}
 """
 SHOWN = "UPDATE messages SET ts = %s, shown = greatest(shown, %s), leased_until = '-infinity' WHERE id = %s"
 FORGET = "UPDATE messages SET ts = NULL, shown = 0, leased_until = '-infinity' WHERE id = %s"

@@ -12,10 +12,10 @@ from typing import Any
 
 from operations.approvals import deciding
 from operations.approvals import policy as policies
-from operations.approvals.change import NewRequest
+from operations.approvals.change import Change, NewRequest
 from operations.approvals.model import Account, Executor, Freeze, Operation, Person, Proposal, Request, Vote
 from operations.approvals.people import Directory
-from operations.errors import NotAllowed
+from operations.errors import NotAllowed, NotFound
 from operations.ports import Ledger
 from operations.settings import Environment
 
@@ -34,8 +34,14 @@ class Door:
         return deciding.Rules(policy, self.directory)
 
     def rules_of(self, request: Request) -> deciding.Rules:
-        """Today's, for a request that there is."""
+        """Today's, for a request of this environment. Raises ``NotFound`` for one of another."""
+        self.refuse_other(request)
         return self.rules(request.operation, break_glass=request.break_glass)
+
+    def refuse_other(self, request: Request) -> None:
+        """A request is judged by its own environment's policy, and by no other."""
+        if request.environment != self.environment.name:
+            raise NotFound(f"Request {request.id} is none of {self.environment.name}.")
 
 
 def ask(
@@ -92,10 +98,13 @@ def vote(door: Door, request_id: str, version: int, account: Account, agrees: bo
 def cancel(door: Door, request_id: str, account: Account, reason: str = "") -> Request:
     """Taken back by who asked, until it begins. Raises as ``vote`` does."""
     person = door.directory.person(account)
+
+    def decide(request: Request, _: object) -> Change:
+        door.refuse_other(request)
+        return deciding.cancelled(request, person, reason.strip(), door.directory)
+
     with _refusals_noted(door, person, "cancel", request_id):
-        return door.ledger.change(
-            request_id, lambda request, _: deciding.cancelled(request, person, reason.strip(), door.directory)
-        )
+        return door.ledger.change(request_id, decide)
 
 
 def amend(
@@ -115,13 +124,13 @@ def amend(
 def review(door: Door, request_id: str, account: Account, note: str) -> Request:
     """A break-glass request looked at afterwards. Raises as ``vote`` does."""
     person = door.directory.person(account)
+
+    def decide(request: Request, _: object) -> Change:
+        door.refuse_other(request)
+        return deciding.reviewed(request, person, note.strip(), door.rules(request.operation).policy, door.directory)
+
     with _refusals_noted(door, person, "review", request_id):
-        return door.ledger.change(
-            request_id,
-            lambda request, _: deciding.reviewed(
-                request, person, note.strip(), door.rules(request.operation).policy, door.directory
-            ),
-        )
+        return door.ledger.change(request_id, decide)
 
 
 def freeze(door: Door, account: Account, reason: str, until: float | None = None) -> Freeze:
