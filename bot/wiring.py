@@ -123,7 +123,7 @@ def bot(given: Variables) -> Bot:
     slack = WebApi(given.bot_token, given.slack_url)
     team, user = _whoami(slack)
     parameters = parse_database_url(given.ledger_url)
-    ledger = PostgresLedger(parameters, connections=given.threads, purpose="bot").open()
+    ledger = PostgresLedger(parameters, connections=given.threads, warm=given.threads, purpose="bot").open()
     queue = AskQueue(keywords_of(parameters, "bot"), max(4, given.threads // 2))
     opener = Opener(slack, queue, OPENERS)
     roster = Roster(slack, settings)
