@@ -68,7 +68,7 @@ class Answers:
 
     def refusal(self, user: str, channel: str) -> str | None:
         """Why nothing is done for this person from this channel, as Slack says now."""
-        return self.roster.refusal(user, self.own_team) or self._shared_refusal(channel)
+        return self.roster.refusal(user, self.own_team) or self.shared_refusal(channel)
 
     def _admitted(self, ask: Ask) -> Environment:
         environment = environment_named(self.settings, ask.environment)
@@ -80,7 +80,8 @@ class Answers:
             raise NotAllowed(f"Nothing was done: {why}.")
         return environment
 
-    def _shared_refusal(self, channel: str) -> str | None:
+    def shared_refusal(self, channel: str) -> str | None:
+        """Why nothing is done from this channel, as Slack says now; looked up anew after a minute."""
         if channel[:1] in ("D", "U", "W"):
             return None
         at, shared = self._shared.get(channel, (float("-inf"), False))

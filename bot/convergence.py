@@ -18,6 +18,7 @@ from bot import metrics
 from bot.blocks import request as cards
 from bot.blocks.parts import Message as Shown
 from bot.blocks.request import RequestView
+from bot.gate import CARD
 from bot.plan_text import whole_plan
 from bot.roster import Roster, everybody, missing
 from bot.slack import Slack, SlackBusy, SlackFailed, SlackGone
@@ -25,18 +26,18 @@ from operations.approvals.model import ENDED, Message, Request, State
 from operations.errors import LocktenderError
 from operations.ports import Ledger
 
-CARD, COPY, PROGRESS, RESULT, TOLD, APPROVER, REMINDER, ALARM, PLAN = (
-    "card", "copy", "progress", "result", "told", "approver", "reminder", "alarm", "plan",
+COPY, PROGRESS, RESULT, TOLD, APPROVER, REMINDER, ALARM, PLAN = (
+    "copy", "progress", "result", "told", "approver", "reminder", "alarm", "plan",
 )  # fmt: skip
 """Kinds of messages in the ledger."""
 IN_THREAD = (PROGRESS, RESULT)
 GONE = "gone"
 """Instead of a ts: this place is given up."""
 BETWEEN_EDITS = 2.0
-FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
 REMEMBERED = 1000
 """Messages of which it is known what they say, to save calls; forgetting it costs one."""
-LEASE = 120.0
+LEASE = 45.0
 """Longer than the longest wait: until then the message is ours, and if we die, another worker's."""
 TOO_LARGE = ("invalid_blocks", "msg_blocks_too_long", "msg_too_long")
 ANEW = ("message_not_found", "cant_update_message", "edit_window_closed")
@@ -75,7 +76,7 @@ class Convergence:
                 self._round()
             except LocktenderError as error:
                 logger.warning("%s", error.message)
-                self._stopping.wait(LONGEST_WAIT / 10)
+                self._stopping.wait(FIRST_WAIT)
             self._stopping.wait(self.interval)
 
     def _round(self) -> None:

@@ -14,7 +14,8 @@ from operations.errors import RequestChanged
 from operations.ports import Ledger
 
 Refusal = Callable[[str], str | None]
-"""Slack id → why this account may do nothing; ``None``: it may."""
+"""The id of a person, or of a channel → why nothing may be done for or from it; ``None``: it may."""
+CARD = "card"
 BEFORE: Mapping[str, State] = {"plan": State.PLANNING, "execute": State.APPROVED}
 
 
@@ -26,14 +27,16 @@ class Handle(Protocol):
         ...
 
 
-def guarded(handlers: Mapping[Job, Handle], ledger: Ledger, refusal: Refusal) -> Mapping[Job, Handle]:
+def guarded(
+    handlers: Mapping[Job, Handle], ledger: Ledger, of_person: Refusal, of_channel: Refusal
+) -> Mapping[Job, Handle]:
     """The same handlers behind the gate."""
 
     def gate(job: Job, handle: Handle) -> Handle:
         def pass_or_void(request_id: str, /) -> None:
             request = ledger.request(request_id)
             if request.state is BEFORE[job]:
-                why = unfit(request, refusal)
+                why = unfit(request, of_person) or _out_of_place(ledger, request, of_channel)
                 if why:
                     void(ledger, request, why)
                     return
@@ -52,6 +55,11 @@ def unfit(request: Request, refusal: Refusal) -> str | None:
         if why:
             return f"{account.id}: {why}."
     return None
+
+
+def _out_of_place(ledger: Ledger, request: Request, of_channel: Refusal) -> str | None:
+    channels = {one.channel for one in ledger.messages(request.id) if one.kind == CARD}
+    return next(filter(None, map(of_channel, sorted(channels))), None)
 
 
 def void(ledger: Ledger, request: Request, why: str) -> None:

@@ -64,9 +64,7 @@ def _listen(app: App, reception: Reception) -> None:
         ack()
 
     def submission(ack: Ack, body: dict[str, Any], context: BoltContext) -> None:
-        view = body.get("view") or {}
-        callback, metadata = str(view.get("callback_id", "")), str(view.get("private_metadata", ""))
-        said = reception.submitted(from_interaction(body), callback, metadata, view.get("state") or {}, once(context))
+        said = reception.submitted(from_interaction(body), body.get("view") or {}, once(context))
         if isinstance(said, Modal):
             ack(response_action="update", view=said.view())
         elif said:

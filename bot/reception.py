@@ -17,7 +17,7 @@ from bot.blocks.parts import Message, Modal, Option
 from bot.blocks.request import TITLES, title
 from bot.opener import Opener
 from bot.roster import Roster, environment_named, missing
-from bot.submission import REQUEST, Metadata, duration_of, read
+from bot.submission import REQUEST, Metadata, duration_of, submission
 from bot.words import BY_NAME, VERBS, Asked, Misunderstood, Verb, parse, time_and_reason
 from operations.approvals import asking
 from operations.approvals.asking import Door
@@ -168,18 +168,17 @@ class Reception:
 
     # --- what is filled in ----------------------------------------------------------------------------------------
 
-    def submitted(
-        self, caller: Caller, callback: str, metadata: str, state: Mapping[str, Any], once: str
-    ) -> dict[str, str] | Modal | None:
+    def submitted(self, caller: Caller, view: Mapping[str, Any], once: str) -> dict[str, str] | Modal | None:
         """A form: what is wrong with its fields, or a modal to show in its place, or nothing: it is done."""
+        callback, metadata, values = submission(view)
         try:
             self._refuse_strangers(caller)
             if callback == "deny":
-                self._denied(caller, metadata, read(state))
+                self._denied(caller, metadata, values)
                 return None
             if callback == "choose":
-                return self._chosen(caller, metadata, read(state), once)
-            return self._filled(caller, metadata, read(state), once)
+                return self._chosen(caller, str(view.get("id", "")), values, once)
+            return self._filled(caller, metadata, values, once)
         except LocktenderError as error:
             return modals.cannot("Not done", error.message, error.hint or "")
 
@@ -208,10 +207,19 @@ class Reception:
         asking.vote(self._door(environment), request_id, version, account, False, values.get(modals.REASON, ""))
         metrics.VOTES.labels("deny").inc()
 
-    def _chosen(self, caller: Caller, metadata: str, values: Mapping[str, str], once: str) -> Modal | None:
-        environment, verb = values.get(modals.ENVIRONMENT, ""), values.get("verb", "")
-        said = self._next(caller.at(metadata), verb, environment, "", once)
-        return modals.said(said) if said else None
+    def _chosen(self, caller: Caller, view: str, values: Mapping[str, str], once: str) -> Modal | None:
+        environment = environment_named(self.settings, values.get(modals.ENVIRONMENT, ""))
+        verb = values.get("verb", "")
+        if environment is None or not environment.slack.channels:
+            raise NotAllowed("That cannot be done from here.")
+        caller = caller.at(environment.slack.channels[0])
+        if verb not in FORMS:
+            said = self._next(caller, verb, environment.name, "", once)
+            return modals.said(said) if said else None
+        operation: Operation = verb  # type: ignore[assignment]
+        self._door(environment).rules(operation)
+        self.queue.put(Ask("form", verb, environment.name, caller.channel, caller.user, view=view))
+        return modals.loading(TITLES[operation])
 
     def shortcut(self, caller: Caller, trigger: str) -> None:
         """The global shortcut: a modal to choose what and where."""

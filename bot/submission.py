@@ -64,6 +64,11 @@ class Metadata:
         return {}
 
 
+def submission(view: Mapping[str, Any]) -> tuple[str, str, dict[str, str]]:
+    """Of a form that was sent: which it is, what it is about, and what was filled in."""
+    return str(view.get("callback_id", "")), str(view.get("private_metadata", "")), read(view.get("state") or {})
+
+
 def read(state: Mapping[str, Any]) -> dict[str, str]:
     """``view.state.values`` as field → text."""
     found = {}

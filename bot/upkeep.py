@@ -6,7 +6,8 @@ import logging
 import threading
 from dataclasses import dataclass, field
 
-from bot.convergence import CARD, REMINDER
+from bot.convergence import REMINDER
+from bot.gate import CARD
 from bot.roster import Roster, missing
 from operations.approvals.model import Request, State
 from operations.errors import LocktenderError
@@ -23,7 +24,7 @@ class Upkeep:
 
     ledger: Ledger
     roster: Roster
-    interval: float = 5.0
+    interval: float = 3.0
     _stopping: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:

@@ -186,7 +186,7 @@ def crew(given: Variables, environ: Mapping[str, str]) -> Crew:
     context_of = contexts(settings, given.config)
     answers = Answers(settings, ledger, slack, roster, context_of, team)
     workshop = Workshop(ledger, context_of, lambda _: roster.fresh())
-    handlers = guarded(workshop.handlers, ledger, lambda person: roster.refusal(person, team))
+    handlers = guarded(workshop.handlers, ledger, lambda person: roster.refusal(person, team), answers.shared_refusal)
     return Crew(
         ledger,
         ledger.worker(handlers, given.concurrency),

@@ -26,7 +26,10 @@ database_url = "env:TARGET_URL"
 migrations = "migrations"
 backup_dir = "staging-backups"
 [environments.staging.slack]
-channels = ["C0OPS"]
+channels = ["C0OPS", "C0SHARED"]
+[environments.staging.approvals.backup]
+approvers = ["bob"]
+expires = "16s"
 """
 
 
@@ -41,6 +44,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, server18: Server, line: Sock
     target, ledger = server18.url(server18.create()), server18.url(server18.create())
     with staged(tmp_path_factory.mktemp("socket"), target, ledger, more=MORE) as made:
         made.slack.socket_url = line.url
+        made.slack.add_channel("C0SHARED", is_ext_shared=True)
         made.bot(socket_mode=True)
         made.worker()
         (made.directory / "migrations" / "migration_lock.toml").write_text('provider = "postgresql"\n')
@@ -149,6 +153,48 @@ def test_an_emergency_passes_the_approvals_over_and_is_told_and_reviewed(stage: 
     (found,) = [one for one in stage.ledger.history() if one.reason == "the shop is down"]
     assert found.reviewed_by is not None
     assert found.state is State.DONE
+
+
+def test_who_may_approve_is_reminded_and_after_that_it_has_expired(stage: Stage, line: SocketMode) -> None:
+    answer(line, line.send("slash_commands", stage.fields("backup staging before it expires")))
+    card = stage.card("before it expires")
+    eventually(lambda: [m for m in stage.slack.direct_to(BOB) if "Nobody has decided yet" in m.all_text])
+    eventually(lambda: "Backup · staging: expired" in card.all_text, card.text)
+    eventually(lambda: not any(m.actions for m in stage.slack.direct_to(BOB) if "Backup · staging" in m.all_text))
+    eventually(lambda: [m for m in stage.slack.direct_to(ADA) if "Backup · staging: expired" in m.all_text])
+
+
+def test_nothing_is_done_from_a_channel_with_other_organisations(stage: Stage, line: SocketMode) -> None:
+    answer(line, line.send("slash_commands", stage.fields("status staging", channel="C0SHARED")))
+    eventually(lambda: [one for one in stage.slack.ephemerals if "other organisations" in one["text"]])
+    assert stage.slack.of("C0SHARED") == []
+    event = {"type": "app_mention", "user": ADA, "text": "<@U0BOT> backup staging", "channel": "C0SHARED", "ts": "1.1"}
+    told = {"type": "event_callback", "team_id": TEAM, "event_id": "EvS", "event": event, "is_ext_shared_channel": True}
+    answer(line, line.send("events_api", told))
+    eventually(lambda: [one for one in stage.slack.ephemerals if "nothing is done from here" in one["text"]])
+
+
+def test_the_shortcut_asks_what_and_where(stage: Stage, line: SocketMode) -> None:
+    before = len(stage.slack.of(OPS))
+    assert "One moment: status of staging" in json.dumps(chosen(stage, line, "status")[1])
+    stage.card("staging: ", after=before)
+    form, said = chosen(stage, line, "freeze")
+    assert said["view"]["callback_id"] == "loading"
+    eventually(lambda: _filled(stage, form))
+    assert "freeze:staging:C0OPS:" in json.dumps(stage.slack.views[form].view)
+
+
+def chosen(stage: Stage, line: SocketMode, verb: str) -> tuple[str, Any]:
+    """The form of the shortcut, sent with a verb; its id, and the answer."""
+    known = set(stage.slack.views)
+    who = {"user": {"id": ADA, "team_id": TEAM}, "team": {"id": TEAM}}
+    shortcut = {"type": "shortcut", "callback_id": "locktender", "trigger_id": stage.slack.trigger(), **who}
+    answer(line, line.send("interactive", shortcut))
+    form = eventually(lambda: next(iter(set(stage.slack.views) - known), None))
+    given = {"verb": verb, "environment": "staging"}
+    state = {"values": {key: {key: {"selected_option": {"value": value}}} for key, value in given.items()}}
+    view = {**stage.slack.views[form].view, "id": form, "state": state}
+    return form, answer(line, line.send("interactive", {"type": "view_submission", "view": view, **who}))
 
 
 def test_bot_and_worker_end_cleanly(stage: Stage, line: SocketMode) -> None:
