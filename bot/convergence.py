@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from bot import metrics
+from bot.blocks import outcome
 from bot.blocks import request as cards
 from bot.blocks.parts import Message as Shown
 from bot.blocks.request import RequestView
@@ -200,12 +201,12 @@ def rendered(kind: str, view: RequestView) -> Shown:
     render: Callable[[RequestView], Shown] = {
         CARD: cards.card,
         COPY: cards.card,
-        PROGRESS: cards.progress,
-        RESULT: cards.result,
-        TOLD: cards.for_requester,
-        APPROVER: cards.for_approver,
-        REMINDER: cards.reminder,
-        ALARM: cards.alarm,
+        PROGRESS: outcome.progress,
+        RESULT: outcome.result,
+        TOLD: outcome.for_requester,
+        APPROVER: outcome.for_approver,
+        REMINDER: outcome.reminder,
+        ALARM: outcome.alarm,
     }[word]
     return render(view)
 

@@ -36,7 +36,7 @@ def bolt_app(reception: Reception, bot_user: str) -> App:
         client=WebClient(logger=quiet),  # never used: what there is to say to Slack goes through ``Slack``
         authorize=lambda: AuthorizeResult(
             enterprise_id=None,
-            team_id=reception.own_team,
+            team_id=reception.house.own_team,
             bot_user_id=bot_user,
             bot_token="unused",  # noqa: S106
         ),

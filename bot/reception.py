@@ -10,22 +10,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot import metrics
-from bot.admission import Caller, card_channel, may_decide, refusal, usable
+from bot.admission import Caller, card_channel
 from bot.asks import Ask, Queue
 from bot.blocks import lists, modals, notices
 from bot.blocks.parts import Message, Modal, Option
 from bot.blocks.request import TITLES, title
+from bot.house import House
 from bot.opener import Opener
-from bot.roster import Roster, environment_named, missing
+from bot.roster import environment_named, missing
 from bot.submission import REQUEST, Metadata, duration_of, submission
 from bot.words import BY_NAME, VERBS, Asked, Misunderstood, Verb, parse, time_and_reason
 from operations.approvals import asking
-from operations.approvals.asking import Door
 from operations.approvals.model import OPEN, Account, Operation, Request, State
-from operations.approvals.policy import policy_of
 from operations.errors import LocktenderError, NotAllowed
-from operations.ports import Ledger
-from operations.settings import Environment, Settings
+from operations.settings import Environment
 
 LOOKS = ("status", "check", "backups", "report")
 FORMS = ("restore", "deploy", "rollback", "verify", "freeze")
@@ -34,14 +32,11 @@ HISTORY = lists.SHOWN
 
 @dataclass(frozen=True)
 class Reception:
-    """Everything that an answer needs. ``command`` is what people type, ``own_team`` the workspace of the token."""
+    """Everything that an answer needs. ``command`` is what people type."""
 
-    settings: Settings
-    ledger: Ledger
+    house: House
     queue: Queue
     opener: Opener
-    roster: Roster
-    own_team: str
     command: str = "/db"
 
     # --- what is typed --------------------------------------------------------------------------------------------
@@ -51,14 +46,14 @@ class Reception:
         return _guarded(lambda: self._typed(caller, text, trigger, once))
 
     def _typed(self, caller: Caller, text: str, trigger: str, once: str) -> Message | None:
-        here = self._here(caller)
+        here = self.house.here(caller)
         names = [one.name for one in here]
         asked = parse(text, names)
         if isinstance(asked, Misunderstood):
             return notices.notice(asked.message, f"{self.command} {asked.meant or 'help'}")
         metrics.ASKED.labels(asked.verb.name).inc()
         if asked.verb.name == "help":
-            return lists.help_card(self.command, self._allowed(here, caller), names)
+            return lists.help_card(self.command, self.house.allowed(here, caller), names)
         if asked.verb.several:
             return self._listed(asked.verb, asked.environment, here)
         environment = next((one for one in here if one.name == asked.environment), None)
@@ -83,7 +78,7 @@ class Reception:
 
     def _form(self, caller: Caller, environment: Environment, name: str, rest: str, trigger: str) -> Message | None:
         operation: Operation = "restore" if name == "undo" else name  # type: ignore[assignment]
-        self._door(environment).rules(operation)  # nobody fills in a form in vain
+        self.house.door(environment).rules(operation)  # nobody fills in a form in vain
         if not trigger:
             return notices.form_button(self.command, name, environment.name)
         ask = Ask("form", name, environment.name, caller.channel, caller.user, chosen=rest)
@@ -93,11 +88,11 @@ class Reception:
     def _listed(self, verb: Verb, environment: str | None, here: tuple[Environment, ...]) -> Message:
         names = {one.name for one in here}
         if verb.name == "history":
-            found = self.ledger.history(environment, HISTORY)
+            found = self.house.ledger.history(environment, HISTORY)
             return lists.history(environment, [one for one in found if one.environment in names])
-        open_ones = [one for one in self.ledger.open_requests(environment) if one.environment in names]
-        waiting = [lists.Waiting(one, self.approvers(one)) for one in open_ones]
-        frozen = [self.ledger.frozen(one.name) for one in here if environment in (None, one.name)]
+        open_ones = [one for one in self.house.ledger.open_requests(environment) if one.environment in names]
+        waiting = [lists.Waiting(one, missing(self.house.roster.directory(), one)) for one in open_ones]
+        frozen = [self.house.ledger.frozen(one.name) for one in here if environment in (None, one.name)]
         return lists.pending(environment, waiting, [one for one in frozen if one])
 
     # --- what is pressed ------------------------------------------------------------------------------------------
@@ -115,14 +110,14 @@ class Reception:
         request_id = Metadata.of_request(value)[0]
 
         def adopt() -> None:
-            if ts not in {one.ts for one in self.ledger.messages(request_id)}:
-                self.ledger.show_in(request_id, f"copy {ts}", channel, ts)
+            if ts not in {one.ts for one in self.house.ledger.messages(request_id)}:
+                self.house.ledger.show_in(request_id, f"copy {ts}", channel, ts)
 
         self.opener.later(adopt)  # the button has counted, or not; this is about its looks
 
     def mentioned(self, caller: Caller, text: str, once: str) -> None:
         """The bot's name in a message; answered to the one who wrote it. Slack sends events more than once."""
-        if self.ledger.first_seen(once):
+        if self.house.ledger.first_seen(once):
             said = self.typed(caller, text, "", once)
             if said:
                 self.opener.tell(caller.channel, caller.user, said)
@@ -132,8 +127,8 @@ class Reception:
         if kind in ("ask", "choose"):
             return self._next(caller, verb, value, trigger, once)
         request_id, version = Metadata.of_request(value)
-        request = self.ledger.request(request_id)
-        door = self._deciding(caller, request)
+        request = self.house.ledger.request(request_id)
+        door = self.house.deciding(caller, request)
         if action == "deny":
             self.opener.open(trigger, modals.denial(value, title(request)), caller.channel, caller.user)
             return None
@@ -147,7 +142,7 @@ class Reception:
         return None
 
     def _next(self, caller: Caller, verb: str, value: str, trigger: str, once: str) -> Message | None:
-        here = self._here(caller, direct=True)
+        here = self.house.here(caller, direct=True)
         environment = next((one for one in here if one.name == value), None)
         if environment is None:
             return notices.notice("That cannot be done from here.")
@@ -172,7 +167,7 @@ class Reception:
         """A form: what is wrong with its fields, or a modal to show in its place, or nothing: it is done."""
         callback, metadata, values = submission(view)
         try:
-            self._refuse_strangers(caller)
+            self.house.refuse_strangers(caller)
             if callback == "deny":
                 self._denied(caller, metadata, values)
                 return None
@@ -185,7 +180,7 @@ class Reception:
     def _filled(self, caller: Caller, metadata: str, values: Mapping[str, str], once: str) -> dict[str, str] | None:
         form = Metadata.of_form(metadata)
         caller = caller.at(form.channel)
-        environment = self._named(caller, form.environment)
+        environment = self.house.named(caller, form.environment)
         if form.database and values.get(modals.NAME, "").strip() != form.database:
             return {modals.NAME: f"This is not it. Type {form.database} if you are sure."}
         reason = values.get(modals.REASON, "").strip()
@@ -199,16 +194,16 @@ class Reception:
 
     def _denied(self, caller: Caller, metadata: str, values: Mapping[str, str]) -> None:
         request_id, version = Metadata.of_request(metadata)
-        request = self.ledger.request(request_id)
-        environment = environment_named(self.settings, request.environment)
+        request = self.house.ledger.request(request_id)
+        environment = environment_named(self.house.settings, request.environment)
         if environment is None:
             raise NotAllowed("Its environment is not in the configuration any more.")
         account = Account("slack", caller.user)
-        asking.vote(self._door(environment), request_id, version, account, False, values.get(modals.REASON, ""))
+        asking.vote(self.house.door(environment), request_id, version, account, False, values.get(modals.REASON, ""))
         metrics.VOTES.labels("deny").inc()
 
     def _chosen(self, caller: Caller, view: str, values: Mapping[str, str], once: str) -> Modal | None:
-        environment = environment_named(self.settings, values.get(modals.ENVIRONMENT, ""))
+        environment = environment_named(self.house.settings, values.get(modals.ENVIRONMENT, ""))
         verb = values.get("verb", "")
         if environment is None or not environment.slack.channels:
             raise NotAllowed("That cannot be done from here.")
@@ -217,7 +212,7 @@ class Reception:
             said = self._next(caller, verb, environment.name, "", once)
             return modals.said(said) if said else None
         operation: Operation = verb  # type: ignore[assignment]
-        self._door(environment).rules(operation)
+        self.house.door(environment).rules(operation)
         self.queue.put(Ask("form", verb, environment.name, caller.channel, caller.user, view=view))
         return modals.loading(TITLES[operation])
 
@@ -228,7 +223,7 @@ class Reception:
             self.opener.tell(caller.user, caller.user, said)
 
     def _shortcut(self, caller: Caller, trigger: str) -> None:
-        environments = [one for one in self.settings.environments if one.slack.channels]
+        environments = [one for one in self.house.settings.environments if one.slack.channels]
         if not environments:
             raise NotAllowed("No environment names a channel.", hint=f"Type {self.command} in a channel instead.")
         options = [Option(one.name, one.name) for one in environments]
@@ -237,16 +232,12 @@ class Reception:
 
     # --- who may what ---------------------------------------------------------------------------------------------
 
-    def approvers(self, request: Request) -> tuple[str, ...]:
-        """The Slack ids of those whose word is still missing."""
-        return missing(self.roster.directory(), request)
-
     def _ask(
         self, caller: Caller, environment: Environment, operation: Operation, arguments: Mapping[str, Any],
         reason: str, once: str, *, break_glass: bool = False,
     ) -> Request:  # fmt: skip
         return asking.ask(
-            self._door(environment),
+            self.house.door(environment),
             Account("slack", caller.user),
             operation,
             arguments,
@@ -264,8 +255,8 @@ class Reception:
 
     def _freeze(self, caller: Caller, environment: Environment, length: str, reason: str, once: str) -> Message:
         seconds = duration_of(length)
-        until = self.ledger.now() + seconds if seconds else None
-        door, account = self._door(environment), Account("slack", caller.user)
+        until = self.house.ledger.now() + seconds if seconds else None
+        door, account = self.house.door(environment), Account("slack", caller.user)
         if door.rules("freeze").policy.required:
             return self._recorded(self._ask(caller, environment, "freeze", {"until": until}, reason, once))
         asking.freeze(door, account, reason, until)
@@ -273,53 +264,11 @@ class Reception:
         return notices.notice(f"{environment.name} is frozen{f' for {length}' if seconds else ''}.")
 
     def _unfreeze(self, caller: Caller, environment: Environment, reason: str) -> Message:
-        lifted = asking.unfreeze(self._door(environment), Account("slack", caller.user), reason)
+        lifted = asking.unfreeze(self.house.door(environment), Account("slack", caller.user), reason)
         if lifted is None:
             return notices.notice(f"{environment.name} was not frozen.")
         self.queue.put(Ask("answer", "unfrozen", environment.name, card_channel(environment, caller), caller.user))
         return notices.notice(f"{environment.name} is not frozen any more.")
-
-    def _allowed(self, here: tuple[Environment, ...], caller: Caller) -> list[Verb]:
-        directory = self.roster.directory()
-        me = directory.person(Account("slack", caller.user)).id
-
-        def may(verb: Verb, environment: Environment) -> bool:
-            try:
-                policy = policy_of(environment, verb.name, directory)  # type: ignore[arg-type]
-            except NotAllowed:
-                return False
-            return policy.requesters is None or me in policy.requesters
-
-        return [verb for verb in VERBS if not verb.asks or any(may(verb, one) for one in here)]
-
-    def _here(self, caller: Caller, *, direct: bool = False) -> tuple[Environment, ...]:
-        self._refuse_strangers(caller)
-        every = self.settings.environments
-        found = tuple(one for one in every if may_decide(one, caller)) if direct else usable(every, caller)
-        if not found:
-            raise NotAllowed("Nothing can be done from this channel.", hint="Go to the channel that was set up for it.")
-        return found
-
-    def _named(self, caller: Caller, name: str) -> Environment:
-        found = next((one for one in self._here(caller, direct=True) if one.name == name), None)
-        if found is None:
-            raise NotAllowed(f"{name} cannot be operated on from here.")
-        return found
-
-    def _deciding(self, caller: Caller, request: Request) -> Door:
-        self._refuse_strangers(caller)
-        environment = environment_named(self.settings, request.environment)
-        if environment is None or not may_decide(environment, caller):
-            raise NotAllowed("That cannot be decided from here.")
-        return self._door(environment)
-
-    def _door(self, environment: Environment) -> Door:
-        return Door(self.ledger, environment, self.roster.directory())
-
-    def _refuse_strangers(self, caller: Caller) -> None:
-        why = refusal(caller, self.own_team)
-        if why:
-            raise NotAllowed(why)
 
 
 def _guarded(work: Callable[[], Message | None]) -> Message | None:

@@ -16,6 +16,7 @@ from bot.answers import Answers, ContextOf
 from bot.ask_queue import AskQueue, AskWorker
 from bot.convergence import Convergence
 from bot.gate import guarded
+from bot.house import House
 from bot.http import Dispatch, Front
 from bot.listeners import bolt_app
 from bot.opener import Opener
@@ -127,7 +128,7 @@ def bot(given: Variables) -> Bot:
     queue = AskQueue(keywords_of(parameters, "bot"), max(4, given.threads // 2))
     opener = Opener(slack, queue, OPENERS)
     roster = Roster(slack, settings)
-    reception = Reception(settings, ledger, queue, opener, roster, team, given.command)
+    reception = Reception(House(settings, ledger, roster, team), queue, opener, given.command)
     return Bot(ledger, queue, opener, roster, bolt_app(reception, user).dispatch)
 
 

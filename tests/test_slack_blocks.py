@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.blocks import backups, check, lists, parts, request, status, text
+from bot.blocks import backups, check, lists, outcome, parts, request, status, text
 from bot.blocks.request import RequestView
 from operations.approvals.model import Explanation, Outcome, State, Vote
 from operations.checks.model import Check
@@ -61,7 +61,7 @@ def test_whatever_people_type_however_much_there_is_the_limits_hold(said: str, m
     for state in State:
         for one in (asked, ended):
             view = RequestView(replace(one, state=state), ("U0BOB",) * many)
-            for made in (request.card, request.progress, request.result, request.for_approver, request.reminder):
+            for made in (request.card, outcome.progress, outcome.result, outcome.for_approver, outcome.reminder):
                 assert limits.of_message(payload(made(view))) == []
     card = replace(samples.STATUS_CARD, status=replace(samples.STATUS, pending=(said or "x",) * many))
     assert limits.of_message(payload(status.message(card))) == []

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from operations.adapters.postgres import PostgresDatabase
 from operations.approvals.model import State
+from operations.database_url import parse_database_url
 
 from .conftest import Server
 from .slack.stage import ADA, BOB, CLEO, OPS, Stage, eventually, staged
@@ -29,7 +31,6 @@ backup_dir = "staging-backups"
 channels = ["C0OPS", "C0SHARED"]
 [environments.staging.approvals.backup]
 approvers = ["bob"]
-expires = "16s"
 """
 
 
@@ -158,10 +159,19 @@ def test_an_emergency_passes_the_approvals_over_and_is_told_and_reviewed(stage: 
 def test_who_may_approve_is_reminded_and_after_that_it_has_expired(stage: Stage, line: SocketMode) -> None:
     answer(line, line.send("slash_commands", stage.fields("backup staging before it expires")))
     card = stage.card("before it expires")
+    eventually(lambda: "approve" in card.actions)
+    ends(stage, "expires_at - interval '25 min'")
     eventually(lambda: [m for m in stage.slack.direct_to(BOB) if "Nobody has decided yet" in m.all_text])
+    ends(stage, "clock_timestamp()")
     eventually(lambda: "Backup · staging: expired" in card.all_text, card.text)
     eventually(lambda: not any(m.actions for m in stage.slack.direct_to(BOB) if "Backup · staging" in m.all_text))
     eventually(lambda: [m for m in stage.slack.direct_to(ADA) if "Backup · staging: expired" in m.all_text])
+
+
+def ends(stage: Stage, when: str) -> None:
+    """As if that much time had passed."""
+    with PostgresDatabase(parse_database_url(stage.ledger_url)).session() as session:
+        session.execute(f"UPDATE locktender.requests SET expires_at = {when} WHERE reason = 'before it expires'")
 
 
 def test_nothing_is_done_from_a_channel_with_other_organisations(stage: Stage, line: SocketMode) -> None:

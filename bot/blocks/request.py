@@ -1,4 +1,4 @@
-"""A request as everybody sees it: the card with its plan, the thread with what happens, the result. Pure."""
+"""A request as everybody sees it: the card with its plan, who may agree, until when. Pure."""
 
 from __future__ import annotations
 
@@ -44,7 +44,6 @@ SYMBOLS = {
     State.RUNNING: ":arrow_forward:",
     State.APPROVED: ":ballot_box_with_check:",
 }
-ASKED_AGAIN = (State.EXPIRED, State.VOIDED, State.FAILED)
 STEPS, STEP = 20, 300
 """What is shown of a plan: so many steps, each of so many characters."""
 NOTES = 8
@@ -94,7 +93,7 @@ def card(view: RequestView) -> Message:
     if request.break_glass:
         sheet.section(joined(bold("Emergency."), " The usual approvals were passed over; somebody must review it."))
     sheet.fields(
-        ("Asked for by", person(_slack(request.requester))),
+        ("Asked for by", person(slack_id(request.requester))),
         ("Database", _database(request)),
         ("What", _what(request)),
         ("Usually takes", _usually(request)),
@@ -105,72 +104,13 @@ def card(view: RequestView) -> Message:
         sheet.section(part)
     sheet.section(_standing(view))
     sheet.context(joined("Request ", code(request.id), f" · version {request.version}", _digest(request)))
-    sheet.actions("decide", *_buttons(view))
+    sheet.actions("decide", *buttons(view))
     return sheet.message(_in_a_sentence(view))
-
-
-def progress(view: RequestView) -> Message:
-    """In the thread while it runs."""
-    request = view.request
-    sheet = Sheet()
-    told = request.progress or "started"
-    if request.state is not State.RUNNING:
-        told = HEADLINES[request.state]
-    symbol = Marked(f"{SYMBOLS[request.state]} ") if request.state in SYMBOLS else Marked("")
-    sheet.section(joined(symbol, bold(TITLES[request.operation]), ": ", typed(told, 300)))
-    if request.started_at:
-        sheet.context(joined("Since ", moment(request.started_at)))
-    return sheet.message(f"{title(request)}: {told}")
-
-
-def result(view: RequestView) -> Message:
-    """In the thread at the end: what now stands, and the next step."""
-    request = view.request
-    sheet = Sheet()
-    symbol = Marked(f"{SYMBOLS[request.state]} ") if request.state in SYMBOLS else Marked("")
-    sheet.section(joined(symbol, bold(headline(request))))
-    for part in _ending(request):
-        sheet.section(part)
-    sheet.fields(*_facts(request))
-    sheet.context(*_small_print(request))
-    sheet.actions("next", *_next(request))
-    return sheet.message(f"{headline(request)}. {_summary(request)}")
-
-
-def for_approver(view: RequestView) -> Message:
-    """To each who may agree, directly: what is asked of them, with the same buttons."""
-    request = view.request
-    if request.state is not State.PENDING:
-        return _told(view, "You were asked to decide on this.")
-    return card(view)
-
-
-def for_requester(view: RequestView) -> Message:
-    """To who asked, directly, in any case and at the end."""
-    return _told(view, "You asked for this.")
-
-
-def reminder(view: RequestView) -> Message:
-    """To those who may agree, some time before it expires."""
-    request = view.request
-    if request.state is not State.PENDING:
-        return _told(view, "You were reminded of this.")
-    sheet = Sheet()
-    asked = person(_slack(request.requester))
-    sheet.section(joined(bold(title(request)), ", asked for by ", asked, ", expires ", moment(request.expires_at), "."))
-    sheet.section("Nobody has decided yet. After that it is void, and must be asked for anew.")
-    sheet.actions("decide", *(one for one in _buttons(view) if one["action_id"] in ("approve", "deny")))
-    return sheet.message(f"{title(request)} still waits for your approval, and expires soon.")
-
-
-def alarm(view: RequestView) -> Message:
-    """To everybody who would have had to agree: somebody has passed that over."""
-    return _told(view, "An emergency request passes over your approval. One of you must review it afterwards.")
 
 
 def row(request: Request) -> Marked:
     """One line of a list."""
-    who = person(_slack(request.requester))
+    who = person(slack_id(request.requester))
     ended = request.ended_at or request.decided_at or request.created_at
     return joined(bold(title(request)), ": ", HEADLINES[request.state], " · ", who, " · ", moment(ended))
 
@@ -214,10 +154,11 @@ def _standing(view: RequestView) -> Marked:
     if request.state is State.RUNNING:
         since = moment(request.started_at or request.created_at)
         return lines(votes, joined(bold("Running since "), since, "; more in the thread."))
-    return lines(votes, *_ending(request))
+    return lines(votes, *ending(request))
 
 
-def _ending(request: Request) -> Iterator[Marked]:
+def ending(request: Request) -> Iterator[Marked]:
+    """How it ended, and what to do next."""
     if request.why and request.why not in (vote.reason for vote in request.votes):
         yield lines(bold("Because"), quoted(request.why, 1500))
     if request.state is State.EXPIRED:
@@ -232,60 +173,12 @@ def _ending(request: Request) -> Iterator[Marked]:
 
 def _vote(vote: Vote) -> Marked:
     symbol = Marked(":white_check_mark: Approved" if vote.agrees else ":no_entry: Denied")
-    said = joined(symbol, " by ", person(_slack(vote.person)), ", ", moment(vote.at))
+    said = joined(symbol, " by ", person(slack_id(vote.person)), ", ", moment(vote.at))
     return lines(said, quoted(vote.reason)) if vote.reason else said
 
 
-def _facts(request: Request) -> Iterator[tuple[str, str]]:
-    outcome = request.outcome
-    if outcome is None:
-        return
-    result = outcome.result
-    if outcome.seconds is not None:
-        yield "Took", duration(outcome.seconds)
-    for key, label in (("downtime_seconds", "Application out for"), ("outage_seconds", "Database out for")):
-        if isinstance(result.get(key), int | float) and result[key]:
-            yield label, duration(float(result[key]))
-    named = (
-        ("restored", "Restored"),
-        ("backup_id", "Backup"),
-        ("id", "Backup"),
-        ("emergency_backup", "Backup from before"),
-        ("previous_database", "Kept beside it"),
-    )
-    for key, label in named:
-        if isinstance(result.get(key), str) and result[key]:
-            yield label, code(result[key])
-    if outcome.run_id:
-        yield "Run", code(outcome.run_id)
-
-
-def _small_print(request: Request) -> Iterator[Marked]:
-    agreed = ", ".join(person(_slack(vote.person)) for vote in request.agreed)
-    asked = joined("Asked for by ", person(_slack(request.requester)))
-    yield joined(asked, ", approved by ", Marked(agreed)) if agreed else asked
-    if request.outcome and request.outcome.error:
-        yield joined("Error ", code(request.outcome.error))
-
-
-def _next(request: Request) -> Iterator[Element | None]:
-    result = request.outcome.result if request.outcome else {}
-    done = request.state is State.DONE
-    if done and request.operation == "restore" and result.get("previous_database"):
-        yield button("Undo …", "ask:undo", request.environment)
-    if done and request.operation in ("deploy", "apply") and result.get("outcome") == "deployed":
-        yield button("Roll back …", "ask:rollback", request.environment)
-    if done and request.operation == "backup":
-        yield button("Verify by a test restore", "ask:verify", request.environment)
-    if request.state in ASKED_AGAIN and request.operation in ("restore", "deploy", "rollback"):
-        yield button("Ask again …", f"ask:{request.operation}", request.environment)
-    if request.break_glass and request.reviewed_by is None and request.started_at:
-        yield button("I have reviewed this", "review", f"{request.id}:{request.version}")
-    yield button("Status", "ask:status", request.environment)
-    yield button("Report", "ask:report", request.environment)
-
-
-def _buttons(view: RequestView) -> Iterator[Element]:
+def buttons(view: RequestView) -> Iterator[Element]:
+    """What can still be done with it."""
     request = view.request
     value = f"{request.id}:{request.version}"
     if request.state is State.PENDING:
@@ -302,25 +195,15 @@ def _needs_no_more(request: Request) -> str:
     return "it begins at once, exactly as this card says." if last else "more approvals are needed after yours."
 
 
-def _told(view: RequestView, why: str) -> Message:
-    request = view.request
-    sheet = Sheet()
-    symbol = Marked(f"{SYMBOLS[request.state]} ") if request.state in SYMBOLS else Marked("")
-    sheet.section(joined(symbol, bold(headline(request))))
-    for part in _ending(request):
-        sheet.section(part)
-    sheet.context(why)
-    return sheet.message(f"{headline(request)}. {_summary(request)}")
-
-
 def _in_a_sentence(view: RequestView) -> Marked:
     request = view.request
     if request.state is State.PENDING:
         return joined(headline(request), ". ", _what(request), ". Approve or deny it in Slack.")
-    return joined(headline(request), ". ", _summary(request))
+    return joined(headline(request), ". ", summary(request))
 
 
-def _summary(request: Request) -> str:
+def summary(request: Request) -> str:
+    """What now stands, in a sentence."""
     return request.outcome.summary if request.outcome else request.why
 
 
@@ -360,5 +243,6 @@ def _digest(request: Request) -> Marked:
     return joined(" · plan ", code(request.digest[:12])) if request.digest else Marked("")
 
 
-def _slack(someone: Person) -> str:
+def slack_id(someone: Person) -> str:
+    """The account in Slack, or else the name."""
     return someone.account.id if someone.account.kind == "slack" else someone.id

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bot.blocks import backups, check, lists, modals, notices, report, request, status
+from bot.blocks import backups, check, lists, modals, notices, outcome, report, request, status
 from bot.blocks.parts import Message, Modal, Option
 from bot.blocks.request import RequestView
 from bot.words import BY_NAME, VERBS
@@ -261,12 +261,12 @@ MESSAGES: Mapping[str, Message] = {
     "request_voided": request.card(
         RequestView(replace(PENDING, state=State.VOIDED, why="the content of the backup changed"))
     ),
-    "progress": request.progress(RequestView(RUNNING)),
-    "result_done": request.result(RequestView(DONE)),
-    "result_failed": request.result(RequestView(FAILED)),
-    "result_attention": request.result(RequestView(ATTENTION)),
-    "reminder": request.reminder(RequestView(PENDING, ("U0BOB", "U0CLEO"))),
-    "requester_told": request.for_requester(RequestView(DONE)),
+    "progress": outcome.progress(RequestView(RUNNING)),
+    "result_done": outcome.result(RequestView(DONE)),
+    "result_failed": outcome.result(RequestView(FAILED)),
+    "result_attention": outcome.result(RequestView(ATTENTION)),
+    "reminder": outcome.reminder(RequestView(PENDING, ("U0BOB", "U0CLEO"))),
+    "requester_told": outcome.for_requester(RequestView(DONE)),
     "history": lists.history("production", (DONE, FAILED, replace(DEPLOY, state=State.EXPIRED))),
     "pending": lists.pending(
         None,
