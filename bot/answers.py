@@ -18,8 +18,9 @@ from bot.blocks import backups, check, modals, notices, report, status
 from bot.blocks.parts import Message, Modal
 from bot.blocks.request import TITLES
 from bot.forms import form_of
+from bot.patience import patiently
 from bot.roster import Roster, environment_named
-from bot.slack import Opened, Slack, SlackAway, SlackBusy, SlackFailed
+from bot.slack import Opened, Slack, SlackFailed
 from operations.approvals.asking import Door
 from operations.approvals.model import Account, Freeze, State
 from operations.backup_catalogue import list_backups
@@ -32,9 +33,8 @@ from operations.settings import Environment, Settings
 from operations.status import status as look_at_status
 
 ContextOf = Callable[[str, str, Report], AbstractContextManager[Context]]
-TRIES = 4
-LONGEST = 60.0
-"""Seconds that an answer waits for Slack between two tries."""
+KEPT = 60.0
+"""Seconds that it is known whether a channel is shared."""
 REPORTED = 100
 logger = logging.getLogger("locktender.bot")
 
@@ -49,7 +49,6 @@ class Answers:
     roster: Roster
     context_of: ContextOf
     own_team: str
-    pause: Callable[[float], None] = time.sleep
     _shared: dict[str, tuple[float, bool]] = field(default_factory=dict)
 
     def handle(self, ask: Ask) -> None:
@@ -85,9 +84,9 @@ class Answers:
         if channel[:1] in ("D", "U", "W"):
             return None
         at, shared = self._shared.get(channel, (float("-inf"), False))
-        if time.monotonic() - at > LONGEST:
+        if time.monotonic() - at > KEPT:
             try:
-                shared = self.slack.is_shared(channel)
+                shared = patiently(lambda: self.slack.is_shared(channel))
             except SlackFailed as error:
                 return f"this channel could not be looked up ({error.reason})"
             self._shared[channel] = (time.monotonic(), shared)
@@ -156,15 +155,15 @@ class Answers:
         self._replace(ask, modal)
 
     def _replace(self, ask: Ask, modal: Modal) -> None:
-        self._patiently(lambda: self.slack.replace(Opened(ask.view, ask.hash), modal))
+        patiently(lambda: self.slack.replace(Opened(ask.view, ask.hash), modal))
 
     def _say(self, ask: Ask, message: Message) -> None:
         """In the channel; where that cannot be, directly."""
         try:
-            self._patiently(lambda: self.slack.post(ask.channel, message, ask.thread or None))
+            patiently(lambda: self.slack.post(ask.channel, message, ask.thread or None))
         except SlackFailed as error:
             logger.warning("%s; it is said directly instead", error.message)
-            self._patiently(lambda: self.slack.post(ask.user, message))
+            patiently(lambda: self.slack.post(ask.user, message))
 
     def _apologise(self, ask: Ask, error: LocktenderError) -> None:
         said = notices.failure(f"{ask.verb} of {ask.environment} could not be shown.", error.message, error.hint or "")
@@ -172,19 +171,9 @@ class Answers:
             if ask.kind == "form":
                 self._replace(ask, modals.said(said))
             else:
-                self._patiently(lambda: self.slack.tell(ask.channel, ask.user, said))
+                patiently(lambda: self.slack.tell(ask.channel, ask.user, said))
         except SlackFailed:
-            self._patiently(lambda: self.slack.post(ask.user, said))
-
-    def _patiently(self, call: Callable[[], object]) -> None:
-        for number in range(TRIES):
-            try:
-                call()
-                return
-            except (SlackBusy, SlackAway) as error:
-                if number == TRIES - 1:
-                    raise
-                self.pause(min(LONGEST, error.seconds if isinstance(error, SlackBusy) else 2.0**number))
+            patiently(lambda: self.slack.post(ask.user, said))
 
 
 def _frozen(freeze: Freeze | None) -> status.Frozen | None:

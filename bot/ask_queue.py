@@ -13,6 +13,7 @@ import psycopg
 import psycopg_pool
 from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
 from procrastinate.exceptions import ProcrastinateException
+from procrastinate.jobs import Status
 
 from bot.asks import Ask, from_payload, to_payload
 from operations.errors import DatabaseUnreachable, LocktenderError
@@ -22,6 +23,9 @@ TASK = "locktender.ask"
 SEARCH_PATH = "-c search_path=locktender -c statement_timeout=30s"
 PATIENCE = 15.0
 RETRY = 2.0
+DEAD_AFTER = 60.0
+"""Seconds without a heartbeat of a worker, which sends one every ten."""
+TRIES = 3
 WARM = 8
 """Connections that are always there: making one takes ten times as long as an ask."""
 logger = logging.getLogger("locktender.bot")
@@ -111,8 +115,23 @@ class AskWorker:
                     shutdown_graceful_timeout=20,
                 )
             )
-            with suppress(asyncio.CancelledError):
-                await self._running
+            rescuing = asyncio.create_task(self._rescue())
+            try:
+                with suppress(asyncio.CancelledError):
+                    await self._running
+            finally:
+                rescuing.cancel()
+
+    async def _rescue(self) -> None:
+        """What another worker had begun when it died is answered after all: a look twice does no harm."""
+        jobs = self._app.job_manager
+        while True:
+            for job in await jobs.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=DEAD_AFTER):
+                if job.attempts < TRIES:
+                    await jobs.retry_job(job)
+                else:
+                    await jobs.finish_job(job, Status.FAILED, delete_job=True)
+            await asyncio.sleep(DEAD_AFTER / 2)
 
 
 def _refuse_closed(connection: psycopg.Connection[Any]) -> None:

@@ -57,6 +57,7 @@ class Convergence:
     _tries: dict[int, int] = field(default_factory=dict)
     _edited: dict[int, float] = field(default_factory=dict)
     _said: dict[int, tuple[int, Shown]] = field(default_factory=dict)
+    _under_way: set[int] = field(default_factory=set)
     _stopping: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
@@ -85,8 +86,10 @@ class Convergence:
             between = BETWEEN_EDITS if message.kind == PROGRESS else 0.0
             at = self._edited.get(message.id, float("-inf")) + between
             self._due.setdefault(message.id, (at, message))
-        ready = [one for at, one in self._due.values() if at <= time.monotonic()]
-        list(self._pool.map(self._attempt, ready))
+        for id, (at, message) in list(self._due.items()):
+            if at <= time.monotonic() and id not in self._under_way:
+                self._under_way.add(id)
+                self._pool.submit(self._attempt, message)
 
     def _attempt(self, message: Message) -> None:
         try:
@@ -94,19 +97,29 @@ class Convergence:
         except SlackBusy as busy:
             wait = busy.seconds
         except LocktenderError as error:
-            tries = self._tries[message.id] = self._tries.get(message.id, 0) + 1
-            wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (tries - 1))
-            metrics.SHOWN.labels("retried").inc()
+            wait = self._longer(message)
             logger.warning("a message could not be brought up to date yet: %s", error.message)
+        except Exception:
+            wait = LONGEST_WAIT
+            logger.error("a message of kind %s could not be drawn", message.kind, exc_info=True)
         if wait is None:
-            self._due.pop(message.id, None)
-            if len(self._said) > REMEMBERED:
-                self._said.clear()
-                self._edited.clear()
-            self._tries.pop(message.id, None)
-            self._edited[message.id] = time.monotonic()
+            self._done(message)
         else:
             self._due[message.id] = (time.monotonic() + wait, message)
+        self._under_way.discard(message.id)
+
+    def _longer(self, message: Message) -> float:
+        metrics.SHOWN.labels("retried").inc()
+        tries = self._tries[message.id] = self._tries.get(message.id, 0) + 1
+        return float(min(LONGEST_WAIT, FIRST_WAIT * 2 ** (tries - 1)))
+
+    def _done(self, message: Message) -> None:
+        if len(self._said) > REMEMBERED:
+            self._said.clear()
+            self._edited.clear()
+        self._due.pop(message.id, None)
+        self._tries.pop(message.id, None)
+        self._edited[message.id] = time.monotonic()
 
     def _bring(self, message: Message) -> float | None:
         """Show what the ledger says now; seconds to wait where that must be later."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from bot.patience import patiently
 from bot.slack import Profile, Slack, SlackFailed
 from operations.approvals.model import Request
 from operations.approvals.people import Directory, groups_named
@@ -45,9 +46,9 @@ class Roster:
             self._read = time.monotonic()
 
     def refusal(self, person: str, own_team: str) -> str | None:
-        """Why this account may do nothing at all, as Slack says now; ``None``: it may."""
+        """Why this account may do nothing at all, as Slack says now; ``None``: it may. Waits for Slack."""
         try:
-            return unfit(self.slack.profile(person), own_team)
+            return unfit(patiently(lambda: self.slack.profile(person)), own_team)
         except SlackFailed as error:
             return f"who you are could not be looked up ({error.reason})"
 

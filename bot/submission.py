@@ -59,6 +59,8 @@ class Metadata:
             return {"backup": values.get(modals.BACKUP, "")}
         if self.operation == "verify":
             return {"backup": values.get(modals.BACKUP, ""), "test_restore": values.get(modals.LEVEL) == "test"}
+        if self.operation == "rollback" and values.get(modals.LOSS) == modals.GO_ON:
+            return {"accept_data_loss": True}
         if self.operation == "deploy" and values.get(modals.REF, "").strip():
             return {"ref": values[modals.REF].strip()}
         return {}

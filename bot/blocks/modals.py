@@ -21,6 +21,7 @@ REASON, NAME, BACKUP, REF, LENGTH, ENVIRONMENT, LEVEL = (
 )
 """Ids of the fields: block and action alike."""
 URGENCY, USUAL, EMERGENCY = "urgency", "usual", "emergency"
+LOSS, STOP, GO_ON = "loss", "stop", "go_on"
 LENGTHS = (
     Option("1 hour", "1h"),
     Option("2 hours", "2h"),
@@ -30,6 +31,7 @@ LENGTHS = (
     Option("1 week", "1w"),
     Option("until it is lifted", "lifted"),
 )
+LOSSES = (Option("Stop, and say where", STOP), Option("Go on: their rows stay in the kept database", GO_ON))
 LEVELS = (Option("read it through (minutes)", "read"), Option("restore it for a test", "test"))
 
 
@@ -89,6 +91,8 @@ def form(asked: Form) -> Modal:
         sheet.input(LENGTH, "For how long", menu(LENGTH, "How long", LENGTHS, asked.chosen or "2h"))
     if asked.operation == "verify":
         sheet.input(LEVEL, "How thoroughly", menu(LEVEL, "How", LEVELS, "read"))
+    if asked.operation == "rollback":
+        sheet.input(LOSS, "If others have written since", menu(LOSS, "Others' rows", LOSSES, STOP))
     told = entry(REASON, "Why is it needed?", multiline=True, most=500)
     sheet.input(REASON, "Reason", told, optional=not asked.reason_wanted, hint=asked.reason_hint)
     if asked.emergency:

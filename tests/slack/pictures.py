@@ -18,7 +18,7 @@ SHEETS = {
     "states": ("request_planning", "request_running", "request_denied", "request_expired", "request_voided"),
     "results": ("progress", "result_done", "result_failed", "result_attention", "requester_told"),
     "lists": ("help", "history", "pending", "report", "notice", "which_environment"),
-    "forms": ("form_restore", "form_deploy", "form_freeze", "form_denial", "choose", "cannot", "loading"),
+    "forms": ("form_restore", "form_deploy", "form_rollback", "form_freeze", "form_denial", "choose", "cannot"),
 }  # fmt: skip
 WIDTHS = {"": 700, "-phone": 390}
 
