@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import ack, applying, backups, downtime, memory, over_ssh
+from . import ack, applying, backups, downtime, lint, memory, over_ssh, validating
 from .measure import NotMeasured
 from .report import page, when
 from .results import Measured, load, save
@@ -17,10 +17,12 @@ from .settings import Scope
 
 PARTS = {
     "applying": applying.sections,
+    "validating": validating.sections,
     "over_ssh": over_ssh.sections,
     "downtime": downtime.sections,
     "backups": backups.sections,
     "memory": memory.sections,
+    "lint": lint.sections,
     "ack": ack.sections,
 }
 TARGET = ROOT / "docs" / "benchmarks.md"

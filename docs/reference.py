@@ -52,7 +52,7 @@ SECTIONS = (
     ("[people.NAME]", settings.Person),
 )
 NOT_YET = ("alerts",)
-SECTIONS_OF_THEIR_OWN = ("backups", "server", "app", "approvals", "break_glass", "slack", "alerts")
+SECTIONS_OF_THEIR_OWN = ("backups", "server", "app", "approvals", "break_glass", "slack", "alerts", "rules")
 JSON = """
 With `--json` the last and only line of stdout is one object; progress stays on stderr:
 
@@ -146,6 +146,7 @@ def _configuration() -> Iterator[str]:
         '`"env:NAME"` or `"file:PATH"`. Durations: `"500ms"`, `"2s"`, `"30m"`, `"26h"`, `"14d"`; sizes: `"500MB"`, '
         '`"10GiB"`. Relative paths count from the file\'s directory.\n'
     )
+    yield from _rules()
     told = _field_docs()
     for title, section in SECTIONS:
         later = " (read and checked, without effect yet)" if any(word in title for word in NOT_YET) else ""
@@ -156,6 +157,14 @@ def _configuration() -> Iterator[str]:
                 continue
             meaning = " ".join(told[section.__name__, field.name].replace("``", "`").split())
             yield f"| `{field.name}` | {_kind(hint)} | {_default(field, hint)} | {meaning} |\n"
+
+
+def _rules() -> Iterator[str]:
+    yield (
+        "\n### `[rules]` and `[environments.NAME.rules]`\n\nHow grave the findings of a lint rule are, everywhere or "
+        'in one environment: `"error"`, `"warning"`, `"note"` or `"off"`. [rules](rules/README.md) has their names and '
+        "defaults.\n"
+    )
 
 
 def _kind(hint: Any) -> str:

@@ -21,6 +21,10 @@ Positive = Annotated[int, "positive"]
 """At least 1; a plain ``int`` is at least 0."""
 OneOrMany = Annotated[tuple[str, ...], "one or many"]
 """A text or a list of texts."""
+Level = Literal["error", "warning", "note", "off"]
+"""How grave a lint rule's findings are."""
+Levels = Annotated[Mapping[str, Level], "rules"]
+"""By the names of rules."""
 APPROVABLE = ("deploy", "apply", "rollback", "restore", "resolve", "backup", "verify", "freeze", "unfreeze")
 """Operations that a policy may be written for."""
 
@@ -214,6 +218,8 @@ class Environment:
     """From where in Slack."""
     alerts: Alerts = field(default_factory=Alerts)
     """Where news goes."""
+    rules: Levels = field(default_factory=dict)
+    """Lint rules whose findings are graver, or less grave, than by default."""
 
     @property
     def transaction_mode(self) -> Transactions:

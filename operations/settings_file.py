@@ -140,7 +140,12 @@ def _validated(data: Mapping[str, Any], path: Path, environ: Mapping[str, str] |
         problems += problems_with_people(environments.values(), people)
     if environ is not None:
         problems += _unusable_urls(environments)
-    placed = {name: located(environment, path.absolute().parent) for name, environment in environments.items()}
+    placed = {
+        name: replace(
+            located(environment, path.absolute().parent), rules={**found.get("rules", {}), **environment.rules}
+        )
+        for name, environment in environments.items()
+    }
     return {**found, "environments": placed}, problems
 
 

@@ -19,7 +19,7 @@ from pydantic_core.core_schema import CoreSchema, ValidationInfo
 
 from operations.approvals.people import SLACK_GROUP
 from operations.secret import Secret
-from operations.settings import APPROVABLE, App, Approval, Backups, Environment, Person
+from operations.settings import APPROVABLE, App, Approval, Backups, Environment, Level, Person
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 """What an environment may be called: it becomes a directory's name."""
@@ -45,11 +45,15 @@ class Surroundings:
 
 
 def validate(data: Mapping[str, Any], surroundings: Surroundings) -> dict[str, Any]:
-    """``{"environments": {name: Environment}, "people": {name: Person}}``; raises pydantic's ``ValidationError``."""
+    """``{"environments": {name: Environment}, "people": {name: Person}, "rules": {name: Level}}``.
+
+    Raises pydantic's ``ValidationError``.
+    """
     root = core_schema.typed_dict_schema(
         {
             "environments": core_schema.typed_dict_field(_named_schema(Environment)),
             "people": core_schema.typed_dict_field(_named_schema(Person), required=False),
+            "rules": core_schema.typed_dict_field(MARKED["rules"], required=False),
         },
         extra_behavior="forbid",
     )
@@ -91,9 +95,11 @@ def section_fields(section: type) -> tuple[tuple[Field[Any], Any], ...]:
 
 def known_keys(path: tuple[str, ...]) -> list[str]:
     """The keys that may stand in the section at ``path``, for suggestions; empty where there is no such section."""
+    if path[-1:] == ("rules",):
+        return _rule_names()
     section: Any = {"environments": Environment, "people": Person}.get(path[0]) if path else None
     if section is None:
-        return [] if path else ["environments", "people"]
+        return [] if path else ["environments", "people", "rules"]
     for step in path[2:]:
         hint = {field.name: hint for field, hint in section_fields(section)}.get(step) if section else None
         section = next((found for found in (hint, *get_args(hint)) if is_dataclass(found)), None)
@@ -196,6 +202,19 @@ def _path(value: object) -> str:
     return value
 
 
+def _rules(value: object) -> object:
+    """Rules are many modules, which only those pay for who set one."""
+    level = core_schema.literal_schema(list(get_args(Level)))
+    fields = {name: core_schema.typed_dict_field(level, required=False) for name in _rule_names()}
+    return SchemaValidator(core_schema.typed_dict_schema(fields, extra_behavior="forbid")).validate_python(value)
+
+
+def _rule_names() -> list[str]:
+    from operations.rules.registry import RULES
+
+    return list(RULES)
+
+
 def _one_or_many(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
@@ -259,5 +278,6 @@ MARKED: Mapping[str, CoreSchema] = {
     "size": core_schema.no_info_plain_validator_function(size),
     "path": core_schema.no_info_plain_validator_function(_path),
     "positive": core_schema.int_schema(ge=1),
+    "rules": core_schema.no_info_plain_validator_function(_rules),
     "one or many": core_schema.no_info_before_validator_function(_one_or_many, _list_schema(TEXT)),
 }

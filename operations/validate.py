@@ -10,15 +10,16 @@ from operations.errors import ConnectionLost, LocktenderError
 from operations.migrations.prisma_folder import SCRIPT
 from operations.ports import Clock, Report, silent
 from operations.rules import linting
-from operations.rules.model import Finding, Level
+from operations.rules.model import Finding
 from operations.rules.schema import Name, schema_of
+from operations.settings import Level
 from operations.validation import changes as changing
 from operations.validation.building import BASE, build
 from operations.validation.diagram import diagram
 from operations.validation.findings import FailOn, in_order, of_file, passes
 from operations.validation.folders import Entry, Folder
 from operations.validation.model import Changes, Validation
-from operations.validation.proving import Proven, prove
+from operations.validation.proving import PROOF, Proven, prove
 from operations.validation.reading import Source, read_source
 from operations.validation.schema_changes import schema_changes
 from operations.validation.trial import Trial, Trials, chain
@@ -66,6 +67,10 @@ class _Validating:
     proven: Proven = field(default_factory=Proven)
 
     def answer(self) -> Validation:
+        with self._timed("total"):
+            return self._answer()
+
+    def _answer(self) -> Validation:
         question = self.question
         found = changing.changes(question.base, question.head, question.ancestor)
         self.notes += question.notes
@@ -86,7 +91,7 @@ class _Validating:
             return None
         landed = list(self.question.base.migrations.values())
         digests = chain([(entry.name, entry.checksum) for entry in landed])
-        with self._timed("start"), self._opened(digests) as trial:
+        with self._opened(digests) as trial:
             self.version = trial.server_version
             try:
                 return self._on(trial, landed, sources)
@@ -96,7 +101,9 @@ class _Validating:
 
     @contextmanager
     def _opened(self, digests: Sequence[str]) -> Iterator[Trial]:
+        began = self.question.clock.now()
         with self.question.trials.open(digests) as trial:
+            self.seconds["start"] = self.question.clock.now() - began
             yield trial
 
     def _on(self, trial: Trial, landed: Sequence[Entry], sources: Sequence[Source]) -> Tried:
@@ -107,8 +114,10 @@ class _Validating:
         self.notes += base.troubles[:5]
         trial.limit(question.seconds)
         with self._timed("apply"):
-            trial.create(WORK, BASE)
-            with trial.session(WORK) as session:
+            trial.create(PROOF, BASE)  # before anything new has run
+            if not trial.spare:
+                trial.create(WORK, BASE)
+            with trial.session(BASE if trial.spare else WORK) as session:
                 tried = try_out(session, sources, trial.throwaway, bool(base.troubles), question.report)
         with self._timed("proof"):
             try:

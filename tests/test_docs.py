@@ -16,7 +16,10 @@ from cli.options import VerbGroup
 from operations.settings_file import load
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").glob("*/*.md")])
+DOCS = ROOT / "docs"
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *DOCS.glob("*.md"), DOCS / "rules" / "README.md", *(ROOT / "examples").glob("*/*.md")]
+)
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(rf"`({NAME} [^`\n{{]+)`")
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
@@ -103,14 +106,25 @@ def test_configuration_in_the_documents_is_valid(tmp_path: Path) -> None:
 
 
 def test_the_reference_is_what_the_code_says() -> None:
-    spec = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "reference.py")
+    assert (DOCS / "reference.md").read_text(encoding="utf-8") == written_by("reference"), (
+        "out of date: run .venv/bin/python docs/reference.py"
+    )
+
+
+def test_the_list_of_rules_is_what_the_code_says() -> None:
+    assert (DOCS / "rules" / "README.md").read_text(encoding="utf-8") == written_by("rules"), (
+        "out of date: run .venv/bin/python docs/rules.py"
+    )
+
+
+def written_by(script: str) -> str:
+    spec = importlib.util.spec_from_file_location(script, DOCS / f"{script}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert (ROOT / "docs" / "reference.md").read_text(encoding="utf-8") == module.written(), (
-        "out of date: run .venv/bin/python docs/reference.py"
-    )
+    text: str = module.written()
+    return text
 
 
 def test_the_reference_tells_every_field_of_the_settings() -> None:

@@ -81,7 +81,7 @@ def test_the_example_is_valid_and_what_it_calls_defaults_are_the_defaults(tmp_pa
         "restore": Approval(approvers=("U0BBBB", "U0CCCC"), requesters=("U0AAAA",), required=1, expires=1800.0)
     }
     own = {"name", "database_url", "migrations", "backup_dir", "client_bin", "transactions", "backups"}
-    own |= {"server", "app", "approvals", "break_glass", "slack", "alerts"}
+    own |= {"server", "app", "approvals", "break_glass", "slack", "alerts", "rules"}
     assert environment.break_glass == BreakGlass(("U0BBBB", "U0CCCC"))
     assert environment.slack == Slack(("C0OPS",), ("T0TEAM",))
     for field in fields(Environment):
@@ -105,6 +105,46 @@ def test_the_example_holds_every_key_of_the_model_and_only_those() -> None:
     environment = data["environments"]["production"]
     assert set(keys_of(Environment, environment)) == set(environment)
     assert set(keys_of(model.Person, data["people"]["ada"])) == set(data["people"]["ada"])
+
+
+def test_rules_of_an_environment_go_before_those_of_all(tmp_path: Path) -> None:
+    text = (
+        MINIMAL
+        + """
+[environments.production.rules]
+ban-drop-table = "error"
+[environments.staging]
+database_url = "env:DATABASE_URL"
+migrations = "m"
+backup_dir = "/b"
+[rules]
+ban-drop-table = "off"
+prefer-identity = "note"
+"""
+    )
+    path = written(tmp_path, text)
+    assert load_environment(path, "production", ENVIRON).rules == {"ban-drop-table": "error", "prefer-identity": "note"}
+    assert load_environment(path, "staging", ENVIRON).rules == {"ban-drop-table": "off", "prefer-identity": "note"}
+
+
+def test_rules_that_there_are_not_and_other_levels_are_errors_with_their_lines(tmp_path: Path) -> None:
+    text = (
+        MINIMAL
+        + """
+[environments.production.rules]
+ban-drop-tabel = "error"
+ban-drop-column = "fatal"
+[rules]
+prefer-identity = true
+nonsense = "off"
+"""
+    )
+    assert problems(written(tmp_path, text)) == [
+        (8, "environments.production.rules.ban-drop-tabel", "unknown key (is ban-drop-table meant?)"),
+        (9, "environments.production.rules.ban-drop-column", 'must be "error", "warning", "note" or "off"'),
+        (11, "rules.prefer-identity", 'must be "error", "warning", "note" or "off"'),
+        (12, "rules.nonsense", "unknown key"),
+    ]
 
 
 def test_all_problems_are_told_at_once_with_their_lines(tmp_path: Path) -> None:

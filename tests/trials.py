@@ -12,10 +12,12 @@ class Kept:
 
     def __init__(self, trial: Any) -> None:
         self._trial = trial
+        self._trial.spare = False
         self._landed: list[str] = []
 
     @contextmanager
     def open(self, landed: Sequence[str]) -> Iterator[Any]:
         self._trial.ready = len(landed) - 1 if self._landed == list(landed) else None
+        self._trial.troubles = ()
         self._landed = list(landed)
         yield self._trial

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -13,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from operations.adapters import extensions
 from operations.adapters.postgres import PostgresDatabase, PostgresSession
 from operations.adapters.throwaway import FAST, ThrowawayServer
 from operations.database_url import parse_database_url
@@ -69,8 +71,10 @@ class _Trial:
     """What both kinds share; ``server`` connects to any database as whoever may create databases."""
 
     throwaway: bool
+    spare = True
     stopped: str | None = None
     ready: int | None = None
+    troubles: tuple[str, ...] = ()
 
     def __init__(self, server: PostgresDatabase, prefix: str) -> None:
         self._server, self._prefix = server, prefix
@@ -88,18 +92,11 @@ class _Trial:
         """One that was called so before is dropped."""
         with self._server.session(purpose="validate") as session:
             self._drop(session, name)
-            if template:
-                self._close(session, template)
             copied = f" TEMPLATE {self._called(template)}" if template else ""
-            session.execute(f"CREATE DATABASE {self._called(name)}{copied}{self._owner}")
+            session.execute(f"CREATE DATABASE {self._called(name)}{copied}")
 
-    def _close(self, session: PostgresSession, name: str) -> None:
-        """From now on it is only copied."""
-
-    def keep(self, reached: int) -> None:
+    def keep(self, reached: int, troubles: Sequence[str]) -> None:
         """Nowhere."""
-
-    _owner = ""
 
     def _called(self, name: str) -> str:
         return identifier(self._prefix + name)
@@ -140,30 +137,41 @@ class _OwnServer(_Trial):
     """
 
     throwaway = True
-    _owner = f" OWNER {MIGRATOR}"
 
     def __init__(self, process: ThrowawayServer, cache: Path | None, landed: Sequence[str], ready: int | None) -> None:
         super().__init__(_database(process.url()), "")
         self._process, self._cache, self._landed, self.ready = process, cache, landed, ready
         self._directory = process.directory
 
+    def offer_extensions(self) -> None:
+        """Those that are harmless, to everyone."""
+        if self._major < extensions.SINCE:
+            return
+        path = extensions.prepare(self._process.binaries.parent / "share", self._process.directory / "offered")
+        with self._server.session(purpose="validate") as session:
+            session.execute(f"ALTER SYSTEM SET extension_control_path = {literal(path)}")
+            session.rows("SELECT pg_reload_conf()")
+
     @contextmanager
     def session(self, name: str) -> Iterator[PostgresSession]:
-        """With the role as it was, whatever a script has made of it."""
-        word = Secret(secrets.token_urlsafe(12))
+        """With the role as it was, whatever a script has made of it. Meanwhile it owns this database, and no other."""
+        word, owned = Secret(secrets.token_urlsafe(12)), f"ALTER DATABASE {self._called(name)} OWNER TO"
+        self._as_superuser(
+            f"ALTER ROLE {MIGRATOR} PASSWORD {literal(word.reveal())}; ALTER ROLE {MIGRATOR} {ROLE_OPTIONS};"
+            f" ALTER ROLE {MIGRATOR} RESET ALL; {owned} {MIGRATOR}"
+        )
+        try:
+            with _database(self._process.url(name, MIGRATOR, word)).session(purpose="validate") as session:
+                yield session
+        finally:
+            with suppress(LocktenderError):  # a server that was ended
+                self._as_superuser(f"{owned} {SUPERUSER}")
+
+    def _as_superuser(self, script: str) -> None:
         with self._server.session(purpose="validate") as session:
-            session.script(
-                f"ALTER ROLE {MIGRATOR} PASSWORD {literal(word.reveal())}; ALTER ROLE {MIGRATOR} {ROLE_OPTIONS};"
-                f" ALTER ROLE {MIGRATOR} RESET ALL"
-            )
-        with _database(self._process.url(name, MIGRATOR, word)).session(purpose="validate") as session:
-            yield session
+            session.script(script)
 
-    def _close(self, session: PostgresSession, name: str) -> None:
-        """No script shall drop or rename it, as its owner could."""
-        session.execute(f"ALTER DATABASE {self._called(name)} OWNER TO {SUPERUSER}")
-
-    def keep(self, reached: int) -> None:
+    def keep(self, reached: int, troubles: Sequence[str]) -> None:
         """Beside the others, under a name that a crash does not leave half-made."""
         if self._cache is None:
             return
@@ -174,6 +182,7 @@ class _OwnServer(_Trial):
         begun = self._cache / f"{uuid.uuid4().hex}.tmp"
         begun.mkdir(mode=0o700)
         self._process.put_by(begun / "data")
+        (begun / "troubles").write_text(json.dumps(list(troubles)))
         _write_private(begun / "password", self._process.password.reveal())
         with suppress(OSError):  # somebody else was quicker
             begun.rename(target)
@@ -231,8 +240,11 @@ class OwnServer:
             process.cluster, process.password = kept / "data", Secret((kept / "password").read_text())
         with process:
             trial = _OwnServer(process, self.cache, landed, ready)
-            if not found:
+            if found:
+                trial.troubles = tuple(json.loads((found[1] / "troubles").read_text()))
+            else:
                 _make_roles(process)
+            trial.offer_extensions()
             trial._begin()
             try:
                 yield trial

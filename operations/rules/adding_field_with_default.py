@@ -27,7 +27,9 @@ def _check(context: Context) -> Iterator[Found]:
     for at, (kind, command) in enumerate(commands(context.node)):
         why = _why(context, command.def_) if table and kind == "AddColumn" else None
         if why:
-            yield Found(f"All of {table}{table.size if table else ''} is written anew, because {why}.", at)
+            yield Found(
+                f"All of {table}{table.size if table else ''} is written anew, because {why}.", at, about=str(table)
+            )
             return
 
 

@@ -23,6 +23,7 @@ def _check(context: Context) -> Iterator[Found]:
             f"Every row of {table}{table.size} is checked while nothing can write to it, nor to {', '.join(others)}.",
             keys[0][0],
             suggestion=suggestion(context),
+            about=str(table),
         )
 
 

@@ -24,6 +24,7 @@ def _check(context: Context) -> Iterator[Found]:
             f"Every row of {table}{table.size} is looked at for NULL in {named('column', names)} while nothing can "
             "read or write it.",
             scanned[0][0],
+            about=", ".join(f"{table}.{name}" for name in names),
         )
 
 

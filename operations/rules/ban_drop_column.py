@@ -22,6 +22,7 @@ def _check(context: Context) -> Iterator[Found]:
             f"{named('Column', names)} of {table}{table.size}: what is in there is lost, and code that "
             "still names it fails.",
             dropped[0][0],
+            about=", ".join(f"{table}.{name}" for name in names),
         )
 
 

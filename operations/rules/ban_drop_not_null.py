@@ -18,7 +18,11 @@ def _check(context: Context) -> Iterator[Found]:
     ]
     if columns:
         names = [name for _, name in columns]
-        yield Found(f"Code that never met NULL in {named('column', names)} of {table} may do so now.", columns[0][0])
+        yield Found(
+            f"Code that never met NULL in {named('column', names)} of {table} may do so now.",
+            columns[0][0],
+            about=str(table),
+        )
 
 
 RULE = Rule(

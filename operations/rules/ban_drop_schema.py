@@ -11,7 +11,7 @@ def _check(context: Context) -> Iterator[Found]:
     if context.node.removeType.name == "OBJECT_SCHEMA":
         names = ", ".join(part.sval for part in context.node.objects)
         lost = ", and all there is in it" if context.node.behavior.name == "DROP_CASCADE" else ""
-        yield Found(f"The schema {names} is dropped{lost}.")
+        yield Found(f"The schema {names} is dropped{lost}.", instead=frozenset({"ban-drop-cascade"}))
 
 
 RULE = Rule(

@@ -16,7 +16,12 @@ def _check(context: Context) -> Iterator[Found]:
     tables = [context.state.table((schema or context.state.default, name)) for schema, name in names]
     dropped = [f"{table}{table.size}" for table in tables if table.old]
     if dropped:
-        yield Found(f"{named('Table', dropped)}: all rows are lost, and code that still uses it fails.")
+        cascade = " Whatever depends on it is dropped with it." * (context.node.behavior.name == "DROP_CASCADE")
+        yield Found(
+            f"{named('Table', dropped)}: all rows are lost, and code that still uses it fails.{cascade}",
+            about=", ".join(dropped),
+            instead=frozenset({"ban-drop-cascade"}),
+        )
 
 
 RULE = Rule(

@@ -13,7 +13,7 @@ def _check(context: Context) -> Iterator[Found]:
     if tables:
         names = [f"{table}{table.size}" for table in tables]
         cascade = " Every table that refers to it is emptied as well." * (context.node.behavior.name == "DROP_CASCADE")
-        yield Found(f"{named('Table', names)}: all rows are lost.{cascade}")
+        yield Found(f"{named('Table', names)}: all rows are lost.{cascade}", about=", ".join(names))
 
 
 RULE = Rule(

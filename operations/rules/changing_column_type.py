@@ -27,6 +27,7 @@ def _check(context: Context) -> Iterator[Found]:
             f"All of {table}{table.size} is written anew while nothing can read or write it{unsure}: "
             f"{named('column', names)}.",
             changed[0][0],
+            about=", ".join(f"{table}.{name}" for name in names),
         )
 
 

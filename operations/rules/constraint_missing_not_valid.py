@@ -18,6 +18,7 @@ def _check(context: Context) -> Iterator[Found]:
             f"Every row of {table}{table.size} is checked while nothing can read or write it.",
             places[0],
             suggestion=suggestion(context),
+            about=str(table),
         )
 
 

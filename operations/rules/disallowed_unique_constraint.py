@@ -15,7 +15,9 @@ def _check(context: Context) -> Iterator[Found]:
     table = context.state.busy(context.node.relation)
     places = [at for at, (kind, command) in enumerate(commands(context.node)) if _builds(kind, command)]
     if table and places:
-        yield Found(f"An index is built while nothing can read or write {table}{table.size}.", places[0])
+        yield Found(
+            f"An index is built while nothing can read or write {table}{table.size}.", places[0], about=str(table)
+        )
 
 
 def _builds(kind: str, command: Any) -> bool:

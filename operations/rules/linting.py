@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 
 from operations.rules.allowing import Allowance, allowances, complaints
 from operations.rules.changes import advance
-from operations.rules.model import Context, Finding, Found, Level, Rule
+from operations.rules.hits import Hit, merged, without_parts
+from operations.rules.model import Context, Finding, Found, Rule
 from operations.rules.places import command_start
 from operations.rules.registry import RULES
 from operations.rules.schema import Name, Schema
 from operations.rules.shapes import index_columns, name_of
 from operations.rules.source import Source, read_source
 from operations.rules.state import Columns, State
+from operations.settings import Level
 
 __all__ = ["Source", "lint", "read_source"]
 
@@ -52,22 +54,9 @@ class _Active:
                 self.by_node.setdefault(node, []).append(rule)
 
 
-@dataclass(frozen=True)
-class _Hit:
-    """What a rule found, and at which statement (``None``: somewhere else in the file)."""
-
-    rule: Rule
-    found: Found
-    index: int | None
-
-    @property
-    def statements(self) -> tuple[int, ...]:
-        return self.found.statements or (() if self.index is None else (self.index,))
-
-
 def _lint(source: Source, state: State, indexes: Mapping[Name, Sequence[Columns]], rules: _Active) -> Iterator[Finding]:
     hits = [
-        _Hit(rule, found, source.statement_at(found.offset or 0))
+        Hit(rule, found, source.statement_at(found.offset or 0))
         for rule in rules.of_files
         if rule.check_file
         for found in rule.check_file(source)
@@ -76,33 +65,25 @@ def _lint(source: Source, state: State, indexes: Mapping[Name, Sequence[Columns]
         context = Context(state, source, index, indexes)
         for rule in rules.by_node.get(type(one.node).__name__, ()):
             if rule.check:
-                hits += (_Hit(rule, found, index) for found in rule.check(context))
+                hits += (Hit(rule, found, index) for found in rule.check(context))
         advance(state, one.node, (source.file, context.transaction))
     comments = allowances(source)
     used: set[tuple[Allowance, str]] = set()
-    kept = [hit for hit in _without_parts(hits) if not _allowed(hit, comments, used)]
+    kept = [hit for hit in without_parts(hits) if not _allowed(hit, comments, used)]
     for name, message, offset in complaints(comments, used, RULES.keys(), rules.off):
         if name not in rules.off:
-            kept.append(_Hit(RULES[name], Found(message, offset=offset), None))
-    findings = [_finding(source, hit, rules.levels) for hit in kept]
+            kept.append(Hit(RULES[name], Found(message, offset=offset), None))
+    findings = [_finding(source, hit, rules.levels) for hit in merged(source, kept)]
     yield from sorted(findings, key=lambda finding: (finding.line, finding.column, finding.rule))
 
 
-def _without_parts(hits: Sequence[_Hit]) -> Iterator[_Hit]:
-    """All but what belongs to something larger that was recognised as a whole."""
-    parts = {(index, name) for hit in hits for name in hit.found.instead for index in hit.found.statements}
-    for hit in hits:
-        if (hit.index, hit.rule.name) not in parts:
-            yield hit
-
-
-def _allowed(hit: _Hit, comments: Sequence[Allowance], used: set[tuple[Allowance, str]]) -> bool:
+def _allowed(hit: Hit, comments: Sequence[Allowance], used: set[tuple[Allowance, str]]) -> bool:
     by = [(one, hit.rule.name) for one in comments if hit.rule.name in one.rules and one.statement in hit.statements]
     used.update(by)
     return any(allowance.reason for allowance, _ in by)
 
 
-def _finding(source: Source, hit: _Hit, levels: Mapping[str, Level]) -> Finding:
+def _finding(source: Source, hit: Hit, levels: Mapping[str, Level]) -> Finding:
     level = levels.get(hit.rule.name) or hit.found.severity or hit.rule.severity
     if level == "off":
         raise AssertionError(hit.rule.name)
@@ -120,7 +101,7 @@ def _finding(source: Source, hit: _Hit, levels: Mapping[str, Level]) -> Finding:
     )
 
 
-def _place(source: Source, hit: _Hit) -> tuple[int, int, int | None]:
+def _place(source: Source, hit: Hit) -> tuple[int, int, int | None]:
     if hit.index is None or source.parsed is None:
         return *source.place(hit.found.offset or 0), None
     statement = source.parsed[hit.index].statement

@@ -22,6 +22,7 @@ def _check(context: Context) -> Iterator[Found]:
                 f"No index of {table}{table.size} begins with {', '.join(columns)}: each DELETE in the table that it "
                 "refers to reads all of it.",
                 at,
+                about=str(table),
             )
 
 

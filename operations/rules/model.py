@@ -10,10 +10,9 @@ from operations.migrations.statement import Parsed, Statement
 from operations.rules.schema import Name
 from operations.rules.source import Source
 from operations.rules.state import Columns, State
+from operations.settings import Level
 
 Severity = Literal["error", "warning", "note"]
-Level = Literal["error", "warning", "note", "off"]
-"""What a rule can be set to."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,7 @@ class Finding:
 class Found:
     """What a rule says of one statement, or of a file.
 
+    ``about``: the tables or columns that it is about, where it may be one of several findings alike.
     ``command``: which part of an ALTER TABLE is meant, 0-based. ``offset``: a place in the file, where it is not a
     statement. ``statements`` are all those that belong to it, by index, if there are more than one; what the rules
     ``instead`` say of them is then left out. ``help`` and ``severity`` where they are not the rule's.
@@ -52,6 +52,7 @@ class Found:
     severity: Severity | None = None
     suggestion: str | None = None
     statements: tuple[int, ...] = ()
+    about: str = ""
     instead: frozenset[str] = frozenset()
 
 

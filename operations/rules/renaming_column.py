@@ -13,7 +13,10 @@ def _check(context: Context) -> Iterator[Found]:
         return
     table = context.state.of(node.relation)
     if table.old and node.subname not in table.added:
-        yield Found(f"Code that still says {table}.{node.subname}, and not {node.newname}, fails.")
+        yield Found(
+            f"Code that still says {table}.{node.subname}, and not {node.newname}, fails.",
+            about=f"{table}.{node.subname}",
+        )
 
 
 RULE = Rule(

@@ -15,7 +15,7 @@ def _check(context: Context) -> Iterator[Found]:
     table = context.state.of(node.relation)
     if table.old:
         new = f"{node.newschema}.{table.name[1]}" if moved else node.newname
-        yield Found(f"Code that still says {table}, and not {new}, fails.")
+        yield Found(f"Code that still says {table}, and not {new}, fails.", about=str(table))
 
 
 RULE = Rule(

@@ -17,7 +17,7 @@ def _check(context: Context) -> Iterator[Found]:
     if (schema or context.state.default, name) in context.state.types:
         return
     old, new = (f"{name}.{node.oldVal}", node.newVal) if value else (name, node.newname)
-    yield Found(f"Code that still says {old}, and not {new}, fails.")
+    yield Found(f"Code that still says {old}, and not {new}, fails.", about=old)
 
 
 RULE = Rule(

@@ -16,6 +16,7 @@ def _check(context: Context) -> Iterator[Found]:
             f"Nothing can write to {table}{table.size} while the index {node.idxname or ''} is built.".replace(
                 "  ", " "
             ),
+            about=str(table),
             suggestion=with_word(context, "INDEX", "CONCURRENTLY") if context.alone else None,
         )
 

@@ -21,6 +21,7 @@ def _check(context: Context) -> Iterator[Found]:
         yield Found(
             f"Dropping {named('index', dropped)} waits for everything that uses the "
             "table, and everything that comes later waits for it.",
+            about=", ".join(dropped),
             suggestion=with_word(context, "INDEX", "CONCURRENTLY") if simple else None,
         )
 

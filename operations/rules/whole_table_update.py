@@ -22,7 +22,7 @@ def _check(context: Context) -> Iterator[Found]:
         return
     verb = "deleted" if deletes else "written"
     locked = " while the transaction holds the locks of its other statements" if ddl else ""
-    yield Found(f"Every row of {table}{table.size} may be {verb} in one go{locked}.")
+    yield Found(f"Every row of {table}{table.size} may be {verb} in one go{locked}.", about=str(table))
 
 
 def _picks(node: Any) -> bool:

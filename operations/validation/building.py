@@ -29,7 +29,7 @@ class Base:
 
 def build(trial: Trial, landed: Sequence[Entry], report: Report) -> Base:
     """Database ``base`` with all landed migrations; what of it was put by is not applied again."""
-    base = Base()
+    base = Base(list(trial.troubles))
     first = trial.ready or 0
     if trial.ready is None:
         trial.create(BASE)
@@ -41,8 +41,7 @@ def build(trial: Trial, landed: Sequence[Entry], report: Report) -> Base:
                 report(Progress("applying what has landed", number, len(landed), "migrations"))
                 _apply(session, entry, trial.throwaway, base)
                 base.applied += 1
-        if not base.troubles:
-            trial.keep(len(landed))
+        trial.keep(len(landed), base.troubles)
     return base
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -16,13 +16,12 @@ from operations.migrations.prisma_folder import DOWN, SCRIPT
 from operations.migrations.script import Script
 from operations.ports import Progress, Report, Session
 from operations.rules.model import Finding
-from operations.validation.building import BASE
 from operations.validation.findings import at, of_file
 from operations.validation.model import RollbackProof, StatementRun
 from operations.validation.proposing import lost, proposals
 from operations.validation.reading import Source
 from operations.validation.replay import SETTINGS, Replay, ScriptFailed
-from operations.validation.seeds import seed
+from operations.validation.seeds import seed, unseed
 from operations.validation.trial import Trial
 
 PROOF = "proof"
@@ -41,67 +40,79 @@ class Proven:
 
 
 class _FailsWithRows(Exception):
-    """A migration fails only because of rows that were put there for the proof."""
+    """A migration fails, perhaps only because of rows that were put there for the proof."""
 
-    def __init__(self, source: Source, error: StatementFailed) -> None:
+    def __init__(self, error: StatementFailed) -> None:
         super().__init__(error.message)
-        self.source, self.error = source, error
+        self.error = error
 
 
 def prove(
     trial: Trial, sources: Sequence[Source], catalogs: Sequence[Catalog], runs: Sequence[StatementRun], report: Report
 ) -> Proven:
-    """``sources`` all apply; ``catalogs`` are those before the first and after each. Raises ``ConnectionLost``."""
+    """On database ``proof``, a copy of the base. Raises ``ConnectionLost``, ``StatementFailed``.
+
+    ``sources`` all apply; ``catalogs`` are those before the first and after each.
+    """
     touched = {
         source.migration.name: {
             lock.relation for run in runs if run.file == f"{source.migration.name}/{SCRIPT}" for lock in run.locks
         }
         for source in sources
     }
-    try:
-        return _Proving(trial, sources, catalogs, touched, report).all()
-    except _FailsWithRows as failed:
-        found = _unseeded(trial, sources, catalogs, report)
-        found.notes.append(
-            f"{failed.source.migration.name} was undone on empty tables only, since with rows in them it fails: "
-            f"{failed.error.message} ({failed.error.sqlstate})"
-        )
-        return found
-
-
-def _unseeded(trial: Trial, sources: Sequence[Source], catalogs: Sequence[Catalog], report: Report) -> Proven:
-    proving = _Proving(trial, sources, catalogs, {}, report)
-    try:
-        return proving.all()
-    except ScriptFailed as failed:  # it applied a moment ago: what it does is not always the same
-        proving.found.notes.append(f"Undoing was given up: a second time it fails ({failed.error.message})")
-        return proving.found
+    with trial.session(PROOF) as session:
+        return _Proving(trial.throwaway, sources, catalogs, touched, report, session).all()
 
 
 @dataclass
 class _Proving:
-    """``touched``: tables of each migration that get rows first, if they have none."""
+    """``touched``: tables of each migration that get rows first, if they have none; ``seeded`` are those that did."""
 
-    trial: Trial
+    lenient: bool
     sources: Sequence[Source]
     catalogs: Sequence[Catalog]
     touched: Mapping[str, set[str]]
     report: Report
+    session: Session
+    seeded: set[str] = field(default_factory=set)
     found: Proven = field(default_factory=Proven)
 
     def all(self) -> Proven:
-        self.trial.create(PROOF, BASE)
-        with self.trial.session(PROOF) as session:
-            place = frozenset({FORMATS[0].place(session)})
-            for number, source in enumerate(self.sources):
-                self.report(Progress("undoing the new migrations", number, len(self.sources), "migrations"))
-                before, after = self.catalogs[number : number + 2]
-                if self.touched:
-                    session.reset(SETTINGS)
-                    seed(session, self.touched[source.migration.name])
-                lenient, seeded = self.trial.throwaway, bool(self.touched)
-                self._prove(_One(session, place, source, lenient, seeded, before, after, count_rows(session)))
+        place = frozenset({FORMATS[0].place(self.session)})
+        for number, source in enumerate(self.sources):
+            self.report(Progress("undoing the new migrations", number, len(self.sources), "migrations"))
+            self.session.reset(SETTINGS)
+            self.seeded.update(seed(self.session, self.touched[source.migration.name]))
+            before, after = self.catalogs[number : number + 2]
+
+            def one(before: Catalog = before, after: Catalog = after, source: Source = source) -> _One:
+                return _One(self.session, place, source, self.lenient, before, after, count_rows(self.session))
+
+            try:
+                self._prove(one())
+            except _FailsWithRows as failed:
+                if not self._without_rows(one, failed):
+                    break
         return self.found
+
+    def _without_rows(self, one: Callable[[], _One], failed: _FailsWithRows) -> bool:
+        """Once more on empty tables; false where the failure has left something behind, or comes again."""
+        name, error = one().source.migration.name, failed.error
+        unseed(self.session, self.seeded)
+        self.seeded.clear()
+        again = one()
+        try:
+            if not again.stands_as_before():
+                raise failed
+            self._prove(again)
+        except _FailsWithRows:
+            self.found.notes.append(f"Undoing {name} was not tried, since a second time it fails: {error.message}")
+            return False
+        self.found.notes.append(
+            f"{name} was undone on empty tables only, since with rows in them it fails: "
+            f"{error.message} ({error.sqlstate})"
+        )
+        return True
 
     def _prove(self, one: _One) -> None:
         name = one.source.migration.name
@@ -134,7 +145,6 @@ class _One:
     place: frozenset[tuple[str, str]]
     source: Source
     lenient: bool
-    seeded: bool
     before: Catalog
     after: Catalog
     rows: Rows
@@ -156,9 +166,11 @@ class _One:
         try:
             Replay(self.session, self.source.script, file, self.lenient, commit).run()
         except ScriptFailed as failed:
-            if self.seeded:
-                raise _FailsWithRows(self.source, failed.error) from failed
-            raise
+            raise _FailsWithRows(failed.error) from failed
+
+    def stands_as_before(self) -> bool:
+        """Whether the schema is what it was before the migration."""
+        return not diff(self.before, catalog.read(self.session, self.place))
 
     def by_down(self, down: Script) -> tuple[RollbackProof, Finding | None]:
         """By what a person wrote."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from operations.errors import StatementFailed
@@ -63,6 +64,13 @@ def seed(session: Session, tables: Collection[str]) -> tuple[str, ...]:
     for table, *rest in session.rows(_COLUMNS, (list(tables),)):
         columns.setdefault(table, []).append(Column(*rest))
     return tuple(table for table, own in columns.items() if _seeded(session, table, own))
+
+
+def unseed(session: Session, tables: Collection[str]) -> None:
+    """Empty tables that were given rows, as far as they still have them and their names."""
+    for table in tables:
+        with suppress(StatementFailed):
+            _hold_off(session, f"DELETE FROM ONLY {table}")
 
 
 def _seeded(session: Session, table: str, columns: Sequence[Column]) -> bool:

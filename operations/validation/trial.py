@@ -36,19 +36,29 @@ class Trial(Protocol):
         """Why everything was ended, where a limit was reached."""
         ...
 
+    @property
+    def spare(self) -> bool:
+        """Whether ``base`` may be used up, as nobody needs it afterwards."""
+        ...
+
     def limit(self, seconds: float) -> None:
         """From now on; then all sessions are ended."""
         ...
 
     def create(self, name: str, template: str | None = None) -> None:
-        """A new database, empty or as ``template``, on which nobody may be connected. An old one of the name goes."""
+        """A new database, empty or as ``template``, to which nobody may be connected. An old one of the name goes."""
         ...
 
     def session(self, name: str) -> AbstractContextManager[Session]:
         """As the role that migrations run as: it owns the database, and is no superuser on a server of our own."""
         ...
 
-    def keep(self, reached: int) -> None:
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """What of those could not be applied, as ``keep`` was told."""
+        ...
+
+    def keep(self, reached: int, troubles: Sequence[str]) -> None:
         """Put ``base``, which holds the first ``reached`` landed migrations, by for the next time, where there is room.
 
         All sessions must be closed.

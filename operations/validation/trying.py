@@ -45,6 +45,7 @@ def try_out(session: Session, sources: Sequence[Source], lenient: bool, incomple
         try:
             replay.run()
         except ScriptFailed as failed:
+            tried.incomplete = tried.incomplete or bool(replay.left_out)
             _failed(tried, source, file, failed)
             _not_tried(tried, sources[number + 1 :])
             return tried
@@ -86,7 +87,7 @@ def _left_out(tried: Tried, file: str, source: Source, found: Sequence[LeftOut])
     for one in found:
         tried.incomplete = True
         tried.notes.append(left_out(file, one) + ". Give --shadow-url to try it on a server that can.")
-        if "EXTENSION" not in one.statement.kind:
+        if "extension" not in one.why:
             s = one.statement
             tried.findings.append(
                 at(

@@ -16,5 +16,5 @@ DROP TABLE attic."Box";
 DROP TABLE attic."Box";
 ALTER TABLE "User" DROP COLUMN label; -- locktender: allow ban-drop-column because it was never shown
 ALTER TABLE "User" /* locktender: allow ban-drop-column because it was never shown */ DROP COLUMN nick;
--- locktender: allow ban-drop-cascade, ban-drop-table because only views depend on it
-DROP TABLE "Post" CASCADE;
+-- locktender: allow ban-drop-cascade, ban-drop-column because only views depend on it
+ALTER TABLE "Post" DROP COLUMN body CASCADE;

@@ -1,0 +1,174 @@
+"""What a pull request changes in the folder, and the command line around it; most of it needs no server."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from operations.rules.model import Finding
+from operations.validation.changes import changes, findings
+from operations.validation.folders import Folder, Tree, folder_of
+
+from .terminal import Said, locktender
+
+LOCK = b'provider = "postgresql"\n'
+LANDED = {"20240101000000_a": "SELECT 1;\n", "20240301000000_c": "SELECT 3;\n"}
+
+
+def folder(scripts: dict[str, str], lock: bytes | None = LOCK, **more: bytes) -> Folder:
+    files = {f"{name}/migration.sql": text.encode() for name, text in scripts.items()}
+    return folder_of(Tree({**files, **more, **({"migration_lock.toml": lock} if lock else {})}))
+
+
+def told(head: Folder, base: Folder | None = None, ancestor: Folder | None = None) -> list[tuple[str, str, str]]:
+    base = base or folder(LANDED)
+    found: list[Finding] = list(findings(base, head, changes(base, head, ancestor)))
+    return [(one.rule, one.severity, one.file) for one in found]
+
+
+def test_a_new_migration_behind_all_others_is_no_finding() -> None:
+    head = folder({**LANDED, "20240401000000_d": "SELECT 4;"})
+    assert told(head) == []
+    assert changes(folder(LANDED), head).new == ("20240401000000_d",)
+
+
+@pytest.mark.parametrize(
+    ("scripts", "expected"),
+    [
+        (
+            {**LANDED, "20240101000000_a": "SELECT 2;"},
+            ("edited-after-landing", "error", "20240101000000_a/migration.sql"),
+        ),
+        ({"20240101000000_a": "SELECT 1;\n"}, ("deleted-migration", "error", "20240301000000_c/migration.sql")),
+        (
+            {"20240101000000_a": "SELECT 1;\n", "20240401000000_c": "SELECT 3;\r\n"},
+            ("renamed-migration", "error", "20240401000000_c/migration.sql"),
+        ),
+        ({**LANDED, "20240201000000_b": "SELECT 2;"}, ("late-migration", "warning", "20240201000000_b/migration.sql")),
+        ({**LANDED, "next": "SELECT 2;"}, ("odd-name", "note", "next/migration.sql")),
+    ],
+)  # fmt: skip
+def test_what_must_not_be_is_a_finding(scripts: dict[str, str], expected: tuple[str, str, str]) -> None:
+    assert told(folder(scripts)) == [expected]
+
+
+def test_line_endings_are_no_edit() -> None:
+    assert told(folder({**LANDED, "20240101000000_a": "SELECT 1;\r\n"})) == []
+
+
+def test_the_provider_must_stay() -> None:
+    assert told(folder(LANDED, b'provider = "mysql"')) == [("provider-changed", "error", "migration_lock.toml")]
+    assert told(folder(LANDED, None)) == [("lock-file-deleted", "warning", "migration_lock.toml")]
+
+
+def test_a_directory_without_a_script_and_a_script_without_a_directory() -> None:
+    head = folder_of(
+        Tree(
+            {"migration_lock.toml": LOCK, "20240101000000_a/migration.sql": b"SELECT 1;\n", "x.sql": b"SELECT 1"}
+            | {"20240301000000_c/migration.sql": b"SELECT 3;\n"},
+            frozenset({"20240501000000_e"}),
+        )
+    )
+    assert told(head) == [
+        ("missing-script", "error", "20240501000000_e/migration.sql"),
+        ("loose-file", "warning", "x.sql"),
+    ]
+
+
+def test_what_has_landed_since_head_left_is_no_change_of_heads() -> None:
+    base = folder({**LANDED, "20240301000000_c": "SELECT 33;", "20240401000000_d": "SELECT 4;"})
+    head = folder({**LANDED, "20240315000000_mine": "SELECT 5;"})
+    assert told(head, base, folder(LANDED)) == [
+        ("late-migration", "warning", "20240315000000_mine/migration.sql"),
+    ]
+
+
+def git(directory: Path, *words: str) -> None:
+    subprocess.run(
+        ["git", "-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main", *words],
+        cwd=directory, check=True, capture_output=True, timeout=60,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A branch with one new migration, and main, where another one has landed since."""
+
+    def write(name: str, text: str, message: str) -> None:
+        path = tmp_path / "prisma" / "migrations" / name / "migration.sql"
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+        git(tmp_path, "add", "-A")
+        git(tmp_path, "commit", "-m", message)
+
+    git(tmp_path, "init")
+    write("20240101000000_init", 'CREATE TABLE "Item" (id INT PRIMARY KEY);\n', "init")
+    git(tmp_path, "checkout", "-b", "mine")
+    git(tmp_path, "checkout", "main")
+    write("20240201000000_theirs", 'ALTER TABLE "Item" ADD COLUMN theirs INT;\n', "theirs")
+    git(tmp_path, "checkout", "mine")
+    write(
+        "20240301000000_mine",
+        'ALTER TABLE "Item" ADD COLUMN "price" INTEGER;\n\nCREATE INDEX "Item_theirs" ON "Item"("theirs");\n'
+        'ALTER TABLE "Itme" ADD COLUMN "x" INT;\n',
+        "mine",
+    )
+    return tmp_path
+
+
+def golden(name: str, said: Said) -> None:
+    """Compare with the file; LOCKTENDER_GOLDEN=write writes it anew."""
+    text = f"{said.stdout}--- stderr\n{said.stderr}--- exit code {said.exit_code}\n"
+    text = re.sub(r" +$", "", re.sub(r"PostgreSQL \d+\.\d+", "PostgreSQL <VERSION>", text), flags=re.MULTILINE)
+    path = Path(__file__).parent / "golden" / f"{name}.txt"
+    if os.environ.get("LOCKTENDER_GOLDEN") == "write":
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+def test_the_command_line_tells_it_for_people_and_for_scripts(checkout: Path) -> None:
+    said = locktender("validate", "--base-ref", "main", "-q", cwd=checkout)
+    golden("validate_failed", said)
+    script = checkout / "prisma" / "migrations" / "20240301000000_mine" / "migration.sql"
+    script.write_text(script.read_text().replace("Itme", "Item"))
+    said = locktender("validate", "--base-ref", "main", "-q", cwd=checkout)
+    golden("validate_passed", said)
+    result = locktender("validate", "--base-ref", "main", "--json", "--fail-on", "warning", cwd=checkout).envelope
+    assert (result["ok"], result["command"], result["error"]) == (False, "validate", None)
+    found = result["result"]
+    assert found["changes"]["new"] == ["20240301000000_mine"]
+    assert set(found["findings"][0]) >= {"rule", "severity", "file", "line", "column", "message", "help"}
+    assert found["verdicts"]["20240301000000_mine"]["atomic"] is True
+    assert [change["object"] for change in found["schema_changes"]]
+    assert [proof["state"] for proof in found["rollback_proof"]] == ["proved", "lossy"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--base-ref", "nowhere"), "knows no 'nowhere'"),
+        (("--base-ref", "--output=x"), "is no branch, tag or commit"),
+        (("--base-ref", "main", "--base-migrations", "x"), "exclude each other"),
+        (("--base-migrations", "x"), "no migrations folder"),
+        (("--migrations", "x"), "no migrations folder"),
+        (("--shadow-url", "env:NOWHERE"), "NOWHERE, which is not set"),
+        (("--shadow-url", "postgresql://u:s3cretpw@127.0.0.1:1/x", "--base-ref", "main"), "No PostgreSQL answered"),
+    ],
+)
+def test_wrong_usage_is_told(checkout: Path, words: tuple[str, ...], told: str) -> None:
+    said = locktender("validate", *words, cwd=checkout)
+    assert said.exit_code in (2, 3)
+    assert told in said.stderr
+    assert "s3cretpw" not in said.stderr
+
+
+def test_a_configuration_file_tells_the_folder_and_its_secrets_may_be_missing(checkout: Path) -> None:
+    (checkout / "locktender.toml").write_text(
+        '[environments.production]\ndatabase_url = "env:NOT_HERE"\nmigrations = "prisma/migrations"\nbackup_dir = "b"\n'
+    )
+    said = locktender("validate", "--base-migrations", "prisma/migrations", "--json", cwd=checkout)
+    assert (said.exit_code, said.envelope["result"]["changes"]["new"]) == (0, [])
