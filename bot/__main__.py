@@ -8,12 +8,13 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
 
 from bot import wiring
-from bot.http import application
+from bot.http import Front, application
 from operations.errors import LocktenderError
 
 GRACE = 10
@@ -34,10 +35,7 @@ def main() -> int:
     try:
         given = wiring.variables(os.environ)
         if role == "worker":
-            crew = wiring.crew(given, os.environ)
-            logger.info("worker started")
-            crew.run()
-            logger.info("worker stopped")
+            _work(given)
         else:
             _speak(given)
     except LocktenderError as error:
@@ -46,6 +44,31 @@ def main() -> int:
             print(f"next: {error.hint}", file=sys.stderr)
         return int(error.exit_code)
     return 0
+
+
+def _work(given: wiring.Variables) -> None:
+    crew = wiring.crew(given, os.environ)
+    if given.worker_port:
+        server = _server(given, given.worker_port, None, crew.ready)
+        threading.Thread(target=server.run, name="watched", daemon=True).start()
+    logger.info("worker started")
+    crew.run()
+    logger.info("worker stopped")
+
+
+def _server(given: wiring.Variables, port: int, front: Front | None, ready: Callable[[], None]) -> uvicorn.Server:
+    return uvicorn.Server(
+        uvicorn.Config(
+            application(front, ready),
+            host=given.address,
+            port=port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE,
+            timeout_keep_alive=75,
+        )
+    )
 
 
 def _speak(given: wiring.Variables) -> None:
@@ -61,18 +84,7 @@ def _speak(given: wiring.Variables) -> None:
         if socket and not socket.is_connected():
             raise ConnectionError("Socket Mode is not connected")
 
-    server = uvicorn.Server(
-        uvicorn.Config(
-            application(front, ready),
-            host=given.address,
-            port=given.port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACE,
-            timeout_keep_alive=75,
-        )
-    )
+    server = _server(given, given.port, front, ready)
     try:
         if socket:
             socket.connect()

@@ -59,6 +59,8 @@ class Variables:
     slack_url: str
     command: str
     port: int
+    worker_port: int
+    """Where a worker says how it is; 0: nowhere."""
     address: str
     threads: int
     """How many requests of Slack are dealt with at the same time; as many connections to the ledger."""
@@ -74,7 +76,12 @@ def variables(environ: Mapping[str, str]) -> Variables:
         problems.append("LOCKTENDER_LEDGER_URL is not set")
     if not (found["SLACK_SIGNING_SECRET"] or found["SLACK_APP_TOKEN"]):
         problems.append("neither SLACK_SIGNING_SECRET (HTTP) nor SLACK_APP_TOKEN (Socket Mode) is set")
-    numbers = {"PORT": 3000, "LOCKTENDER_BOT_THREADS": 32, "LOCKTENDER_WORKER_CONCURRENCY": 4}
+    numbers = {
+        "PORT": 3000,
+        "LOCKTENDER_WORKER_PORT": 0,
+        "LOCKTENDER_BOT_THREADS": 32,
+        "LOCKTENDER_WORKER_CONCURRENCY": 4,
+    }
     for name, default in numbers.items():
         text = environ.get(name) or str(default)
         if not (text.isascii() and text.isdigit() and 0 <= int(text) <= 65535):
@@ -95,6 +102,7 @@ def variables(environ: Mapping[str, str]) -> Variables:
         slack_url=environ.get("SLACK_API_URL") or SLACK_API,
         command=command if command.startswith("/") else f"/{command}",
         port=numbers["PORT"],
+        worker_port=numbers["LOCKTENDER_WORKER_PORT"],
         address=environ.get("LOCKTENDER_BOT_ADDRESS") or "0.0.0.0",  # noqa: S104 - a container's only way out
         threads=max(1, numbers["LOCKTENDER_BOT_THREADS"]),
         concurrency=max(1, numbers["LOCKTENDER_WORKER_CONCURRENCY"]),
@@ -151,6 +159,10 @@ class Crew:
     asks: AskWorker
     convergence: Convergence
     upkeep: Upkeep
+
+    def ready(self) -> None:
+        """Raises what is amiss."""
+        self.ledger.now()
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT; what is at work is finished first."""

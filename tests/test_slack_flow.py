@@ -6,6 +6,7 @@ One bot and one worker serve all tests of this file; each looks only at what it 
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,11 @@ from urllib.parse import urlencode
 
 import pytest
 
+from bot.ask_queue import AskQueue
+from bot.asks import Ask
+from operations.adapters.ledger import keywords_of
 from operations.approvals.model import State
+from operations.database_url import parse_database_url
 
 from .conftest import Server
 from .slack.stage import ADA, BOB, CLEO, DAN, OPS, Stage, eventually, staged
@@ -288,6 +293,45 @@ def test_values_that_were_tampered_with_are_refused(stage: Stage) -> None:
         assert answer.json["response_action"] == "update", metadata
     assert len(stage.ledger.history(limit=200)) == before
     stage.press(card, "cancel", ADA)
+
+
+def test_who_approved_and_was_deactivated_before_it_began_does_not_count(stage: Stage) -> None:
+    card = pending(stage, "deactivated meanwhile")
+    stage.press(card, "approve", CLEO)
+    shown(stage, card, "1 more approval")
+    (_, worker) = stage.processes
+    worker.send_signal(signal.SIGSTOP)
+    try:
+        stage.press(card, "approve", DAN)
+        assert state(stage, card) is State.APPROVED
+        stage.slack.users[CLEO]["deleted"] = True
+    finally:
+        worker.send_signal(signal.SIGCONT)
+    shown(stage, card, "Verify a backup · production: void")
+    assert "deactivated" in card.all_text
+    stage.slack.users[CLEO]["deleted"] = False
+
+
+def test_a_backup_that_is_an_option_or_a_path_is_none(stage: Stage) -> None:
+    form = next(v for v in stage.slack.views if "Verify" in str(stage.slack.views[v].view["title"]))
+    for number, backup in enumerate(("--help", "../../etc/passwd", "latest; rm -rf /", "-Fd")):
+        reason = f"injection {number}"
+        assert stage.submit(form, {"backup": backup, "level": "read", "reason": reason}, ADA).body == b""
+        shown(stage, stage.card(reason), "Verify a backup · production: void")
+
+
+def test_what_lies_in_the_queue_is_not_believed(stage: Stage) -> None:
+    queue = AskQueue(keywords_of(parse_database_url(stage.ledger_url), "test"), 1)
+    try:
+        queue.put(Ask("answer", "backups", "production", "C0LUNCH", ADA))
+        queue.put(Ask("answer", "backups", "production", OPS, "U0GUEST", thread="forged"))
+        queue.put(Ask("answer", "backups", "nowhere", OPS, ADA))
+    finally:
+        queue.close()
+    told(stage, "U0GUEST", "backups of production could not be shown")
+    told(stage, ADA, "nowhere cannot be looked at")
+    assert stage.slack.of("C0LUNCH") == []
+    assert stage.slack.of(OPS, "forged") == []
 
 
 def test_whatever_goes_wrong_in_slack_the_last_message_says_the_truth(stage: Stage) -> None:

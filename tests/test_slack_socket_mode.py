@@ -47,7 +47,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory, server18: Server, line: Sock
         made.slack.socket_url = line.url
         made.slack.add_channel("C0SHARED", is_ext_shared=True)
         made.bot(socket_mode=True)
-        made.worker()
+        made.worker_port = made.free_port()
+        made.worker(LOCKTENDER_WORKER_PORT=str(made.worker_port))
         (made.directory / "migrations" / "migration_lock.toml").write_text('provider = "postgresql"\n')
         yield made
 
@@ -209,7 +210,8 @@ def chosen(stage: Stage, line: SocketMode, verb: str) -> tuple[str, Any]:
 
 def test_bot_and_worker_end_cleanly(stage: Stage, line: SocketMode) -> None:
     bot, worker = stage.processes
-    assert stage.get("/readyz") == 200
+    assert [stage.get("/readyz", port) for port in (stage.port, stage.worker_port)] == [200, 200]
+    assert stage.get("/slack/events", stage.port) == 404
     assert stage.stop(worker) == 0
     assert stage.stop(bot) == 0
     assert "worker stopped" in stage.logs()

@@ -105,6 +105,7 @@ class Stage:
     environ: dict[str, str] = field(default_factory=dict)
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     port: int = 0
+    worker_port: int = 0
 
     def __post_init__(self) -> None:
         self.ledger = PostgresLedger(parse_database_url(self.ledger_url), connections=4).open()
@@ -154,15 +155,18 @@ class Stage:
     def bot(self, *, socket_mode: bool = False, **environ: str) -> subprocess.Popen[bytes]:
         if socket_mode:
             environ |= {"SLACK_APP_TOKEN": APP_TOKEN, "SLACK_SIGNING_SECRET": ""}
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = self.free_port()
         process = self.start(PORT=str(self.port), **environ)
         eventually(lambda: self._alive(process) and self.get("/readyz") == 200, "the bot is ready")
         return process
 
     def worker(self, **environ: str) -> subprocess.Popen[bytes]:
         return self.start("worker", **environ)
+
+    def free_port(self) -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
 
     def stop(self, process: subprocess.Popen[bytes]) -> int:
         process.send_signal(signal.SIGTERM)
@@ -171,8 +175,8 @@ class Stage:
     def logs(self) -> str:
         return "\n".join(path.read_text(errors="replace") for path in sorted(self.directory.glob("log-*")))
 
-    def get(self, path: str) -> int:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+    def get(self, path: str, port: int = 0) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=10)
         try:
             connection.request("GET", path)
             return connection.getresponse().status
@@ -318,5 +322,8 @@ def staged(
             stage.ledger.close()
     assert slack.violations == []
     assert "Traceback" not in stage.logs(), stage.logs()
+    said = json.dumps([one.raw for one in slack.messages]) + json.dumps(slack.ephemerals)
     for secret in (target, ledger_url):
-        assert secret.reveal() not in stage.logs()
+        assert secret.reveal() not in stage.logs() + said
+        assert (parse_database_url(secret).password or secret).reveal() not in stage.logs() + said
+    assert slack.responded == 0, "an address that came with a request was called"

@@ -88,6 +88,8 @@ class SlackStandIn:
     rate: dict[str, tuple[int, float]] = field(default_factory=dict)
     """Method to how many calls a channel takes in how many seconds; none by default."""
     port: int = 0
+    responded: int = 0
+    """How often a ``response_url`` was used."""
     socket_url: str = ""
     """Where Socket Mode connects to."""
 
@@ -273,6 +275,7 @@ class SlackStandIn:
     def respond(self, name: str, sent: dict[str, Any]) -> bool:
         """A POST to a ``response_url``."""
         with self.lock:
+            self.responded += 1
             expires, uses, channel, user = self._responses.get(name, (0.0, 0, "", ""))
             if uses < 1 or time.monotonic() > expires:
                 self.violations.append("a response_url used up or expired")
