@@ -59,6 +59,14 @@ def load_people(path: Path) -> tuple[Person, ...]:
     return tuple(found.get("people", {}).values())
 
 
+def load_shape(path: Path) -> Settings:
+    """The whole file, but without its secrets, which need not exist here. Raises ``ConfigurationError``."""
+    text, data = _parsed(path)
+    found, problems = _validated(data, path, None)
+    _refuse(path, text, problems)
+    return Settings(tuple(found["environments"].values()), tuple(found.get("people", {}).values()))
+
+
 def load_without_secrets(path: Path, name: str | None) -> Environment:
     """The same, whose secrets need not exist here: they are empty. Paths are as they are written."""
     text, data = _parsed(path)
