@@ -19,7 +19,7 @@ from operations.adapters.processes import LocalProcesses
 from operations.context import Context
 from operations.database_url import parse_database_url
 from operations.errors import UsageError
-from operations.ports import Database, Files, Host, Http, Ledger, Report
+from operations.ports import Database, Files, Host, Http, Ledger, ProjectFiles, Report
 from operations.secret import Secret
 from operations.settings import Environment, Server
 from operations.settings_paths import migrations_on_server
@@ -227,6 +227,13 @@ def database(url: Secret) -> Database:
     from operations.adapters.postgres import PostgresDatabase
 
     return PostgresDatabase(parse_database_url(url))
+
+
+def project() -> tuple[Host, ProjectFiles]:
+    """This machine, to look at a project on it and to write into it."""
+    from operations.adapters.project_files import ProjectFolder
+
+    return LocalHost(), ProjectFolder()
 
 
 def throwaway_server() -> ThrowawayServer:

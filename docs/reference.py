@@ -84,6 +84,8 @@ RESULTS = {
     "`operation`, `state`, `digest`, `reason`, `hash` and more, as the event has it",
     "`audit verify`": "`intact`, `entries`, `head` (`SEQ:HASH`), `problems`",
     "`audit export`": "`path`, `entries`, `head`",
+    "`init`": "`project` (what was found), `answers`, `files` (`path`, `status`: `created`, `extended`, `unchanged` or "
+    "`kept`; `difference`), `notes`, `next`, `dry_run`",
     "`demo`": "`steps`, `commands`, `seconds`",
 }
 

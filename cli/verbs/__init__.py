@@ -13,9 +13,10 @@ VERBS = {
     "backup": "Create, list, show, verify and prune backups.",
     "restore": "Bring a backup back beside the live database, then swap it in; or undo that.",
     "audit": "The ledger of requests and approvals: list it, verify its chain, export it.",
+    "init": "Write locktender.toml, workflows and a Compose snippet into a project.",
     "start": "The entry point of an app's container: wait, apply what is pending once, become the app.",
     "demo": "The main job as a story, on an embedded PostgreSQL; needs nothing beforehand.",
     "completion": "The script that makes a shell complete verbs and options.",
 }
-LATER = ("rehearse", "monitor", "report", "init")
+LATER = ("rehearse", "monitor", "report")
 """Verbs that are meant to come; nobody shall wonder whether they misspelt one."""
