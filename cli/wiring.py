@@ -16,7 +16,7 @@ from operations.adapters.local_host import LocalHost
 from operations.context import Context
 from operations.database_url import parse_database_url
 from operations.errors import UsageError
-from operations.ports import Database, Ledger, Report
+from operations.ports import Database, Host, Ledger, ProjectFiles, Report
 from operations.secret import Secret
 from operations.settings import Environment, Level
 from operations.settings_secrets import secrets_of, secrets_of_url
@@ -133,6 +133,13 @@ def database(url: Secret) -> Database:
     from operations.adapters.postgres import PostgresDatabase
 
     return PostgresDatabase(parse_database_url(url))
+
+
+def project() -> tuple[Host, ProjectFiles]:
+    """This machine, to look at a project on it and to write into it."""
+    from operations.adapters.project_files import ProjectFolder
+
+    return LocalHost(), ProjectFolder()
 
 
 def throwaway_server() -> ThrowawayServer:

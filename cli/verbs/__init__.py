@@ -13,10 +13,12 @@ VERBS = {
     "resolve": "Settle a failed migration by hand, or record one as applied.",
     "backup": "Create, list, show, verify and prune backups.",
     "restore": "Bring a backup back beside the live database, then swap it in; or undo that.",
+    "report": "What happened, how long it took, how healthy everything is; with charts.",
     "audit": "The ledger of requests and approvals: list it, verify its chain, export it.",
+    "init": "Write locktender.toml, workflows and a Compose snippet into a project.",
     "start": "The entry point of an app's container: wait, apply what is pending once, become the app.",
     "demo": "The main job as a story, on an embedded PostgreSQL; needs nothing beforehand.",
     "completion": "The script that makes a shell complete verbs and options.",
 }
-LATER = ("monitor", "report", "init")
+LATER = ("monitor",)
 """Verbs that are meant to come; nobody shall wonder whether they misspelt one."""
