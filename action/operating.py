@@ -1,4 +1,4 @@
-"""The commands that work on an environment: deploy, status, check, backup, restore, rollback."""
+"""The commands that work on an environment: deploy, status, check, backup, restore, rollback, report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from action import run_summary
 from action.approval import approved
-from action.configured import environment
+from action.configured import environment, within
 from action.deploying import record
 from action.escaping import plain
 from action.inputs import CHANGING
@@ -15,12 +15,14 @@ from action.job import Job, Outcome, caught
 from action.redaction import redacted
 from operations.answer import redacted as without_secrets
 from operations.context import Context
-from operations.errors import ExitCode, LocktenderError, Refused, UsageError
+from operations.errors import ExitCode, LocktenderError, OperationFailed, Refused, UsageError
 from operations.outcome import DeployResult
 from operations.settings import Environment
 from operations.settings_secrets import secrets_of
 
-NOT_YET = ("rehearse", "report")
+NOT_YET = ("rehearse",)
+REPORT = "locktender-report.html"
+"""Below the working directory; it is gone with the job unless a step keeps it."""
 BY_EXIT_CODE = {
     ExitCode.DONE: "done",
     ExitCode.NO: "no",
@@ -185,6 +187,21 @@ def _restore(job: Job, context: Context) -> Outcome:
     return _answer(job, context, result, same, "restored", run_summary.of_restore(top, result), ids)
 
 
+def _report(job: Job, context: Context) -> Outcome:
+    from operations.report import report
+    from operations.reporting.rendering import html, markdown
+
+    told = redacted(report(context), job.log.secrets)
+    path = job.directory / REPORT
+    try:
+        path.unlink(missing_ok=True)  # a link that the repository brings leads nowhere
+        path.write_text(html(told), encoding="utf-8")
+    except OSError as error:
+        raise OperationFailed(f"{path} cannot be written: {error.strerror}.") from None
+    where = {"report-path": within(job.inputs.working_directory, REPORT)}
+    return _answer(job, context, told, True, "written", markdown(told), where)
+
+
 def _answer(
     job: Job,
     context: Context,
@@ -215,4 +232,5 @@ WORK: dict[str, Work] = {
     "check": _check,
     "backup": _backup,
     "restore": _restore,
+    "report": _report,
 }

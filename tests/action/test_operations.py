@@ -100,6 +100,18 @@ def test_a_merge_is_deployed_recorded_and_can_be_rolled_back(production: Product
     assert (back.exit_code, back.outputs["outcome"]) == (0, "rolled_back"), back.said
 
 
+def test_a_report_is_a_page_in_the_workspace_and_the_runs_summary(production: Production) -> None:
+    production.run("deploy")
+    ran = production.run("report")
+    assert (ran.exit_code, ran.outputs["outcome"]) == (0, "written"), ran.said
+    page = (production.runner.workspace / ran.outputs["report-path"]).read_text()
+    assert ran.summary.startswith("# Locktender: production\n")
+    (run,) = json.loads(ran.outputs["result"])["result"]["runs"]
+    assert run["run_id"] in page
+    assert run["run_id"] in ran.summary
+    assert OWNER_PASSWORD.reveal() not in page
+
+
 def test_a_deploy_that_failed_and_was_rolled_back_is_red_and_says_so_first(production: Production) -> None:
     production.run("deploy")
     production.push({NEXT: FAILS})
@@ -209,7 +221,7 @@ def test_a_server_is_reached_by_the_inputs_alone_and_no_sink_holds_a_secret(
     [
         ("deploy", {}, "pull_request", 5, "is not merged yet"),
         ("status", {}, "pull_request_target", 5, "would be the pull request"),
-        ("report", {}, "push", 2, "cannot report yet"),
+        ("rehearse", {}, "push", 2, "cannot rehearse yet"),
         ("deploy", {"environment": "nowhere"}, "push", 2, "no environment"),
         ("explode", {}, "push", 2, "must be one of"),
         ("deploy", {"ssh-host": "server.example"}, "push", 2, "ssh"),
