@@ -88,6 +88,13 @@ class Source:
         """The same for types."""
         return self._renamed("OBJECT_TYPE")
 
+    @cached_property
+    def views(self) -> frozenset[str]:
+        """Names of the views that it makes, materialized ones too."""
+        kinds = {"ViewStmt": lambda node: node.view, "CreateTableAsStmt": lambda node: node.into.rel}
+        made = ((kinds.get(type(one.node).__name__), one.node) for one in self.parsed)
+        return frozenset(find(node).relname for find, node in made if find)
+
     def _renamed(self, what: str) -> Mapping[str, int]:
         return {
             one.node.relation.relname if one.node.relation else one.node.object[-1].sval: index
