@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from operations.rules.model import Context, Found, Rule
 from operations.rules.shapes import dotted
-from operations.rules.wording import named
+from operations.rules.wording import listed, named
 
 _KINDS = {"OBJECT_VIEW", "OBJECT_MATVIEW"}
 
@@ -18,7 +18,7 @@ def _check(context: Context) -> Iterator[Found]:
     views = [context.state.table((schema or context.state.default, name)) for schema, name in names]
     dropped = [str(view) for view in views if view.old and view.name[1] not in context.source.views]
     if dropped:
-        yield Found(f"{named('View', dropped)}: code that still uses it fails.", about=", ".join(dropped))
+        yield Found(f"{named('View', dropped)}: code that still uses it fails.", about=listed(dropped))
 
 
 RULE = Rule(

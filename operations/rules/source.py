@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from operations.migrations.atomicity import Judgement, judge
@@ -23,8 +23,8 @@ class Source:
     """A file of SQL. ``top`` is ``None`` where the parser gave up, ``problem`` says why, at character ``offset``."""
 
     file: str
-    text: str
-    top: tuple[Parsed, ...] | None
+    text: str = field(repr=False)
+    top: tuple[Parsed, ...] | None = field(repr=False)
     problem: str = ""
     offset: int = 0
 
