@@ -155,9 +155,10 @@ def test_what_the_catalog_can_undo_is_proposed_and_proved(tried: Tried) -> None:
     assert [p.method for p in proofs] == ["proposed"] * len(UNDONE)
     assert [(p.state, p.lost) for p in proofs] == [expected for _, expected in UNDONE]
     assert all(p.state == "proved" for p in found.rollback_proof if p.method == "transaction")
-    again = tried(*scripts, downs=tuple(p.proposal for p in proofs))
+    few = 3
+    again = tried(*scripts[:few], downs=tuple(p.proposal for p in proofs[:few]))
     assert [(p.method, p.state) for p in again.rollback_proof if p.method != "transaction"] == [
-        ("down", state) for _, (state, _) in UNDONE
+        ("down", state) for _, (state, _) in UNDONE[:few]
     ]
 
 
