@@ -17,6 +17,7 @@ from action.telling import Sticky, put_check_run, put_comment, put_suggestions
 from operations.secret import Secret
 
 from ..campaign.scale import count
+from .faults import any_fault
 from .standin import OWN_LOGIN, TOKEN, Fault, StandIn, standing_in
 
 SHA = "a" * 40
@@ -199,22 +200,6 @@ def test_what_is_known_to_have_failed_is_not_looked_for() -> None:
     with pytest.raises(PlatformError):
         find_or_create(lambda: looked.append(1), refused, no_time)
     assert looked == [1]
-
-
-REFUSALS = (403, 404, 409, 422, 429)
-FAILURES = (500, 502, 503, -1)
-
-
-def any_fault(dice: random.Random) -> Fault:
-    """Only where the server itself failed may it have obeyed nevertheless."""
-    status = dice.choice((*REFUSALS, *FAILURES))
-    return Fault(
-        status,
-        dice.choice(("GET", "POST", "PATCH", ".*")),
-        times=dice.randint(1, 6),
-        after=status in FAILURES and dice.random() < 0.5,
-        headers={"Retry-After": "0"},
-    )
 
 
 @pytest.mark.campaign
