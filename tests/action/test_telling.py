@@ -122,6 +122,13 @@ def test_what_github_will_not_do_is_one_error_of_ours(github: StandIn, status: i
     assert bodies(github) == []
 
 
+@pytest.mark.parametrize("answer", [[], {}, {"head": None}, {"head": {"sha": 5}}, "text", None])
+def test_an_answer_that_is_not_what_github_documents_is_an_error_of_ours(github: StandIn, answer: object) -> None:
+    github.state.faults.append(Fault(200, "GET", r"/pulls/7$", times=99, body=answer))
+    with pytest.raises(PlatformError):
+        platform_of(github).head(PULL)
+
+
 def test_a_rate_limit_is_waited_for_as_github_says_but_not_for_ever(github: StandIn) -> None:
     waited: list[float] = []
     platform = GithubPlatform(
