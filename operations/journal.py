@@ -107,6 +107,7 @@ class Journal:
         """
         self.lock.check()
         append(self.context, self.run_id, event, sync=sync, **facts)
+        self.context.log(event, {"run": self.run_id, **facts})
 
     def note(self, event: str, *, sync: bool = False, **facts: Any) -> None:
         """A line that nothing depends on: neither a full disk nor a cut line is a reason to fail because of it.
