@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import shlex
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,9 @@ from operations.adapters.local_host import LocalHost
 from operations.context import Context
 from operations.database_url import parse_database_url
 from operations.errors import UsageError
-from operations.ports import Database, Ledger, Report
+from operations.ports import Database, Host, Ledger, ProjectFiles, Report
 from operations.secret import Secret
-from operations.settings import Environment
+from operations.settings import Environment, Level
 from operations.settings_secrets import secrets_of, secrets_of_url
 
 if TYPE_CHECKING:
@@ -47,8 +47,6 @@ __all__ = [
     "secrets_of_url",
     "throwaway_server",
     "trials",
-    "url_secrets",
-    "validation_folder",
 ]
 
 
@@ -137,6 +135,13 @@ def database(url: Secret) -> Database:
     return PostgresDatabase(parse_database_url(url))
 
 
+def project() -> tuple[Host, ProjectFiles]:
+    """This machine, to look at a project on it and to write into it."""
+    from operations.adapters.project_files import ProjectFolder
+
+    return LocalHost(), ProjectFolder()
+
+
 def throwaway_server() -> ThrowawayServer:
     """A PostgreSQL of our own, for the demonstration."""
     from operations.adapters.throwaway import ThrowawayServer
@@ -144,14 +149,15 @@ def throwaway_server() -> ThrowawayServer:
     return ThrowawayServer()
 
 
-def validation_folder(options: Options) -> str:
-    """Where the migrations to be validated lie: a configuration file is asked for nothing but that."""
+def validation_settings(options: Options) -> tuple[str, Mapping[str, Level]]:
+    """Where the migrations to be validated lie, and the severities of rules: all that a configuration file is asked."""
     path = options.config or (DEFAULT_FILE if Path(DEFAULT_FILE).exists() else None)
     if path and "migrations" not in options.typed:
         from operations.settings_file import load_without_secrets
 
-        return load_without_secrets(Path(path), options.env).migrations
-    return str(Path(options.migrations or DEFAULT_MIGRATIONS).absolute())
+        found = load_without_secrets(Path(path), options.env)
+        return found.migrations, found.rules
+    return str(Path(options.migrations or DEFAULT_MIGRATIONS).absolute()), {}
 
 
 def read_folder(path: str) -> Tree:
@@ -180,14 +186,6 @@ def local_host() -> LocalHost:
 def clock() -> SystemClock:
     """The system's."""
     return SystemClock()
-
-
-def url_secrets(url: Secret) -> Iterator[Secret]:
-    """Texts of a database URL that no output may hold."""
-    yield url
-    password = parse_database_url(url).password
-    if password:
-        yield password
 
 
 def _without_password(url: str) -> str:

@@ -41,6 +41,18 @@ class Files(Protocol):
         ...
 
 
+class ProjectFiles(Protocol):
+    """Writes into a person's own project. Raises ``HostError``."""
+
+    def create(self, path: str, data: bytes, *, executable: bool) -> bool:
+        """A new file, with its directories; false, and nothing touched, where there is anything of that name."""
+        ...
+
+    def replace(self, path: str, old: bytes, new: bytes) -> bool:
+        """Put ``new`` in place of ``old``; false, and nothing touched, if the file holds anything else."""
+        ...
+
+
 class Host(Files, Protocol):
     """The machine beside the database: where client tools run and backups, journal and lock lie.
 

@@ -78,7 +78,7 @@ def rollback(
                 way = _with_application(context, journal, runs, session, format, accept_data_loss, release)
         finally:
             session.close()
-        journal.finish("rolled_back", rollback=way.method)
+        journal.finish("rolled_back", rollback=way.method, **outages.facts(context.clock.now()))
     point = trace_of(runs[-1]).restore_point
     return DeployResult(
         own_id,

@@ -14,11 +14,14 @@ KEY_LINE = 16
 
 
 def secrets_of(chosen: Environment) -> Iterator[Secret]:
-    """Texts that no output may hold: the URL, its password unless that is a word which shows up anyway, the SSH key."""
+    """Texts that no output may hold: the URL, its password unless that is a word which shows up anyway, the keys."""
     if chosen.server:
         yield from lines_of(chosen.server.private_key)
         if chosen.server.passphrase:
             yield chosen.server.passphrase
+    if chosen.backups.signing_key:
+        yield chosen.backups.signing_key
+    yield from chosen.alerts.webhooks
     yield from secrets_of_url(chosen.database_url)
 
 

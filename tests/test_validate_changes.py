@@ -172,3 +172,14 @@ def test_a_configuration_file_tells_the_folder_and_its_secrets_may_be_missing(ch
     )
     said = locktender("validate", "--base-migrations", "prisma/migrations", "--json", cwd=checkout)
     assert (said.exit_code, said.envelope["result"]["changes"]["new"]) == (0, [])
+
+
+def test_a_configuration_file_sets_how_grave_a_rule_is(checkout: Path) -> None:
+    (checkout / "locktender.toml").write_text(
+        '[environments.production]\ndatabase_url = "env:NOT_HERE"\nmigrations = "prisma/migrations"\nbackup_dir = "b"\n'
+        '[rules]\nrequire-concurrent-index-creation = "off"\n'
+    )
+    script = checkout / "prisma" / "migrations" / "20240301000000_mine" / "migration.sql"
+    script.write_text('CREATE INDEX "Item_theirs" ON "Item"("theirs");\n')
+    said = locktender("validate", "--base-ref", "main", "--json", cwd=checkout)
+    assert (said.exit_code, said.envelope["result"]["findings"]) == (0, [])

@@ -59,19 +59,21 @@ def command(
     """
     shadow = _secret(shadow_url) if shadow_url else None
     live = _live(desk)
-    secrets = [*(wiring.url_secrets(shadow) if shadow else ()), *(wiring.url_secrets(live) if live else ())]
+    secrets = [*(wiring.secrets_of_url(shadow) if shadow else ()), *(wiring.secrets_of_url(live) if live else ())]
     report = desk.reporter(tuple(secrets))
 
     from cli.validation import view
     from operations.validate import validate
     from operations.validation.asking import Asked, question
 
+    folder, levels = wiring.validation_settings(desk.options)
     asked = Asked(
-        migrations=wiring.validation_folder(desk.options),
+        migrations=folder,
         base_migrations=base_migrations,
         base_ref=base_ref,
         database=wiring.database(live) if live else None,
         fail_on=fail_on,
+        levels=levels,
     )
     trials = wiring.trials(shadow, cache)
     found = validate(question(asked, wiring.read_folder, wiring.local_host(), trials, wiring.clock(), report))

@@ -72,6 +72,7 @@ class PostgresLedger:
         parameters: ConnectionParameters,
         *,
         connections: int = CONNECTIONS,
+        patience: float = PATIENCE,
         warm: int = 0,
         purpose: str = "ledger",
     ) -> None:
@@ -82,8 +83,8 @@ class PostgresLedger:
             min_size=warm,
             max_size=connections,
             num_workers=max(3, warm // 4),
-            timeout=PATIENCE,
-            reconnect_timeout=PATIENCE,
+            timeout=patience,
+            reconnect_timeout=patience,
             configure=_configured,
             check=_refuse_closed,
             open=False,

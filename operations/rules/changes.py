@@ -29,7 +29,7 @@ def _add_column(state: State, table: TableState, column: Node) -> None:
         if kind in ("NOTNULL", "PRIMARY", "IDENTITY"):
             table.not_null.add(column.colname)
         if kind in ("PRIMARY", "UNIQUE"):
-            state.add_index(table, item.conname or f"{table.name[1]}_{column.colname}_key", (column.colname,))
+            state.add_index(table, _index_name(table, kind, item, (column.colname,)), (column.colname,))
         if kind in ("CHECK", "FOREIGN"):
             shape = constraint(item)
             columns = shape.columns or (column.colname,)
@@ -45,7 +45,13 @@ def _add_constraint(state: State, table: TableState, node: Node) -> None:
     if shape.kind in ("NOTNULL", "PRIMARY"):
         table.not_null.update(shape.columns)
     if shape.kind in ("PRIMARY", "UNIQUE") and shape.columns:
-        state.add_index(table, node.conname or f"{table.name[1]}_{shape.kind}", shape.columns)
+        state.add_index(table, _index_name(table, shape.kind, node, shape.columns), shape.columns)
+
+
+def _index_name(table: TableState, kind: str, constraint: Node, columns: tuple[str, ...]) -> str:
+    """As PostgreSQL chooses it, but for what it cuts and counts."""
+    name: str | None = constraint.conname
+    return name or "_".join([table.name[1], "pkey"] if kind == "PRIMARY" else [table.name[1], *columns, "key"])
 
 
 def _create(state: State, node: Node) -> None:
@@ -141,8 +147,9 @@ def _drop_column(_: State, table: TableState, command: Node) -> None:
     table.not_null.discard(command.name)
 
 
-def _drop_constraint(_: State, table: TableState, command: Node) -> None:
+def _drop_constraint(state: State, table: TableState, command: Node) -> None:
     table.constraints.pop(command.name, None)
+    state.drop_index((table.name[0], command.name))
 
 
 def _alter_type(_: State, table: TableState, command: Node) -> None:

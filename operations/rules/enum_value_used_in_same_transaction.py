@@ -10,7 +10,7 @@ from operations.rules.source import Source
 
 
 def _check(source: Source) -> Iterator[Found]:
-    unsafe = unsafe_use(source.parsed or ())
+    unsafe = unsafe_use(source.top or ())
     if unsafe:
         yield Found(
             f"The value {unsafe.value!r} of line {unsafe.added_in.line} is used before it is committed, which "

@@ -58,7 +58,7 @@ def _continues(before: Hit, hit: Hit) -> bool:
 
 def _one(source: Source, run: Sequence[Hit]) -> Hit:
     first, *others = run
-    if not others or source.parsed is None:
+    if not others:
         return first
     places = [_place(source.parsed[hit.index or 0].statement.line, hit.found.about) for hit in others]
     named = ", ".join(places[:_NAMED]) + (f" and {len(places) - _NAMED} more" if len(places) > _NAMED else "")
@@ -77,7 +77,7 @@ def _place(line: int, about: str) -> str:
 
 def _suggestion(source: Source, run: Sequence[Hit]) -> str | None:
     """Those of all statements, with the lines between them."""
-    if source.parsed is None or not all(hit.found.suggestion for hit in run):
+    if not all(hit.found.suggestion for hit in run):
         return None
     parts: list[str] = []
     end = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 from typing import Any
 
 from operations.rules.model import Context, Found, Rule
@@ -35,9 +34,8 @@ def _referring(kind: str, command: Any) -> tuple[str, ...]:
 
 
 def _indexed(context: Context, table: TableState, columns: tuple[str, ...]) -> bool:
-    wanted, size = set(columns), len(columns)
-    every = chain(table.indexes.values(), context.indexes.get(table.name, ()))
-    return any(set(index[:size]) == wanted for index in every)
+    wanted = frozenset(columns)
+    return table.begun[wanted] > 0 or wanted in context.indexes.get(table.name, ())
 
 
 RULE = Rule(

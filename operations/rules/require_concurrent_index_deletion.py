@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from operations.rules.model import Context, Found, Rule
-from operations.rules.places import with_word
 from operations.rules.shapes import dotted
+from operations.rules.suggesting import with_word
 from operations.rules.wording import named
 
 

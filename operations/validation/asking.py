@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from operations.errors import UsageError
 from operations.ports import Clock, Database, Host, Report, silent
+from operations.settings import Level
 from operations.validate import Question
 from operations.validation.findings import FailOn
 from operations.validation.folders import Folder, Tree, folder_of
@@ -24,6 +25,7 @@ class Asked:
     base_ref: str | None = None
     database: Database | None = None
     fail_on: FailOn = "error"
+    levels: Mapping[str, Level] = field(default_factory=dict)
 
 
 def question(
@@ -45,4 +47,6 @@ def question(
     else:
         base = Folder({}, head.lock)
         notes = (*notes, "There is nothing to compare with, so that every migration counts as new.")
-    return Question(head, base, trials, clock, ancestor, asked.fail_on, report, notes, rows=live.rows)
+    return Question(
+        head, base, trials, clock, ancestor, asked.fail_on, report, notes, rows=live.rows, levels=asked.levels
+    )

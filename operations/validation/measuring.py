@@ -63,6 +63,11 @@ def standing(session: Session) -> dict[int, Relation]:
     return {oid: Relation(name, kind, file) for oid, name, kind, file in session.rows(_STANDING)}
 
 
+def wal_position(session: Session) -> int:
+    """Bytes of write-ahead log that the whole server has written so far."""
+    return int(session.rows("SELECT pg_catalog.pg_current_wal_insert_lsn() - '0/0'::pg_lsn")[0][0])
+
+
 def touched(session: Session) -> dict[int, Touched]:
     """What the transaction that is open has locked, the strongest mode of each relation."""
     found: dict[int, Touched] = {}

@@ -43,6 +43,8 @@ class StatementRun:
     """Tables whose rows it wrote anew."""
     scans: tuple[str, ...] = ()
     """Tables that it read in full."""
+    wal_bytes: int | None = None
+    """What the server wrote to its log meanwhile, other sessions included; ``None`` where it was not measured."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from operations.errors import StatementFailed
@@ -11,7 +11,7 @@ from operations.migrations.script import Script, Statement
 from operations.ports import Session
 from operations.segments import TRANSACTION_COMMANDS, Segment, segments_of
 from operations.validation.excuses import excuse
-from operations.validation.measuring import Effects, Relation, Touched, effects, standing, touched
+from operations.validation.measuring import Effects, Relation, Touched, effects, standing, touched, wal_position
 from operations.validation.model import StatementRun, TableLock
 
 SETTINGS = {"lock_timeout": "10s", "idle_session_timeout": "0"}
@@ -57,6 +57,9 @@ class Replay:
     lenient: bool
     commit: bool = True
     """False: an atomic script is taken back before its commit."""
+    settings: Mapping[str, str] = field(default_factory=lambda: SETTINGS)
+    wal: bool = False
+    """Whether the log that each statement writes is measured."""
     left_out: list[LeftOut] = field(default_factory=list)
     runs: list[StatementRun] = field(default_factory=list)
     _known: dict[int, Relation] = field(default_factory=dict)
@@ -64,7 +67,7 @@ class Replay:
     def run(self) -> tuple[StatementRun, ...]:
         """Apply it, committed. Raises ``ScriptFailed``, ``ConnectionLost``."""
         self._known = standing(self.session)
-        self.session.reset(SETTINGS)
+        self.session.reset(self.settings)
         if self.script.statements is None:
             self._message(Segment(self.script.text, 0, False, True, ()))
         elif self.script.verdict.atomic:
@@ -74,7 +77,7 @@ class Replay:
                 self._segment(segment)
             if self.session.in_transaction:
                 self.session.execute("COMMIT")
-        self.session.reset(SETTINGS)
+        self.session.reset(self.settings)
         return tuple(self.runs)
 
     def _segment(self, segment: Segment) -> None:
@@ -105,7 +108,7 @@ class Replay:
 
     def _by_itself(self, segment: Segment) -> None:
         (statement,) = segment.statements
-        began = time.monotonic()
+        began, written = time.monotonic(), self._written()
         known = self._locked_outside(statement)
         try:
             self._send([statement])
@@ -118,17 +121,17 @@ class Replay:
             return
         if statement.kind in TRANSACTION_COMMANDS:
             return
-        self.runs.append(self._run([statement], time.monotonic() - began, known))
+        self.runs.append(self._run([statement], time.monotonic() - began, known, written))
 
     def _measured(self, batch: Sequence[Statement], before: dict[int, Touched]) -> dict[int, Touched]:
-        began = time.monotonic()
+        written, began = self._written(), time.monotonic()
         self._send(batch)
         seconds = time.monotonic() - began
         try:
             after = touched(self.session)
         except StatementFailed as error:  # a script can change what a session understands
             raise ScriptFailed(error, batch[0].start, batch[-1].end) from error
-        self.runs.append(self._run(batch, seconds, effects(batch[0].kind, before, after, self._known)))
+        self.runs.append(self._run(batch, seconds, effects(batch[0].kind, before, after, self._known), written))
         return after
 
     def _send(self, batch: Sequence[Statement]) -> None:
@@ -141,18 +144,33 @@ class Replay:
             raise ScriptFailed(error, offset, within.end) from error
 
     def _message(self, segment: Segment) -> None:
-        began = time.monotonic()
+        written, began = self._written(), time.monotonic()
         try:
             self.session.script(segment.text)
         except StatementFailed as error:
             raise ScriptFailed(error, error.position or 0, None) from error
-        self.runs.append(StatementRun(self.file, 1, 1, "whole file", time.monotonic() - began))
+        seconds, wal = time.monotonic() - began, self._wal_since(written)
+        self.runs.append(StatementRun(self.file, 1, 1, "whole file", seconds, wal_bytes=wal))
 
-    def _run(self, batch: Sequence[Statement], seconds: float, found: Effects) -> StatementRun:
+    def _written(self) -> int:
+        return wal_position(self.session) if self.wal else 0
+
+    def _wal_since(self, written: int) -> int | None:
+        return wal_position(self.session) - written if self.wal else None
+
+    def _run(self, batch: Sequence[Statement], seconds: float, found: Effects, written: int) -> StatementRun:
         first = batch[0]
         kind = first.kind if len(batch) == 1 else f"{first.kind} and {len(batch) - 1} more"
         return StatementRun(
-            self.file, first.line, first.column, kind, seconds, found.locks, found.rewrites, found.scans
+            self.file,
+            first.line,
+            first.column,
+            kind,
+            seconds,
+            found.locks,
+            found.rewrites,
+            found.scans,
+            self._wal_since(written),
         )
 
     def _locked_outside(self, statement: Statement) -> Effects:

@@ -65,11 +65,15 @@ def _failed(tried: Tried, source: Source, file: str, failed: ScriptFailed) -> No
             "was left out before. With --shadow-url it is tried on a server that has all of it."
         )
         return
+    tried.findings.append(failure(file, source.script.text, failed))
+
+
+def failure(file: str, text: str, failed: ScriptFailed) -> Finding:
+    """As a finding, at its place."""
+    error = failed.error
     message = f"{error.message} ({error.sqlstate})." + (f" {error.detail}" if error.detail else "")
     help = error.server_hint or _advice(error)
-    tried.findings.append(
-        at("does-not-apply", "error", file, source.script.text, failed.offset, message, help, failed.end)
-    )
+    return at("does-not-apply", "error", file, text, failed.offset, message, help, failed.end)
 
 
 def _advice(error: StatementFailed) -> str:

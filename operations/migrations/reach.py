@@ -1,0 +1,32 @@
+"""Which statements change more than the database they run in: what the whole server shares, or another database. Pure.
+
+Seen is what is written as such; not what a DO block puts together, or a foreign table leads to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from operations.migrations.script import Script, Statement
+from operations.migrations.splitting import split
+
+_KINDS = re.compile(
+    r"(?:CREATE|ALTER|DROP) (?:ROLE|DATABASE|TABLESPACE|SUBSCRIPTION|SYSTEM)\b|(?:REASSIGN|DROP) OWNED\b"
+)
+_PERHAPS = frozenset({"GRANT", "COMMENT", "SEC LABEL"})
+_SHARED = frozenset({"OBJECT_DATABASE", "OBJECT_ROLE", "OBJECT_TABLESPACE", "OBJECT_PARAMETER_ACL"})
+
+
+def reaching_beyond(script: Script) -> Iterator[Statement]:
+    """Those of a script."""
+    return (s for s in script.statements or () if _KINDS.match(s.kind) or (s.kind in _PERHAPS and _shared(s)))
+
+
+def _shared(statement: Statement) -> bool:
+    node: Any = split(statement.text)[0].exact_node()
+    if type(node).__name__ == "GrantRoleStmt":
+        return True
+    what = getattr(node, "objtype", None)
+    return what is not None and what.name in _SHARED
