@@ -132,7 +132,7 @@ def test_looks_are_answered_where_they_were_asked(stage: Stage) -> None:
     before = len(stage.slack.of(OPS))
     for verb in ("status", "check", "backups", "report"):
         assert stage.command(verb).text == f"One moment: {verb} of production."
-    for said in ("up to date", "Check again", "Restore …", "in 7 days"):
+    for said in ("Last backup", "Check again", "Restore …", "in 7 days"):
         stage.card(said, after=before)
     assert "/db freeze" in json.dumps(stage.command("help").json)
     assert "There is no 'statsu'" in stage.command("statsu").text
@@ -337,7 +337,7 @@ def test_what_lies_in_the_queue_is_not_believed(stage: Stage) -> None:
 def test_whatever_goes_wrong_in_slack_the_last_message_says_the_truth(stage: Stage) -> None:
     away = [Fault(status=429, retry_after=1), Fault(status=500), Fault(status=0), Fault(error="internal_error")]
     stage.slack.fail("chat.postMessage", *away)
-    stage.slack.fail("chat.update", *away, Fault(status=500, after=True), Fault(error="message_not_found"))
+    stage.slack.fail("chat.update", *away)
     card = pending(stage, "through a storm")
     stage.press(card, "approve", BOB)
     stage.press(card, "approve", DAN)
@@ -345,6 +345,32 @@ def test_whatever_goes_wrong_in_slack_the_last_message_says_the_truth(stage: Sta
     eventually(lambda: "Verify a backup · production: done" in stage.card("through a storm").all_text)
     assert set(stage.card("through a storm").actions) == set()
     assert last.channel == OPS
+
+
+def test_a_card_that_was_deleted_is_posted_anew(stage: Stage) -> None:
+    card = pending(stage, "to be deleted")
+    seen = asked_of(stage, card)
+    eventually(lambda: "approve" in card.actions)
+    with stage.slack.lock:
+        stage.slack.messages.remove(card)
+    stage.press(seen, "approve", BOB)
+    anew = stage.card("to be deleted")
+    shown(stage, anew, "1 more approval")
+    assert anew.ts != card.ts
+    stage.press(anew, "cancel", ADA)
+
+
+def test_a_card_that_nobody_knows_of_follows_once_it_is_pressed(stage: Stage) -> None:
+    stage.slack.fail("chat.postMessage", Fault(status=500, after=True))
+    pending(stage, "shown twice")
+    first, second = eventually(
+        lambda: (found := [m for m in stage.slack.of(OPS) if "shown twice" in m.all_text])[1:] and found
+    )
+    eventually(lambda: "approve" in second.actions)
+    stage.press(first, "cancel", ADA)
+    for card in (first, second):
+        shown(stage, card, "Verify a backup · production: cancelled")
+        assert set(card.actions) == set()
 
 
 def test_a_channel_that_is_gone_is_replaced_by_a_direct_message(stage: Stage) -> None:
@@ -365,7 +391,7 @@ def test_a_mention_does_the_same(stage: Stage) -> None:
     event = {"type": "app_mention", "user": ADA, "text": "<@U0BOT> status production", "channel": OPS, "ts": "1.1"}
     body = json.dumps({"type": "event_callback", "team_id": TEAM, "event_id": "Ev1", "event": event}).encode()
     assert stage.post(body, stage.signed(body), "application/json").status == 200
-    stage.card("up to date", after=before)
+    stage.card("Last backup", after=before)
     challenge = json.dumps({"type": "url_verification", "challenge": "abc"}).encode()
     assert stage.post(challenge, stage.signed(challenge), "application/json").json == {"challenge": "abc"}
 

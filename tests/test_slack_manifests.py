@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from operations.settings_file import load
+
 ROOT = Path(__file__).resolve().parents[1]
 MANIFESTS = sorted((ROOT / "examples" / "slack").glob("manifest-*.yaml"))
 NEEDED = {
@@ -41,3 +43,17 @@ def test_both_ways_have_a_manifest_and_differ_in_nothing_else() -> None:
     assert [line.replace("false", "true") for line in lines] == [line.replace("false", "true") for line in same]
     assert "socket_mode_enabled: true" in socket
     assert http.count("https://locktender.example.com/slack/events") == 3
+
+
+def test_the_example_is_a_configuration_with_somebody_to_approve() -> None:
+    found = load(ROOT / "examples" / "slack" / "locktender.toml", {"DATABASE_URL": "postgresql://u:p@h/d"})
+    (environment,) = found.environments
+    assert environment.slack.channels
+    assert {"restore", "deploy", "rollback"} <= set(environment.approvals)
+
+
+def test_the_compose_project_takes_what_its_example_of_an_env_file_names() -> None:
+    folder = ROOT / "examples" / "slack"
+    named = set(re.findall(r"^([A-Z_]+)=", (folder / ".env.example").read_text(), re.MULTILINE))
+    wanted = set(re.findall(r"\$\{([A-Z_]+):\?", (folder / "compose.yaml").read_text()))
+    assert wanted <= named
