@@ -1,1 +1,1 @@
-"""Reserved for the front door of this name; built on operations/ alone."""
+"""The GitHub Action: inputs and event → one use case → comment, check run, summary, outputs → exit code."""

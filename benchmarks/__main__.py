@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import applying, backups, downtime, lint, memory, over_ssh, validating
+from . import ack, applying, backups, downtime, lint, memory, over_ssh, validating
 from .measure import NotMeasured
 from .report import page, when
 from .results import Measured, load, save
@@ -23,6 +23,7 @@ PARTS = {
     "backups": backups.sections,
     "memory": memory.sections,
     "lint": lint.sections,
+    "ack": ack.sections,
 }
 TARGET = ROOT / "docs" / "benchmarks.md"
 

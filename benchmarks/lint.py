@@ -144,7 +144,7 @@ def _row(name: str, migrations: Sequence[Migration]) -> Sequence[str]:
 def _goals(table: Section, migrations: Sequence[Migration]) -> None:
     mean = sum(len(one.ours) for one in migrations) / len(migrations)
     unexplained = [one for one in _lacking(migrations) if one[2] is None]
-    unread = sum(one.source.parsed is None for one in migrations)
+    unread = sum(one.source.top is None for one in migrations)
     table.goals = [
         Goal("findings of the lint rules, by default", f"≤{MOST:g} a migration", f"{mean:.2f}", mean <= MOST),
         Goal(
@@ -197,6 +197,7 @@ def _unshared(migrations: Sequence[Migration]) -> Section:
 _WORDS = f"""The last {LAST} migrations of each history, one after the other, each as a pull request that adds it: ours
 with the schema that it meets on a real server, squawk 2.70.0 as it comes. How many rows there are is taken to be
 unknown. Times are those of one process for all files with squawk, and the median without starting Python with ours."""
-_BY_RULE = "The same findings. A rule of the same name looks for the same thing."
+_BY_RULE = """The same findings. A rule of the same name looks for the same thing. Of statements that follow each other
+and that a rule says the same of, ours makes one finding, which names them all; squawk makes one of each."""
 _UNSHARED = """Where squawk finds something of a dangerous kind, and we do not find the same on these lines. Each has
 its reason, found by looking at the statement and the schema."""

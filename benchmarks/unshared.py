@@ -24,7 +24,7 @@ HARMLESS = {
 def why_not(source: Source, schema: Schema | None, finding: Theirs) -> str | None:
     """``None`` if there is no reason."""
     state = State(schema)
-    for index, one in enumerate(source.parsed or ()):
+    for index, one in enumerate(source.parsed):
         last = one.statement.line + one.statement.text.count("\n")
         if one.statement.line <= finding.end_line and finding.line <= last:
             return _of_statement(state, one.node) or HARMLESS.get(finding.rule)

@@ -1,1 +1,1 @@
-"""Reserved for the front door of this name; built on operations/ alone."""
+"""The Slack bot: what staff ask for and approve, and what came of it. Built on operations/ alone."""

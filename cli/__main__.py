@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Mapping, Sequence
-from types import FrameType
 from typing import Any
 
 import click
@@ -15,23 +13,11 @@ from cli import output
 from cli.desk import Desk
 from cli.options import GLOBAL_OPTIONS, Options, Verbs
 from cli.output import Answer
-from operations.errors import ExitCode, LocktenderError, OperationFailed, UsageError
+from operations.errors import ExitCode, InternalError, Interrupted, LocktenderError, UsageError
 from operations.secret import redact
+from operations.signals import end_cleanly
 
 NAME = "locktender"
-
-
-class Interrupted(OperationFailed):
-    """Ctrl-C, or a request to end."""
-
-    code = "interrupted"
-
-
-class InternalError(LocktenderError):
-    """A fault of Locktender's own."""
-
-    code = "internal"
-    exit_code = ExitCode.NEEDS_ATTENTION
 
 
 @click.group(NAME, cls=Verbs, params=list(GLOBAL_OPTIONS), context_settings={"help_option_names": ["-h", "--help"]})
@@ -56,7 +42,7 @@ class Call:
     def begin(self, context: click.Context) -> Desk:
         """Called when all words of a verb are understood."""
         self.verb = _verb_of(context)
-        self.desk = Desk(Options.collected(context))
+        self.desk = Desk(Options.collected(context), self.verb)
         return self.desk
 
     def perform(self) -> Answer | int:
@@ -80,6 +66,7 @@ class Call:
     def finish(self, answer: Answer) -> int:
         """Print the answer and return its exit code."""
         error = output.redacted(answer.error, self.desk.secrets) if answer.error else None
+        self.desk.log(self.verb, answer.exit_code, error, answer.result)
         if self.desk.options.json:
             told = output.envelope(self.verb, self.desk.environment, answer.result, error, answer.exit_code)
             output.print_json(told)
@@ -107,7 +94,7 @@ class Call:
 def main(words: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit code."""
     call = Call(sys.argv[1:] if words is None else words)
-    handlers = _end_cleanly_on_signals()
+    handlers = end_cleanly()
     try:
         answer = call.perform()
     finally:
@@ -154,24 +141,6 @@ def _interrupted(verb: str) -> Interrupted:
     return Interrupted(
         f"{verb or NAME} was interrupted; what it had begun is undone.", hint=f"{NAME} status shows what stands."
     )
-
-
-def _end_cleanly_on_signals() -> Mapping[int, Any]:
-    """The first signal ends the run by an exception, so that it is undone; further ones do not disturb the undoing.
-
-    Returns what handled them before.
-    """
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-    def patience(_number: int, _frame: FrameType | None) -> None:
-        os.write(2, b"Ending already: what was begun is being undone.\n")
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        for number in numbers:
-            signal.signal(number, patience)
-        raise KeyboardInterrupt
-
-    return {number: signal.signal(number, end) for number in numbers}
 
 
 if __name__ == "__main__":

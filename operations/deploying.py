@@ -31,6 +31,7 @@ from operations.release.model import PREPARED
 from operations.release.release import Release, database_machine, machines_of
 from operations.release.watching import Outages, probing
 from operations.runner import Performer, StepFailed, StepResult, run
+from operations.schema_record import remember
 from operations.settings import Environment
 from operations.transient import may_pass
 from operations.undoing import Rollback
@@ -97,9 +98,13 @@ class Run:
 
     def _deployed(self, steps: tuple[StepResult, ...]) -> DeployResult:
         result = self._result("deployed", steps)
+        remember(self.context, self.journal.run_id)
         commit = self.plan.release.commit if self.plan.release else None
-        facts = {"applied": list(result.applied), "backup_id": self.backup_id, "atomic": result.atomic}
-        if not self.journal.finish("deployed", **facts, **({"commit": commit} if commit else {})):
+        facts: dict[str, Any] = {"applied": list(result.applied), "backup_id": self.backup_id, "atomic": result.atomic}
+        facts |= {"commit": commit} if commit else {}
+        took = self.applier.seconds if self.applier else {}
+        facts["migration_seconds"] = {name: round(seconds, 3) for name, seconds in took.items()}
+        if not self.journal.finish("deployed", **facts, **self.outages.facts(self.context.clock.now())):
             # Of a version alone no trace is left elsewhere: for the next run it died half-way.
             alone = self.release and not result.applied
             what = "brings the application's version before back" if alone else "finds the new state"
@@ -238,7 +243,8 @@ class Run:
         return f"In the database stands {whole + ' and ' if whole else ''}a part of what was being applied."
 
     def _finish(self, outcome: Outcome, error: LocktenderError, **facts: Any) -> None:
-        told = {"error": error.message, "code": error.code, "may_pass": may_pass(error)}
+        told: dict[str, Any] = {"error": error.message, "code": error.code, "may_pass": may_pass(error)}
+        told |= self.outages.facts(self.context.clock.now())
         self.journal.finish(outcome, **told, backup_id=self.backup_id, **facts)
 
     def _result(

@@ -214,6 +214,12 @@ class MigrationFailed(OperationFailed):
     code = "migration_failed"
 
 
+class Interrupted(OperationFailed):
+    """Ctrl-C, or a request to end."""
+
+    code = "interrupted"
+
+
 class AppNotWell(OperationFailed):
     """Containers or ``health_url`` of the application are not as they should be; ``details["logs"]``: what it said."""
 
@@ -239,6 +245,13 @@ class NeedsAttention(LocktenderError):
     """It failed, and going on by itself could lose data: the message says what stands, the hint what to type."""
 
     code = "needs_attention"
+    exit_code = ExitCode.NEEDS_ATTENTION
+
+
+class InternalError(LocktenderError):
+    """A fault of Locktender's own."""
+
+    code = "internal"
     exit_code = ExitCode.NEEDS_ATTENTION
 
 

@@ -22,7 +22,7 @@ from operations.context import Context
 from operations.errors import ConnectionLost, DatabaseUnreachable, LocktenderError, RequestChanged, as_ours
 from operations.lost_runs import found_of
 from operations.performing import Performed, perform
-from operations.ports import Ledger, Progress, Report, silent
+from operations.ports import Clock, Ledger, Progress, Report, silent
 from operations.proposing import propose, timed
 from operations.secret import Secret, redact
 from operations.settings import Environment
@@ -149,21 +149,21 @@ def run(ledger: Ledger, context: Context, request: Request, report: Reporter) ->
     assert request.proposal is not None  # noqa: S101 - it runs
     with beating(ledger, request, report):
         done = _of_the_ledger(ledger, request) or perform(context, request.proposal)
-    record(ledger, request, done.event, done.outcome)
+    record(ledger, context.clock, request, done)
     return done
 
 
-def record(ledger: Ledger, request: Request, event: Event, outcome: Outcome) -> None:
-    """The outcome into the ledger, also into one that does not answer just now."""
-    until = time.monotonic() + RECORD_FOR
+def record(ledger: Ledger, clock: Clock, request: Request, done: Performed) -> None:
+    """How it ended into the ledger, also into one that does not answer just now."""
+    until = clock.now() + RECORD_FOR
     while True:
         try:
-            changed(ledger, request, lambda *_: deciding.ended(event, request.token or 0, outcome))
+            changed(ledger, request, lambda *_: deciding.ended(done.event, request.token or 0, done.outcome))
             return
         except (DatabaseUnreachable, ConnectionLost):
-            if time.monotonic() >= until:
+            if clock.now() >= until:
                 raise
-            time.sleep(PROGRESS)
+            clock.sleep(PROGRESS)
 
 
 def _of_the_ledger(ledger: Ledger, request: Request) -> Performed | None:

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from operations.database_url import parse_database_url, refuse_what_cannot_be_forwarded
@@ -30,8 +31,10 @@ class Problem:
         return ": ".join(filter(None, (f"line {self.line}" if self.line else "", self.key, self.message)))
 
 
-def load_environment(path: Path, name: str | None, environ: Mapping[str, str]) -> Environment:
-    """One environment of the file; ``None`` is the only one there is.
+def load_environment(
+    path: Path, name: str | None, environ: Mapping[str, str], changes: Mapping[str, Any] = MappingProxyType({})
+) -> Environment:
+    """One environment of the file; ``None`` is the only one there is. ``changes`` replace keys of its section.
 
     The others' shape is checked as well, but their secrets need not exist here. Raises ``ConfigurationError``.
     """
@@ -39,7 +42,8 @@ def load_environment(path: Path, name: str | None, environ: Mapping[str, str]) -
     chosen = _chosen(path, data, name)
     every = _section(data, "environments")
     rest = {key: value for key, value in every.items() if key != chosen}
-    found, problems = _validated({**data, "environments": {chosen: every[chosen]}}, path, environ)
+    changed = _changed(every[chosen], changes)
+    found, problems = _validated({**data, "environments": {chosen: changed}}, path, environ)
     of_the_rest = _validated({**data, "environments": rest}, path, None)[1]
     problems += [problem for problem in of_the_rest if problem not in problems]
     _refuse(path, text, problems)
@@ -53,6 +57,14 @@ def load_people(path: Path) -> tuple[Person, ...]:
     found, problems = _validated(data, path, None)
     _refuse(path, text, problems)
     return tuple(found.get("people", {}).values())
+
+
+def load_shape(path: Path) -> Settings:
+    """The whole file, but without its secrets, which need not exist here. Raises ``ConfigurationError``."""
+    text, data = _parsed(path)
+    found, problems = _validated(data, path, None)
+    _refuse(path, text, problems)
+    return Settings(tuple(found["environments"].values()), tuple(found.get("people", {}).values()))
 
 
 def load_without_secrets(path: Path, name: str | None) -> Environment:
@@ -90,6 +102,14 @@ def _parsed(path: Path) -> tuple[str, dict[str, Any]]:
         return text, tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}.", hint=HINT) from None
+
+
+def _changed(section: Any, changes: Mapping[str, Any]) -> Any:
+    """Sections within are changed key by key."""
+    if not isinstance(section, Mapping):
+        return section
+    merged = {k: _changed(section.get(k) or {}, v) if isinstance(v, Mapping) else v for k, v in changes.items()}
+    return {**section, **merged}
 
 
 def _section(data: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -1,15 +1,33 @@
-"""Signals that would end this process, held back while something is begun that must not be lost sight of."""
+"""Signals that would end this process: turned into an exception, or held back while something is begun."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def end_cleanly() -> Mapping[int, Any]:
+    """The first signal ends the run by an exception, so that it is undone; further ones do not disturb the undoing.
+
+    Returns what handled them before.
+    """
+
+    def patience(_number: int, _frame: FrameType | None) -> None:
+        os.write(2, b"Ending already: what was begun is being undone.\n")
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        for number in ENDING:
+            signal.signal(number, patience)
+        raise KeyboardInterrupt
+
+    return {number: signal.signal(number, end) for number in ENDING}
 
 
 class Hold:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
 from operations.adapters.ledger import PostgresLedger
 from operations.approvals import deciding
@@ -32,6 +32,7 @@ DIRECTORY = Directory(
 )
 ACCOUNTS = st.sampled_from(sorted(HUMANS))
 LISTS = st.sets(st.sampled_from(["ada", "bob", "cy"]), min_size=2)
+MEANWHILE = ("nothing", "nothing", "nothing", "a freeze", "a policy", "the world", "time", "second thoughts")
 NUMBERS = itertools.count()
 
 
@@ -95,16 +96,31 @@ class Machine(RuleBasedStateMachine):
         self.books[made.id] = Book(HUMANS[who], (self.approvers, self.required))
         return made.id
 
-    @rule(target=requests, who=ACCOUNTS, at_once=st.booleans())
-    def somebody_asks_and_all_agree(self, who: str, at_once: bool) -> Any:
-        """The way it should go, up to where it may begin, or further."""
+    @initialize(required=st.integers(1, 2))
+    def with_a_policy(self, required: int) -> None:
+        self.required = required
+
+    @rule(target=requests, who=ACCOUNTS, meanwhile=st.sampled_from(MEANWHILE), then=st.booleans())
+    def somebody_asks_and_all_agree(self, who: str, meanwhile: str, then: bool) -> Any:
+        """The way it should go, up to where it may begin, or further; or something comes in between."""
+        for lifts in ("UBOB", "UCY"):
+            self.somebody_lifts_the_freeze(lifts)
         id = self.somebody_asks(who)
         if not isinstance(id, str):
             return multiple()
         self.a_worker_plans_it(id)
         for account in ("UADA2", "UBOB", "UCY"):
             self.somebody_clicks(id, account, agrees=True, old=False)
-        if at_once:
+        happens = {
+            "a freeze": lambda: self.somebody_freezes_it("UBOB"),
+            "a policy": lambda: self.the_policy_is_changed({"ada", "bob", "cy"} - {"ada"}, self.required),
+            "the world": lambda: self.the_world_changes((int(self.reality[-1]) + 1) % 10),
+            "time": lambda: self.its_time_runs_out(id),
+            "second thoughts": lambda: self.somebody_takes_it_back(id, who),
+        }
+        if meanwhile in happens:
+            happens[meanwhile]()
+        if then:
             self.a_job_for_it_arrives(id)
         return id
 
@@ -167,7 +183,7 @@ class Machine(RuleBasedStateMachine):
         type(self).steps += 1
         self.approvers, self.required = frozenset(approvers), required
 
-    @rule(number=st.integers(0, 2))
+    @rule(number=st.integers(0, 9))
     def the_world_changes(self, number: int) -> None:
         type(self).steps += 1
         self.reality = f"plan {number}"

@@ -76,7 +76,7 @@ def new(of: Environment, requester: Person = ADA, **changes: Any) -> NewRequest:
 
 @contextmanager
 def opened(url: Secret, **settings: Any) -> Iterator[PostgresLedger]:
-    ledger = PostgresLedger(parse_database_url(url), **settings).open()
+    ledger = PostgresLedger(parse_database_url(url), patience=120.0, **settings).open()
     try:
         yield ledger
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from .approval_machine import Machine
@@ -10,10 +10,11 @@ from .conftest import Server
 from .ledgers import opened
 
 SLICE = settings(
-    max_examples=6,
+    max_examples=20,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,
+    phases=[Phase.generate],
     database=None,
     suppress_health_check=list(HealthCheck),
 )
@@ -27,4 +28,5 @@ def test_nothing_happens_without_a_valid_approval(server18: Server) -> None:
 
         Here.ledger = ledger
         run_state_machine_as_test(Here, settings=SLICE)
-        assert Here.steps > 50
+        assert Here.steps > 100
+        assert Here.effects >= 3

@@ -29,7 +29,7 @@ from .locktender_process import ROOT, Project, Ran, finish
 BOB = Account("slack", "UBOB")
 POLICY = Approval(approvers=("UBOB", "UCY"))
 APPROVALS = '{ deploy = { approvers = ["UBOB", "UCY"] } }'
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 
 @dataclass(frozen=True)

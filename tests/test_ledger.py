@@ -160,7 +160,10 @@ def test_a_run_without_a_sign_of_life_needs_attention_and_is_not_queued_again(
 ) -> None:
     made = vote(ledger, ledger.create(new(environment())), BOB)
     begun = ledger.change(made.id, lambda *_: Change((Event.STARTED,)))
+    with ledger._transaction() as connection:
+        connection.execute("UPDATE procrastinate_jobs SET status = 'doing'")  # of a worker that has gone
     assert ledger.sweep(lost_after=3600).lost == ()
+    assert [name for name, _ in jobs(url)] == ["locktender.execute"]  # keeps the next one of this environment away
     with ledger._transaction() as connection:
         connection.execute("UPDATE requests SET beat_at = beat_at - interval '2 hours'")
         connection.execute("DELETE FROM procrastinate_jobs")

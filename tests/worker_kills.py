@@ -26,7 +26,7 @@ from .ledgers import DIRECTORY
 from .locktender_process import ROOT
 
 ADA, BOB = Account("slack", "UADA"), Account("slack", "UBOB")
-PATIENCE = 120.0
+PATIENCE = 180.0
 Moment = Callable[["Case"], bool]
 
 

@@ -59,7 +59,7 @@ def command(
     """
     shadow = _secret(shadow_url) if shadow_url else None
     live = _live(desk)
-    secrets = [*(wiring.url_secrets(shadow) if shadow else ()), *(wiring.url_secrets(live) if live else ())]
+    secrets = [*(wiring.secrets_of_url(shadow) if shadow else ()), *(wiring.secrets_of_url(live) if live else ())]
     report = desk.reporter(tuple(secrets))
 
     from cli.validation import view

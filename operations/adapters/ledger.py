@@ -68,15 +68,23 @@ class PostgresLedger:
     """A pool of connections to the ledger's database; the tables are made when it is opened."""
 
     def __init__(
-        self, parameters: ConnectionParameters, *, connections: int = CONNECTIONS, purpose: str = "ledger"
+        self,
+        parameters: ConnectionParameters,
+        *,
+        connections: int = CONNECTIONS,
+        patience: float = PATIENCE,
+        warm: int = 0,
+        purpose: str = "ledger",
     ) -> None:
+        """At most so many ``connections``; ``warm`` of them are always there, for who must answer quickly."""
         self._parameters = parameters
         self._pool = psycopg_pool.ConnectionPool(
             kwargs=keywords_of(parameters, purpose),
-            min_size=0,
+            min_size=warm,
             max_size=connections,
-            timeout=PATIENCE,
-            reconnect_timeout=PATIENCE,
+            num_workers=max(3, warm // 4),
+            timeout=patience,
+            reconnect_timeout=patience,
             configure=_configured,
             check=_refuse_closed,
             open=False,

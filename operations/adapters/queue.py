@@ -38,6 +38,7 @@ _DEFERRING = App(connector=SyncPsycopgConnector())
 
 
 async def _configured(connection: psycopg.AsyncConnection[Any]) -> None:
+    await connection.set_autocommit(True)
     for setting in SETTINGS:
         await connection.execute(setting.encode())
 
@@ -46,8 +47,9 @@ class Worker:
     """Takes jobs one after the other until it is told to stop."""
 
     def __init__(self, keywords: Mapping[str, Any], handlers: Handlers, concurrency: int = 1) -> None:
+        own = {name: value for name, value in keywords.items() if name != "autocommit"}  # set for listening anyway
         connector = PsycopgConnector(
-            kwargs=dict(keywords), configure=_configured, min_size=1, max_size=concurrency + 3, timeout=15.0
+            kwargs=own, configure=_configured, min_size=1, max_size=concurrency + 3, timeout=15.0
         )
         self._app = App(connector=connector)
         self._concurrency = concurrency

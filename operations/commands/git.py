@@ -85,3 +85,23 @@ def merge_base(directory: str, sha: str) -> list[str]:
 def _kept(ref: str) -> str:
     """A name of our own for what ``ref`` led to: FETCH_HEAD is anybody's who fetches at the same time."""
     return f"refs/locktender/{hashlib.sha256(ref.encode()).hexdigest()[:16]}"
+
+
+def subdirectory(directory: str) -> list[str]:
+    """Prints where the directory is below the repository's, with a ``/`` behind it."""
+    return [*base(directory), "rev-parse", "--show-prefix"]
+
+
+def remote(directory: str) -> list[str]:
+    """Prints the address of the origin."""
+    return [*base(directory), "remote", "get-url", "origin"]
+
+
+def default_branch(directory: str) -> list[str]:
+    """Prints ``origin/NAME`` of the branch that a clone checks out."""
+    return [*base(directory), "symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"]
+
+
+def branches(directory: str) -> list[str]:
+    """Prints the names of local branches, a line each."""
+    return [*base(directory), "for-each-ref", "--format=%(refname:short)", "refs/heads"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,17 +34,22 @@ def unsafe_use(parsed: Sequence[Parsed]) -> Unsafe | None:
     """
     added: dict[str, Statement] = {}
     for one in parsed:
-        constants = tuple(_constants(one.node)) if added else ()
-        for value, by in added.items():
-            if any(_holds(constant, value) for constant in constants):
-                return Unsafe(value, by, one.statement)
+        for constant in _constants(one.node) if added else ():
+            value = _held(constant, added)
+            if value is not None:
+                return Unsafe(value, added[value], one.statement)
         if one.statement.kind == ADD_VALUE:
             added[one.node.newVal] = one.statement
     return None
 
 
-def _holds(constant: str | None, value: str) -> bool:
-    return constant is None or constant == value or (constant.startswith("{") and value in constant)
+def _held(constant: str | None, values: Collection[str]) -> str | None:
+    """The first of the values that a constant is or holds."""
+    if constant in values:
+        return constant
+    if constant is None:
+        return next(iter(values))
+    return next((value for value in values if value in constant), None) if constant.startswith("{") else None
 
 
 def _constants(node: Any) -> Iterator[str | None]:

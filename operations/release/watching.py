@@ -43,6 +43,10 @@ class Outages:
         with self._lock:
             return self.seconds + (now - self._out_since if self._out_since is not None else 0.0)
 
+    def facts(self, now: float) -> dict[str, float]:
+        """For the journal; nothing where the application never answered, since nothing was measured then."""
+        return {} if self._last_well is None else {"downtime_seconds": round(self.until(now), 3)}
+
 
 @contextmanager
 def probing(context: Context, machines: Sequence[Machine], outages: Outages) -> Iterator[None]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from operations.rules.model import Context, Found, Rule
-from operations.rules.not_valid import suggestion
 from operations.rules.state import column_constraints, commands
+from operations.rules.suggesting import not_valid
+from operations.rules.wording import listed
 
 
 def _check(context: Context) -> Iterator[Found]:
@@ -20,9 +21,9 @@ def _check(context: Context) -> Iterator[Found]:
     if table and keys:
         others = list(dict.fromkeys(str(context.state.of(key.pktable)) for _, key in keys))
         yield Found(
-            f"Every row of {table}{table.size} is checked while nothing can write to it, nor to {', '.join(others)}.",
+            f"Every row of {table}{table.size} is checked while nothing can write to it, nor to {listed(others)}.",
             keys[0][0],
-            suggestion=suggestion(context),
+            suggestion=not_valid(context),
             about=str(table),
         )
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from operations.rules.places import COMMENTS, tokens
 from operations.rules.source import Source
+from operations.rules.wording import listed, short
 
-_SIGN = re.compile(r"locktender:", re.IGNORECASE)
+_SIGN = "locktender:"
 _ALLOW = re.compile(r"(?:--|/\*)\W*locktender:\s*(\w*)(.*)", re.IGNORECASE | re.DOTALL)
 _BECAUSE = re.compile(r"\bbecause\b", re.IGNORECASE)
 _BETWEEN = re.compile(r"[\s,]+")
@@ -32,7 +33,7 @@ Complaint = tuple[str, str, int]
 
 def allowances(source: Source) -> tuple[Allowance, ...]:
     """In the order of the text; strings that look like comments are none."""
-    if not source.parsed or not _SIGN.search(source.text):
+    if not source.top or _SIGN not in source.text.lower():
         return ()
     found = []
     for token in tokens(source.text):
@@ -52,11 +53,11 @@ def complaints(
             yield "allow-unknown-rule", f"This comment names no rule; its form is: {FORM}", one.offset
         for name in one.rules:
             if name not in known:
-                yield "allow-unknown-rule", f"There is no rule {name!r}.", one.offset
+                yield "allow-unknown-rule", f"There is no rule {short(name)!r}.", one.offset
             elif (one, name) not in used and name not in off:
                 yield "allow-unused", f"{name} finds nothing in the statement that this comment is about.", one.offset
         if one.rules and not one.reason:
-            yield "allow-without-reason", f"{', '.join(one.rules)}: allowed without a reason, so it is not.", one.offset
+            yield "allow-without-reason", f"{listed(one.rules)}: allowed without a reason, so it is not.", one.offset
 
 
 def _parts(match: re.Match[str]) -> tuple[tuple[str, ...], str]:
@@ -73,7 +74,7 @@ def _parts(match: re.Match[str]) -> tuple[tuple[str, ...], str]:
 def _statement(source: Source, offset: int) -> int | None:
     """The one around the comment, or ending on its line, or else the next one."""
     before = source.last_before(offset)
-    parsed = source.parsed or ()
+    parsed = source.parsed
     if before >= 0:
         end = parsed[before].statement.end
         if offset < end or source.place(end)[0] == source.place(offset)[0]:

@@ -11,7 +11,7 @@ from operations.rules.source import Source
 
 def _check(source: Source) -> Iterator[Found]:
     told = False
-    for one, transaction in zip(source.parsed or (), source.transactions, strict=True):
+    for one, transaction in zip(source.parsed, source.transactions, strict=True):
         statement = one.statement
         if statement.transactional or transaction_command(one.node):
             continue
@@ -22,7 +22,7 @@ def _check(source: Source) -> Iterator[Found]:
                 severity="error",
                 help="End the transaction before it; better, give it a migration of its own.",
             )
-        elif len(source.parsed or ()) > 1 and not told:
+        elif len(source.parsed) > 1 and not told:
             told = True
             yield Found(
                 f"{statement.kind} cannot run in a transaction, so none of this file does: if one of its statements "

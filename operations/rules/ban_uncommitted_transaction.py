@@ -11,7 +11,7 @@ from operations.rules.source import Source
 
 def _check(source: Source) -> Iterator[Found]:
     begun = None
-    for one in source.parsed or ():
+    for one in source.parsed:
         command = transaction_command(one.node)
         if command in ("BEGIN", "START TRANSACTION"):
             begun = begun or one.statement

@@ -29,7 +29,7 @@ def _add_column(state: State, table: TableState, column: Node) -> None:
         if kind in ("NOTNULL", "PRIMARY", "IDENTITY"):
             table.not_null.add(column.colname)
         if kind in ("PRIMARY", "UNIQUE"):
-            state.add_index(table, item.conname or f"{table.name[1]}_{column.colname}_key", (column.colname,))
+            state.add_index(table, _index_name(table, kind, item, (column.colname,)), (column.colname,))
         if kind in ("CHECK", "FOREIGN"):
             shape = constraint(item)
             columns = shape.columns or (column.colname,)
@@ -45,7 +45,13 @@ def _add_constraint(state: State, table: TableState, node: Node) -> None:
     if shape.kind in ("NOTNULL", "PRIMARY"):
         table.not_null.update(shape.columns)
     if shape.kind in ("PRIMARY", "UNIQUE") and shape.columns:
-        state.add_index(table, node.conname or f"{table.name[1]}_{shape.kind}", shape.columns)
+        state.add_index(table, _index_name(table, shape.kind, node, shape.columns), shape.columns)
+
+
+def _index_name(table: TableState, kind: str, constraint: Node, columns: tuple[str, ...]) -> str:
+    """As PostgreSQL chooses it, but for what it cuts and counts."""
+    name: str | None = constraint.conname
+    return name or "_".join([table.name[1], "pkey"] if kind == "PRIMARY" else [table.name[1], *columns, "key"])
 
 
 def _create(state: State, node: Node) -> None:
@@ -69,6 +75,12 @@ def _create_as(state: State, node: Node) -> None:
         state.create(name_of(into.rel, state.default), known=False)
 
 
+def _create_view(state: State, node: Node) -> None:
+    name = name_of(node.view, state.default)
+    if not node.replace:
+        state.create(name, known=False)
+
+
 def _create_index(state: State, node: Node) -> None:
     columns = () if node.whereClause else index_columns(node)
     table = state.of(node.relation)
@@ -77,12 +89,12 @@ def _create_index(state: State, node: Node) -> None:
 
 def _drop(state: State, node: Node) -> None:
     kind = node.removeType.name.removeprefix("OBJECT_")
-    if kind not in ("TABLE", "INDEX"):
+    if kind not in ("TABLE", "VIEW", "MATVIEW", "INDEX"):
         return
     for parts in node.objects:
         schema, name = dotted(parts)
         full = (schema or state.default, name)
-        if kind == "TABLE":
+        if kind != "INDEX":
             state.create(full, known=True)
         else:
             state.drop_index(full)
@@ -141,8 +153,9 @@ def _drop_column(_: State, table: TableState, command: Node) -> None:
     table.not_null.discard(command.name)
 
 
-def _drop_constraint(_: State, table: TableState, command: Node) -> None:
+def _drop_constraint(state: State, table: TableState, command: Node) -> None:
     table.constraints.pop(command.name, None)
+    state.drop_index((table.name[0], command.name))
 
 
 def _alter_type(_: State, table: TableState, command: Node) -> None:
@@ -198,4 +211,5 @@ _CHANGES: dict[str, Callable[[State, Node], None]] = {
     "SelectStmt": _create_as,
     "TruncateStmt": _emptied,
     "VariableSetStmt": _set,
+    "ViewStmt": _create_view,
 }

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from operations.rules.model import Context, Found, Rule
-from operations.rules.not_valid import suggestion
 from operations.rules.state import column_constraints, commands
+from operations.rules.suggesting import not_valid
 
 
 def _check(context: Context) -> Iterator[Found]:
@@ -17,7 +17,7 @@ def _check(context: Context) -> Iterator[Found]:
         yield Found(
             f"Every row of {table}{table.size} is checked while nothing can read or write it.",
             places[0],
-            suggestion=suggestion(context),
+            suggestion=not_valid(context),
             about=str(table),
         )
 

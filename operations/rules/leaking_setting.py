@@ -10,7 +10,7 @@ from operations.rules.source import Source
 
 def _check(source: Source) -> Iterator[Found]:
     open_settings: dict[str, int] = {}
-    for one in source.parsed or ():
+    for one in source.parsed:
         node = one.node
         if type(node).__name__ != "VariableSetStmt":
             continue

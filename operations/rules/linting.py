@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from operations.rules.allowing import Allowance, allowances, complaints
@@ -14,7 +14,7 @@ from operations.rules.registry import RULES
 from operations.rules.schema import Name, Schema
 from operations.rules.shapes import index_columns, name_of
 from operations.rules.source import Source, read_source
-from operations.rules.state import Columns, State
+from operations.rules.state import State, beginnings
 from operations.settings import Level
 
 __all__ = ["Source", "lint", "read_source"]
@@ -54,22 +54,27 @@ class _Active:
                 self.by_node.setdefault(node, []).append(rule)
 
 
-def _lint(source: Source, state: State, indexes: Mapping[Name, Sequence[Columns]], rules: _Active) -> Iterator[Finding]:
+def _lint(
+    source: Source, state: State, indexes: Mapping[Name, Collection[frozenset[str]]], rules: _Active
+) -> Iterator[Finding]:
     hits = [
         Hit(rule, found, source.statement_at(found.offset or 0))
         for rule in rules.of_files
         if rule.check_file
         for found in rule.check_file(source)
     ]
-    for index, one in enumerate(source.parsed or ()):
+    for index, one in enumerate(source.parsed):
         context = Context(state, source, index, indexes)
         for rule in rules.by_node.get(type(one.node).__name__, ()):
             if rule.check:
                 hits += (Hit(rule, found, index) for found in rule.check(context))
         advance(state, one.node, (source.file, context.transaction))
     comments = allowances(source)
+    by_statement: dict[int | None, list[Allowance]] = {}
+    for comment in comments:
+        by_statement.setdefault(comment.statement, []).append(comment)
     used: set[tuple[Allowance, str]] = set()
-    kept = [hit for hit in without_parts(hits) if not _allowed(hit, comments, used)]
+    kept = [hit for hit in without_parts(hits) if not _allowed(source, hit, by_statement, used)]
     for name, message, offset in complaints(comments, used, RULES.keys(), rules.off):
         if name not in rules.off:
             kept.append(Hit(RULES[name], Found(message, offset=offset), None))
@@ -77,10 +82,17 @@ def _lint(source: Source, state: State, indexes: Mapping[Name, Sequence[Columns]
     yield from sorted(findings, key=lambda finding: (finding.line, finding.column, finding.rule))
 
 
-def _allowed(hit: Hit, comments: Sequence[Allowance], used: set[tuple[Allowance, str]]) -> bool:
-    by = [(one, hit.rule.name) for one in comments if hit.rule.name in one.rules and one.statement in hit.statements]
-    used.update(by)
-    return any(allowance.reason for allowance, _ in by)
+def _allowed(
+    source: Source,
+    hit: Hit,
+    comments: Mapping[int | None, Sequence[Allowance]],
+    used: set[tuple[Allowance, str]],
+) -> bool:
+    name = hit.rule.name
+    places = {place for index in hit.statements for place in (index, source.outer(index))}
+    by = [one for place in places for one in comments.get(place, ()) if name in one.rules]
+    used.update((one, name) for one in by)
+    return any(one.reason for one in by)
 
 
 def _finding(source: Source, hit: Hit, levels: Mapping[str, Level]) -> Finding:
@@ -102,17 +114,18 @@ def _finding(source: Source, hit: Hit, levels: Mapping[str, Level]) -> Finding:
 
 
 def _place(source: Source, hit: Hit) -> tuple[int, int, int | None]:
-    if hit.index is None or source.parsed is None:
+    if hit.index is None:
         return *source.place(hit.found.offset or 0), None
     statement = source.parsed[hit.index].statement
     start = command_start(statement, hit.found.command) if hit.found.offset is None else hit.found.offset
     return *source.place(start), source.place(source.parsed[max(hit.statements)].statement.end)[0]
 
 
-def _indexes(sources: Sequence[Source], default: str) -> dict[Name, list[Columns]]:
-    found: dict[Name, list[Columns]] = {}
+def _indexes(sources: Sequence[Source], default: str) -> dict[Name, set[frozenset[str]]]:
+    """For each table the sets of columns that an index of the new files begins with."""
+    found: dict[Name, set[frozenset[str]]] = {}
     for source in sources:
-        for one in source.parsed or ():
+        for one in source.parsed:
             if type(one.node).__name__ == "IndexStmt" and not one.node.whereClause:
-                found.setdefault(name_of(one.node.relation, default), []).append(index_columns(one.node))
+                found.setdefault(name_of(one.node.relation, default), set()).update(beginnings(index_columns(one.node)))
     return found

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 from typing import Any
 
 from operations.rules.model import Context, Found, Rule
 from operations.rules.shapes import constraint
 from operations.rules.state import TableState, column_constraints, commands
+from operations.rules.wording import listed
 
 
 def _check(context: Context) -> Iterator[Found]:
@@ -19,7 +19,7 @@ def _check(context: Context) -> Iterator[Found]:
         columns = _referring(kind, command)
         if columns and not _indexed(context, table, columns):
             yield Found(
-                f"No index of {table}{table.size} begins with {', '.join(columns)}: each DELETE in the table that it "
+                f"No index of {table}{table.size} begins with {listed(columns)}: each DELETE in the table that it "
                 "refers to reads all of it.",
                 at,
                 about=str(table),
@@ -35,9 +35,8 @@ def _referring(kind: str, command: Any) -> tuple[str, ...]:
 
 
 def _indexed(context: Context, table: TableState, columns: tuple[str, ...]) -> bool:
-    wanted, size = set(columns), len(columns)
-    every = chain(table.indexes.values(), context.indexes.get(table.name, ()))
-    return any(set(index[:size]) == wanted for index in every)
+    wanted = frozenset(columns)
+    return table.begun[wanted] > 0 or wanted in context.indexes.get(table.name, ())
 
 
 RULE = Rule(

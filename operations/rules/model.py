@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from operations.migrations.statement import Parsed, Statement
 from operations.rules.schema import Name
 from operations.rules.source import Source
-from operations.rules.state import Columns, State
+from operations.rules.state import State
 from operations.settings import Level
 
 Severity = Literal["error", "warning", "note"]
@@ -60,13 +60,13 @@ class Found:
 class Context:
     """Where a statement stands: in which file, after what, and what there is by then.
 
-    ``indexes``: the columns of every index that the new files make, by table.
+    ``indexes``: by table, the sets of columns that an index which the new files make begins with.
     """
 
     state: State
     source: Source
     index: int
-    indexes: Mapping[Name, Sequence[Columns]]
+    indexes: Mapping[Name, Collection[frozenset[str]]]
 
     @property
     def node(self) -> Any:
@@ -90,7 +90,7 @@ class Context:
 
     @property
     def _parsed(self) -> Sequence[Parsed]:
-        return self.source.parsed or ()
+        return self.source.parsed
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ _META_COMMAND = re.compile(r"^[ \t]*\\", re.MULTILINE)
 
 
 def _check(source: Source) -> Iterator[Found]:
-    if source.parsed is None:
+    if source.top is None:
         psql = _META_COMMAND.search(source.text)
         more = " Commands of psql, which begin with a backslash, are no SQL." if psql else ""
         yield Found(

@@ -8,7 +8,6 @@ from typing import Any
 
 from operations.migrations.splitting import in_ascii
 from operations.migrations.statement import Statement
-from operations.rules.model import Context
 
 _OPENING, _CLOSING, _COMMA = {"ASCII_40", "ASCII_91"}, {"ASCII_41", "ASCII_93"}, "ASCII_44"
 COMMENTS = frozenset({"SQL_COMMENT", "C_COMMENT"})
@@ -20,12 +19,15 @@ def command_start(statement: Statement, command: int) -> int:
     return statement.start + (starts[command - 1] if command <= len(starts) and command else 0)
 
 
-def whole_lines(text: str, statement: Statement) -> bool:
-    """Whether the lines of the statement hold nothing besides it, so that others can stand in their place."""
+def indentation(text: str, statement: Statement) -> str | None:
+    """What stands before a statement whose lines hold nothing else, so that others can stand in their place.
+
+    ``None`` if they do hold something else.
+    """
     before = text[text.rfind("\n", 0, statement.start) + 1 : statement.start]
     end = text.find("\n", statement.end)
     after = text[statement.end : len(text) if end < 0 else end]
-    return not before.strip() and after.strip() in (";", "")
+    return None if before.strip() or after.strip() not in (";", "") else before
 
 
 def tokens(text: str) -> Sequence[Any]:
@@ -36,15 +38,6 @@ def tokens(text: str) -> Sequence[Any]:
         return scan(in_ascii(text))
     except ParseError:
         return ()
-
-
-def with_word(context: Context, after: str, word: str) -> str | None:
-    """The statement with one more keyword behind the first ``after``; ``None`` if its lines hold anything else."""
-    statement = context.statement
-    if not whole_lines(context.source.text, statement):
-        return None
-    end = next((token.end + 1 for token in tokens(statement.text) if token.name == after), None)
-    return None if end is None else f"{statement.text[:end]} {word}{statement.text[end:]};"
 
 
 @lru_cache(maxsize=4)

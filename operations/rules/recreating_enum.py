@@ -11,6 +11,7 @@ from operations.rules.model import Context, Found, Rule
 from operations.rules.shapes import dotted
 from operations.rules.state import commands
 from operations.rules.types import type_of
+from operations.rules.wording import listed
 
 _FARTHEST = 100
 """Statements that may lie between the first and the last: time must stay linear."""
@@ -52,7 +53,7 @@ def _check(context: Context) -> Iterator[Found]:
     if begun is None:
         return
     pattern, last = begun
-    parsed = context.source.parsed or ()
+    parsed = context.source.parsed
     for at in range(pattern.statements[0] + 1, min(pattern.statements[0] + _FARTHEST, len(parsed))):
         if at not in pattern.statements:
             pattern.take(at, parsed[at].node, _table(context, parsed[at].node))
@@ -66,7 +67,7 @@ def _begun(context: Context) -> tuple[_Pattern, int] | None:
 
     Either the new type takes the old one's name afterwards, or the old one has been renamed before.
     """
-    parsed = context.source.parsed or ()
+    parsed = context.source.parsed
     schema, new = dotted(context.node.typeName)
     renamed = context.source.renamed_types.get(new)
     if renamed is None or abs(renamed - context.index) > _FARTHEST:
@@ -84,12 +85,12 @@ def _begun(context: Context) -> tuple[_Pattern, int] | None:
 
 def _found(context: Context, pattern: _Pattern) -> Found:
     own = _with_surroundings(context, pattern)
-    moved = ", ".join(f"{table}.{name}" for table, name in pattern.columns)
+    moved = listed([f"{table}.{name}" for table, name in pattern.columns])
     written = f" {moved}: written anew while nothing can read or write it." if moved else ""
     return Found(
         f"The enum {pattern.name} is made anew.{written} It fails if a row holds a value that is gone, and so does "
         "code that still writes one.",
-        offset=(context.source.parsed or ())[own[0]].statement.start,
+        offset=context.source.parsed[own[0]].statement.start,
         statements=own,
         instead=_INSTEAD,
     )
@@ -97,7 +98,7 @@ def _found(context: Context, pattern: _Pattern) -> Found:
 
 def _with_surroundings(context: Context, pattern: _Pattern) -> tuple[int, ...]:
     """With the defaults that are put back, and a BEGIN right before and a COMMIT right after."""
-    parsed, own = context.source.parsed or (), sorted(pattern.statements)
+    parsed, own = context.source.parsed, sorted(pattern.statements)
     while own[-1] + 1 < len(parsed) and _puts_default_back(context, parsed[own[-1] + 1].node, pattern):
         own.append(own[-1] + 1)
     after = own[-1] + 1

@@ -16,7 +16,7 @@ def _check(context: Context) -> Iterator[Found]:
     renamed = context.source.renamed_tables.get(new)
     if renamed is None or not context.index < renamed < context.index + _FARTHEST:
         return
-    parsed = context.source.parsed or ()
+    parsed = context.source.parsed
     target = context.state.table(
         (context.node.relation.schemaname or context.state.default, parsed[renamed].node.newname)
     )

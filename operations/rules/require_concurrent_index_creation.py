@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from operations.rules.model import Context, Found, Rule
-from operations.rules.places import with_word
+from operations.rules.suggesting import with_word
+
+_PARTITIONED = (
+    "CONCURRENTLY is refused for a partitioned table: CREATE INDEX ON ONLY it, then one CONCURRENTLY on each "
+    "partition, and ALTER INDEX … ATTACH PARTITION for each."
+)
 
 
 def _check(context: Context) -> Iterator[Found]:
@@ -17,7 +22,8 @@ def _check(context: Context) -> Iterator[Found]:
                 "  ", " "
             ),
             about=str(table),
-            suggestion=with_word(context, "INDEX", "CONCURRENTLY") if context.alone else None,
+            help=_PARTITIONED if table.partitioned else None,
+            suggestion=None if table.partitioned or not context.alone else with_word(context, "INDEX", "CONCURRENTLY"),
         )
 
 

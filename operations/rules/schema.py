@@ -46,6 +46,7 @@ class Table:
     constraints: Mapping[str, str] = field(default_factory=dict)
     indexes: Mapping[str, Index] = field(default_factory=dict)
     rows: int | None = None
+    partitioned: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ def schema_of(catalog: Catalog, rows: Mapping[Name, int] | None = None, default:
 class _Parts:
     """Objects as they come, in no order."""
 
-    tables: set[Name] = field(default_factory=set)
+    tables: dict[Name, bool] = field(default_factory=dict)
+    """Whether it is partitioned."""
     columns: dict[Name, dict[str, Column]] = field(default_factory=dict)
     constraints: dict[Name, dict[str, str]] = field(default_factory=dict)
     indexes: dict[Name, dict[str, Index]] = field(default_factory=dict)
@@ -89,7 +91,7 @@ class _Parts:
     def take(self, kind: str, names: tuple[str, ...], said: dict[str, object]) -> None:
         owner = (names[0], names[1])
         if kind == "table":
-            self.tables.add(owner)
+            self.tables[owner] = "partition_key" in said
         elif kind == "column":
             self.columns.setdefault(owner, {})[names[2]] = _column(said)
         elif kind == "constraint":
@@ -109,8 +111,9 @@ class _Parts:
                 self.constraints.get(name, {}),
                 self.indexes.get(name, {}),
                 rows.get(name),
+                partitioned,
             )
-            for name in self.tables
+            for name, partitioned in self.tables.items()
         }
         domains = {
             name: Domain(str(said["domain_of"]), bool(said.get("not_null")) or bool(self.constraints.get(name)))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from operations.migrations.atomicity import Judgement, judge
 from operations.migrations.kinds import transaction_command
 from operations.migrations.splitting import Unparsable, split
 from operations.migrations.statement import Parsed, describe
+from operations.rules.blocks import inside
 
 _NEWLINE = re.compile("\n")
 _WRITES = frozenset({"UPDATE", "DELETE", "MERGE", "INSERT", "SELECT", "LOCK", "VACUUM", "ANALYZE"})
@@ -19,13 +20,36 @@ _WRITES = frozenset({"UPDATE", "DELETE", "MERGE", "INSERT", "SELECT", "LOCK", "V
 
 @dataclass(frozen=True)
 class Source:
-    """A file of SQL. ``parsed`` is ``None`` where the parser gave up, ``problem`` says why, at character ``offset``."""
+    """A file of SQL. ``top`` is ``None`` where the parser gave up, ``problem`` says why, at character ``offset``."""
 
     file: str
-    text: str
-    parsed: tuple[Parsed, ...] | None
+    text: str = field(repr=False)
+    top: tuple[Parsed, ...] | None = field(repr=False)
     problem: str = ""
     offset: int = 0
+
+    @cached_property
+    def parsed(self) -> tuple[Parsed, ...]:
+        """All statements, those that a DO block runs behind it."""
+        return tuple(one for _, one in self._expanded)
+
+    def outer(self, index: int) -> int:
+        """The index of the DO statement around a statement, or its own."""
+        return index - self._depths[index]
+
+    @cached_property
+    def _expanded(self) -> tuple[tuple[int, Parsed], ...]:
+        """With the index in ``top`` of the statement that each of them is, or is in."""
+        top = enumerate(self.top or ())
+        return tuple((at, found) for at, one in top for found in (one, *inside(one, self.text)))
+
+    @cached_property
+    def _depths(self) -> tuple[int, ...]:
+        """How many statements lie between each of them and its DO."""
+        depths: list[int] = []
+        for before, (at, _) in zip((-1, *(at for at, _ in self._expanded)), self._expanded, strict=False):
+            depths.append(depths[-1] + 1 if at == before else 0)
+        return tuple(depths)
 
     def place(self, offset: int) -> tuple[int, int]:
         """Line and column of a character offset."""
@@ -39,11 +63,11 @@ class Source:
     def statement_at(self, offset: int) -> int | None:
         """The index of the statement around a character offset."""
         index = self.last_before(offset)
-        return index if self.parsed and index >= 0 and offset < self.parsed[index].statement.end else None
+        return index if index >= 0 and offset < self.parsed[index].statement.end else None
 
     @cached_property
     def _starts(self) -> list[int]:
-        return [one.statement.start for one in self.parsed or ()]
+        return [one.statement.start for one in self.parsed]
 
     @cached_property
     def _line_starts(self) -> list[int]:
@@ -52,7 +76,7 @@ class Source:
     @cached_property
     def judgement(self) -> Judgement:
         """Whether it can be one transaction."""
-        return judge(self.parsed or ())
+        return judge(self.top or ())
 
     @cached_property
     def renamed_tables(self) -> Mapping[str, int]:
@@ -64,25 +88,31 @@ class Source:
         """The same for types."""
         return self._renamed("OBJECT_TYPE")
 
+    @cached_property
+    def views(self) -> frozenset[str]:
+        """Names of the views that it makes, materialized ones too."""
+        kinds = {"ViewStmt": lambda node: node.view, "CreateTableAsStmt": lambda node: node.into.rel}
+        made = ((kinds.get(type(one.node).__name__), one.node) for one in self.parsed)
+        return frozenset(find(node).relname for find, node in made if find)
+
     def _renamed(self, what: str) -> Mapping[str, int]:
         return {
             one.node.relation.relname if one.node.relation else one.node.object[-1].sval: index
-            for index, one in enumerate(self.parsed or ())
+            for index, one in enumerate(self.parsed)
             if type(one.node).__name__ == "RenameStmt" and one.node.renameType.name == what
         }
 
     @cached_property
     def transactions(self) -> tuple[int | None, ...]:
         """For each statement the number of the transaction that it is run in with others; ``None``: by itself."""
-        parsed = self.parsed or ()
-        if self.judgement.verdict.atomic:
-            return (0,) * len(parsed)
-        return tuple(_explicit(parsed))
+        top = self.top or ()
+        numbers = [0] * len(top) if self.judgement.verdict.atomic else list(_explicit(top))
+        return tuple(numbers[at] for at, _ in self._expanded)
 
     @cached_property
     def with_ddl(self) -> frozenset[int | None]:
         """The transactions that hold strong locks on tables that stood before, until they end."""
-        pairs = zip(self.parsed or (), self.transactions, strict=True)
+        pairs = zip(self.parsed, self.transactions, strict=True)
         return frozenset(
             number
             for one, number in pairs

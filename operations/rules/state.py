@@ -5,6 +5,7 @@ The one mutable thing here: a walk over 100 000 statements must not copy a schem
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,8 @@ from operations.rules.shapes import Constraint, constraint_of, dotted, indexed_c
 from operations.rules.types import Type, parsed_type
 
 Node = Any
+MAX_INDEX_COLUMNS = 32
+"""PostgreSQL's INDEX_MAX_KEYS: a longer list is refused."""
 Columns = tuple[str | None, ...]
 Transaction = tuple[str, int | None]
 """A file, and the number of the transaction within it."""
@@ -23,7 +26,8 @@ Transaction = tuple[str, int | None]
 class TableState:
     """``old``: it stood before the new files. ``known``: ``columns``, ``constraints`` and ``indexes`` are all of them.
 
-    ``added`` are columns that the new files have added. ``rows``: ``None`` if unknown.
+    ``added`` are columns that the new files have added. ``begun``: how many indexes begin with each set of columns.
+    ``rows``: ``None`` if unknown.
     """
 
     name: Name
@@ -34,7 +38,9 @@ class TableState:
     added: set[str] = field(default_factory=set)
     constraints: dict[str, Constraint] = field(default_factory=dict)
     indexes: dict[str, Columns] = field(default_factory=dict)
+    begun: Counter[frozenset[str]] = field(default_factory=Counter)
     rows: int | None = None
+    partitioned: bool = False
 
     def __str__(self) -> str:
         return self.name[1] if self.name[0] == PUBLIC else ".".join(self.name)
@@ -108,16 +114,33 @@ class State:
     def add_index(self, table: TableState, name: str, columns: Columns) -> None:
         """One more index; ``columns`` is empty for one that does not cover all rows."""
         table.indexes[name] = columns
+        table.begun.update(beginnings(columns))
         self._indexes[table.name[0], name] = table.name
 
     def drop_index(self, name: Name) -> tuple[TableState, Columns] | None:
         """One index less, wherever it is; returns its table and columns, if it was known."""
         owner = self._indexes.pop(name, None)
-        return (self.table(owner), self.table(owner).indexes.pop(name[1], ())) if owner else None
+        if owner is None:
+            return None
+        table = self.table(owner)
+        columns = table.indexes.pop(name[1], ())
+        table.begun.subtract(beginnings(columns))
+        return table, columns
+
+
+def beginnings(columns: Columns) -> Iterator[frozenset[str]]:
+    """The sets of columns that an index begins with, in any order; an expression ends them."""
+    start: frozenset[str] = frozenset()
+    for column in columns[:MAX_INDEX_COLUMNS]:
+        if column is None:
+            return
+        start |= {column}
+        yield start
 
 
 def _standing(name: Name, base: Table) -> TableState:
     found = {key: constraint_of(text) for key, text in base.constraints.items()}
+    indexes = {key: indexed_columns(index.definition) for key, index in base.indexes.items() if index.valid}
     return TableState(
         name,
         old=True,
@@ -125,8 +148,10 @@ def _standing(name: Name, base: Table) -> TableState:
         columns={key: parsed_type(column.type) for key, column in base.columns.items()},
         not_null={key for key, column in base.columns.items() if column.not_null},
         constraints={key: shape for key, shape in found.items() if shape},
-        indexes={key: indexed_columns(index.definition) for key, index in base.indexes.items() if index.valid},
+        indexes=indexes,
+        begun=Counter(start for columns in indexes.values() for start in beginnings(columns)),
         rows=base.rows,
+        partitioned=base.partitioned,
     )
 
 

@@ -11,7 +11,7 @@ from operations.rules.source import Source
 
 def _check(source: Source) -> Iterator[Found]:
     verdict = source.judgement.verdict
-    for one in () if verdict.atomic else source.parsed or ():
+    for one in () if verdict.atomic else source.parsed:
         command = transaction_command(one.node)
         if command and one.statement.line == verdict.line:
             yield Found(f"{verdict.reason}.", offset=one.statement.start)

@@ -7,7 +7,7 @@ What PostgreSQL tells apart: binary-coercible types, and the functions that its 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +18,14 @@ SERIALS = {
     "serial8": "int8",
 }  # fmt: skip
 """What the parser leaves as it is written; all other names of built-in types it makes the catalog's."""
-_UNCHANGED = {("varchar", "text"), ("text", "varchar"), ("cidr", "inet"), ("varbit", "varbit"), ("xml", "text")}
+_UNCHANGED = {
+    ("varchar", "text"),
+    ("text", "varchar"),
+    ("cidr", "inet"),
+    ("varbit", "varbit"),
+    ("xml", "text"),
+    ("xml", "varchar"),
+}
 """Binary-coercible pairs; with modifiers only the growing ones are."""
 _TIMES = frozenset({"timestamp", "timestamptz", "time", "timetz"})
 FULL_PRECISION = 6
@@ -62,8 +69,9 @@ def parsed_type(text: str) -> Type | None:
 
 def keeps_rows(old: Type, new: Type, domains: Mapping[Name, Domain], default: str, utc: bool = False) -> bool:
     """Whether ``ALTER COLUMN … TYPE`` leaves the rows as they are. ``utc``: the session's time zone is known to be."""
-    new_domain = domains.get((new.schema or default, new.name))
+    old, new = replace(old, schema=old.schema or default), replace(new, schema=new.schema or default)
     old_domain = domains.get((old.schema or default, old.name))
+    new_domain = domains.get((new.schema or default, new.name))
     if old == new and old.modifiers is not None:
         return True
     if old.array or new.array or old.modifiers is None or new.modifiers is None:
@@ -71,18 +79,23 @@ def keeps_rows(old: Type, new: Type, domains: Mapping[Name, Domain], default: st
     if new_domain and new_domain.constrained:
         return False
     if old_domain or new_domain:
-        inside = parsed_type(old_domain.type) if old_domain else old
+        inside = _unlimited(parsed_type(old_domain.type)) if old_domain else old
         outside = parsed_type(new_domain.type) if new_domain else new
         return bool(inside and outside) and keeps_rows(inside, outside, {}, default, utc)  # type: ignore[arg-type]
     return _grows(old.name, new.name, old.modifiers, new.modifiers, utc)
+
+
+def _unlimited(base: Type | None) -> Type | None:
+    """What lies below a domain is for PostgreSQL a value without a length, although the domain has one."""
+    return replace(base, modifiers=()) if base else None
 
 
 def _grows(old: str, new: str, before: tuple[int, ...], after: tuple[int, ...], utc: bool) -> bool:
     if old == new == "numeric":
         return not after or (bool(before) and _scale(before) == _scale(after) and after[0] >= before[0])
     if old in _TIMES and new in _TIMES:
-        zones = {old, new} == {"timestamp", "timestamptz"} and utc
-        return (old == new or zones) and (after or (FULL_PRECISION,)) >= (before or (FULL_PRECISION,))
+        zones = {old, new} == {"timestamp", "timestamptz"} and utc and (after or (FULL_PRECISION,)) == (FULL_PRECISION,)
+        return zones or (old == new and (after or (FULL_PRECISION,)) >= (before or (FULL_PRECISION,)))
     if old == new == "varchar" or (old, new) in _UNCHANGED:
         return not after or (bool(before) and after >= before)
     return False

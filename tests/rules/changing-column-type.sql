@@ -5,7 +5,7 @@ ALTER TABLE "User" ALTER COLUMN name TYPE varchar(40), ALTER COLUMN balance TYPE
 -- === bad: computed
 ALTER TABLE "User" ALTER COLUMN name TYPE text USING lower(name);
 -- === bad: with a time zone that nobody knows
-ALTER TABLE "User" ALTER COLUMN seen TYPE timestamptz(3);
+ALTER TABLE "User" ALTER COLUMN seen TYPE timestamptz;
 -- === bad: to a domain that checks, to an array, to a length
 ALTER TABLE "User" ALTER COLUMN name TYPE "Email", ALTER COLUMN email TYPE varchar(100);
 ALTER TABLE "User" ALTER COLUMN tags TYPE varchar(10)[];
@@ -15,7 +15,7 @@ ALTER TABLE "User" ALTER COLUMN seen TYPE timestamp(6), ALTER COLUMN label TYPE 
 ALTER TABLE "User" ALTER COLUMN email SET DATA TYPE text USING email::text;
 -- === good: in UTC
 SET LOCAL timezone = 'UTC';
-ALTER TABLE "User" ALTER COLUMN seen TYPE timestamptz(3);
+ALTER TABLE "User" ALTER COLUMN seen TYPE timestamptz;
 -- === good: nothing to write
 ALTER TABLE "Empty" ALTER COLUMN id TYPE bigint;
 CREATE TABLE new (id int);

@@ -1,5 +1,7 @@
 -- === bad: alone, so the safe form is known
 CREATE UNIQUE INDEX "User_nick_key" ON "User" (nick);
+-- === bad: a partitioned table, for which there is no such form
+CREATE INDEX log_day ON "Log" (day);
 -- === bad: with others
 CREATE INDEX a ON "Post" (body);
 CREATE INDEX b ON attic."Box" (id);

@@ -1,0 +1,114 @@
+"""``python -P -m action``: one run of the Action, as the runner starts it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+from action import operating, outputs, validating
+from action.event import Event, read
+from action.inputs import Inputs, parse
+from action.job import Job, Outcome, caught
+from action.log import Log
+from action.wiring import job as built
+from operations.errors import LocktenderError, UsageError
+from operations.secret import Secret
+from operations.settings_secrets import lines_of, secrets_of_url
+from operations.signals import end_cleanly
+
+LARGEST_EVENT = 64_000_000
+"""Bytes; GitHub's own limit is 25 MB."""
+
+
+def main() -> int:
+    """As the runner starts it."""
+    end_cleanly()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # whatever locale the job has
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    return run(os.environ, sys.stdout)
+
+
+def run(environ: Mapping[str, str], stream: TextIO) -> int:
+    """Run the command; returns the exit code, after everything was written that a workflow may read."""
+    log = Log(stream)
+    try:
+        made, _, error = caught(lambda: _job(environ, log))
+        outcome = _ran(made) if made else _not_begun(log, error)
+        command = made.inputs.command if made else environ.get("INPUT_COMMAND", "")
+        _, _, unwritten = caught(lambda: _write(environ, log, command, outcome))
+        if unwritten:
+            log.annotate("error", unwritten.message, title="Locktender")
+        return int(outcome.exit_code)
+    finally:
+        log.close()
+
+
+def _job(environ: Mapping[str, str], log: Log) -> Job:
+    log.hide(Secret(value) for name, value in environ.items() if _is_secret(name) and value.strip())
+    inputs = parse(environ)
+    log.hide(_all_secrets(inputs))
+    return built(inputs, _event(environ), environ, log)
+
+
+def _is_secret(name: str) -> bool:
+    return name in {"INPUT_GITHUB-TOKEN", "INPUT_DATABASE-URL", "INPUT_SSH-PRIVATE-KEY"}
+
+
+def _all_secrets(inputs: Inputs) -> Iterator[Secret]:
+    """Also their parts; where a URL is none, that is said later."""
+    yield from inputs.secrets
+    yield from lines_of(inputs.ssh_private_key)
+    if inputs.database_url:
+        with suppress(LocktenderError):
+            yield from secrets_of_url(inputs.database_url)
+
+
+def _event(environ: Mapping[str, str]) -> Event:
+    path = environ.get("GITHUB_EVENT_PATH", "")
+    if not path or not Path(path).exists():
+        return read(environ, {})
+    try:
+        with Path(path).open("rb") as file:
+            payload: Any = json.loads(file.read(LARGEST_EVENT))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"The event's file {path} cannot be read: {type(error).__name__}.",
+            hint="GITHUB_EVENT_PATH must name the file with the event's JSON, as the runner sets it.",
+        ) from error
+    return read(environ, payload if isinstance(payload, dict) else {})
+
+
+def _ran(job: Job) -> Outcome:
+    work = validating.validate if job.inputs.command == "validate" else operating.operate
+    outcome, _, error = caught(lambda: work(job))
+    return outcome or operating.failed(job, error, job.inputs.environment)
+
+
+def _not_begun(log: Log, error: LocktenderError | None) -> Outcome:
+    """The inputs or the event cannot be used."""
+    assert error is not None  # noqa: S101 - there is no job
+    log.annotate("error", log.clean(error.message), title="Locktender")
+    log.say(log.clean(error.hint or ""))
+    summary = f"## ❌ Not begun\n\n{log.clean(error.message)}"
+    return Outcome("usage", error.exit_code, None, error, "", summary)
+
+
+def _write(environ: Mapping[str, str], log: Log, command: str, outcome: Outcome) -> None:
+    outputs.write_summary(environ.get("GITHUB_STEP_SUMMARY"), log.clean(outcome.summary))
+    result = log.clean(json.dumps(outcome.envelope(command), ensure_ascii=False))
+    values = {"outcome": outcome.outcome, "result": result, **outcome.outputs}
+    too_long = [name for name, value in values.items() if len(value) > outputs.LARGEST]
+    for name in too_long:
+        log.annotate("warning", f"The output {name} is left out: it is longer than GitHub takes.", title="Locktender")
+    kept = {name: log.clean(value) for name, value in values.items() if name not in too_long}
+    outputs.write_outputs(environ.get("GITHUB_OUTPUT"), kept)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

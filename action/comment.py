@@ -1,0 +1,186 @@
+"""A validation as markdown: short for the pull request, whole for the run's summary. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from action.escaping import code, fenced, inline, link
+from action.sections import Section, page, row, table
+from action.verdict import MARKS, PROOFS, WAYS, headline, lines
+from operations.rules.model import Finding
+from operations.rules.registry import RULES
+from operations.validation.model import StatementRun, Validation
+
+LIMIT = 65_000
+"""Characters of a comment; GitHub refuses more than 65 536."""
+SUMMARY_LIMIT = 900_000
+"""Characters of the summary of a run; GitHub drops one of more than 1 MiB."""
+RULES_PAGE = "https://github.com/locktender/locktender/blob/main/docs/rules"
+LONGEST_PROPOSAL = 20_000
+MOST_IN_A_CELL = 20
+SEVERITIES = ("error", "warning", "note")
+DIAGRAM_TROUBLE = re.compile(r"%%|^\s*(?:click|link|links|callback|href|style|classDef|accTitle|accDescr)\b", re.M)
+"""What could do more in a diagram than draw."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the pages lie that are linked to, and for whom this is."""
+
+    repository: str
+    head_sha: str
+    folder: str
+    """The migrations folder, relative to the repository's root."""
+    server_url: str = "https://github.com"
+    run_url: str = ""
+    environment: str = ""
+    directory: str = "."
+
+    def path(self, file: str) -> str:
+        """A finding's file, from the repository's root."""
+        return f"{self.folder}/{file}" if self.folder not in ("", ".") else file
+
+
+def marker(place: Place) -> str:
+    """What our comment is known by: one for each environment and project of a repository."""
+    words = re.sub(r"[^\w./ -]", "", f"{place.environment or 'default'} {place.directory}", flags=re.ASCII)
+    return f"<!-- locktender:validate {words.replace('--', '-')} -->"
+
+
+def comment(validation: Validation, place: Place) -> str:
+    """The sticky comment, of at most ``LIMIT`` characters."""
+    top = f"{marker(place)}\n### Locktender: {headline(validation)}"
+    return page(top, _sections(validation, place, 40), _bottom(validation, place), LIMIT)
+
+
+def summary(validation: Validation, place: Place) -> str:
+    """All of it, for the run's own page."""
+    top = f"## Locktender: {headline(validation)}"
+    return page(top, _sections(validation, place, 2000), _bottom(validation, place), SUMMARY_LIMIT)
+
+
+def _sections(validation: Validation, place: Place, most: int) -> list[Section]:
+    """Of each table at most so many rows are made: a hostile file may well have a hundred thousand."""
+    every = [
+        _migrations(validation, most),
+        _findings(validation, place, most),
+        _changes(validation, most),
+        _diagram(validation),
+        _statements(validation, most),
+        _proofs(validation, most),
+        *_proposals(validation, place),
+        _notes(validation, most),
+    ]
+    return [section for section in every if section.rows]
+
+
+def _migrations(validation: Validation, most: int) -> Section:
+    every = lines(validation)
+    rows = tuple(
+        row(code(one.name), inline(one.change), one.atomic, inline(one.reason), one.way_back, one.findings)
+        for one in every[:most]
+    )
+    head = table(("migration", "", "atomic", "because", "way back", "findings"))
+    return Section("", rows, head, total=len(every))
+
+
+def _findings(validation: Validation, place: Place, most: int) -> Section:
+    ordered = sorted(validation.findings, key=lambda one: SEVERITIES.index(one.severity))
+    rows = tuple(_finding(one, place) for one in ordered[:most])
+    folded = not any(one.severity != "note" for one in ordered)
+    head = table(("", "where", "what", "how to fix"))
+    return Section(f"Findings ({len(ordered)})", rows, head, folded=folded, total=len(ordered))
+
+
+def _finding(one: Finding, place: Place) -> str:
+    where = link(
+        f"{code(one.file)}:{one.line}",
+        place.server_url,
+        place.repository,
+        "blob",
+        place.head_sha,
+        place.path(one.file),
+        anchor=f"L{one.line}",
+    )
+    return row(MARKS[one.severity], where, f"{inline(one.message)} {_rule(one.rule)}", inline(one.help))
+
+
+def _rule(name: str) -> str:
+    """With its page, where it is a lint rule."""
+    return f"[{code(name)}]({RULES_PAGE}/{name}.md)" if name in RULES else code(name)
+
+
+def _changes(validation: Validation, most: int) -> Section:
+    every = validation.schema_changes
+    rows = tuple(
+        row(one.change, inline(one.kind), code(one.object), code(one.before or ""), code(one.after or ""))
+        for one in every[:most]
+    )
+    head = table(("", "", "object", "before", "after"))
+    return Section(f"What changes ({len(every)})", rows, head, total=len(every))
+
+
+def _diagram(validation: Validation) -> Section:
+    drawing = validation.diagram or ""
+    usable = drawing and not DIAGRAM_TROUBLE.search(drawing)
+    return Section("The touched tables", (fenced(drawing, "mermaid"),) if usable else ())
+
+
+def _statements(validation: Validation, most: int) -> Section:
+    every = validation.statements
+    head = table(("where", "statement", "time", "locks", "rewrites", "reads in full"))
+    rows = tuple(_statement(one) for one in every[:most])
+    return Section("Locks and times, on a throwaway database", rows, head, total=len(every))
+
+
+def _statement(one: StatementRun) -> str:
+    return row(
+        f"{code(one.file)}:{one.line}",
+        inline(one.kind),
+        f"{1000 * one.seconds:.0f} ms",
+        "<br>".join(f"{code(lock.relation)} {inline(lock.mode)}" for lock in one.locks[:MOST_IN_A_CELL]),
+        " ".join(code(name) for name in one.rewrites[:MOST_IN_A_CELL]),
+        " ".join(code(name) for name in one.scans[:MOST_IN_A_CELL]),
+    )
+
+
+def _proofs(validation: Validation, most: int) -> Section:
+    every = validation.rollback_proof
+    rows = tuple(
+        row(
+            code(one.migration),
+            WAYS[one.method],
+            PROOFS[one.state],
+            "<br>".join(inline(text) for text in (*one.differences, *one.lost)[:MOST_IN_A_CELL]),
+        )
+        for one in every[:most]
+    )
+    return Section("Proof of rollback", rows, table(("migration", "by", "result", "")), total=len(every))
+
+
+def _proposals(validation: Validation, place: Place) -> Iterator[Section]:
+    for proof in validation.rollback_proof:
+        if proof.proposal and len(proof.proposal) <= LONGEST_PROPOSAL:
+            path = place.path(f"{proof.migration}/down.sql")
+            said = f"Applied and undone here: schema and rows were as before. Commit it as {code(path)}:"
+            title = f"A way back for {code(proof.migration)}"
+            yield Section(title, ("\n".join((said, "", fenced(proof.proposal, "sql"))),))
+
+
+def _notes(validation: Validation, most: int) -> Section:
+    every = validation.notes
+    return Section("What was not looked at", tuple(f"- {inline(note)}" for note in every[:most]), total=len(every))
+
+
+def _bottom(validation: Validation, place: Place) -> str:
+    seconds = max((validation.seconds or {}).values(), default=0.0)
+    told = [f"Commit {place.head_sha[:12]}"]
+    if validation.server_version:
+        told.append(f"PostgreSQL {inline(validation.server_version)}")
+    if seconds:
+        told.append(f"{seconds:.1f} s")
+    if place.run_url:
+        told.append(f"[log and full summary]({place.run_url})")
+    return f"<sub>{' · '.join(told)}</sub>"

@@ -1,0 +1,158 @@
+"""Which commits a run compares, and the files of each."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from action.event import Event
+from action.platform import Entry, Objects, PlatformError
+from operations.errors import OperationFailed, UsageError
+from operations.validation.folders import MOST_BYTES, MOST_FILES, Tree
+
+T = TypeVar("T")
+LINK = "120000"
+"""How git writes that something is a symbolic link."""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """``base``: what has landed; ``ancestor``: where the branch left it, if it is not ``base`` itself.
+
+    ``head``: the commit to be read as data; without one it is the workspace.
+    """
+
+    base: str
+    ancestor: str | None = None
+    head: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FirstOf:
+    """Several places where commits may be found; the first that has one is asked."""
+
+    places: Sequence[Objects]
+
+    def resolve(self, name: str) -> str:
+        """Of a branch, or of a commit's own name."""
+        return self._asked(lambda place: place.resolve(name))
+
+    def parents(self, sha: str) -> tuple[str, ...]:
+        """Of a commit."""
+        return self._asked(lambda place: place.parents(sha))
+
+    def merge_base(self, base: str, head: str) -> str:
+        """The newest commit that both come from."""
+        return self._asked(lambda place: place.merge_base(base, head))
+
+    def files(self, sha: str, folder: str) -> Mapping[str, Entry]:
+        """All files below a folder."""
+        return self._asked(lambda place: place.files(sha, folder))
+
+    def entry(self, sha: str, path: str) -> Entry | None:
+        """One file of a commit."""
+        return self._asked(lambda place: place.entry(sha, path))
+
+    def blob(self, sha: str) -> bytes:
+        """What a file holds."""
+        return self._asked(lambda place: place.blob(sha))
+
+    def _asked(self, question: Callable[[Objects], T]) -> T:
+        told: list[PlatformError] = []
+        for place in self.places:
+            try:
+                return question(place)
+            except PlatformError as error:
+                told.append(error)
+        raise told[-1] if told else PlatformError("missing", "There is neither a checkout nor a github-token.")
+
+
+def ends(event: Event, base_ref: str, checked_out: str, objects: Objects) -> Ends:
+    """What is to be compared with what. Raises ``UsageError``, ``OperationFailed``."""
+    try:
+        return _ends(event, base_ref, checked_out, objects)
+    except PlatformError as error:
+        raise unreadable(error) from error
+
+
+def _ends(event: Event, base_ref: str, checked_out: str, objects: Objects) -> Ends:
+    here = checked_out or event.sha
+    if base_ref:
+        return _apart(objects.resolve(base_ref), here, objects)
+    pull = event.pull
+    if pull and event.name == "pull_request_target":  # the workspace is the base's, or nobody knows whose
+        found = _apart(pull.base_sha, pull.head_sha, objects)
+        return Ends(found.base, found.ancestor, pull.head_sha, found.notes)
+    if pull:
+        if here != pull.head_sha:
+            parents = objects.parents(here)
+            if len(parents) == 2 and parents[1] == pull.head_sha:  # GitHub's own merge: the base as it is now
+                return Ends(parents[0])
+        return _apart(pull.base_sha, here, objects)
+    if event.name in ("merge_group", "push") and event.base:
+        return Ends(objects.resolve(event.base))
+    if not event.base:
+        raise UsageError(
+            f"The event {event.name!r} names no branch to compare with.", hint="Give the input base-ref: main"
+        )
+    return _apart(objects.resolve(event.base), here, objects)
+
+
+def _apart(base: str, head: str, objects: Objects) -> Ends:
+    try:
+        ancestor = objects.merge_base(base, head)
+    except PlatformError as error:
+        return Ends(base, notes=(f"Where the branch left its base is not known: {error}",))
+    return Ends(base, None if ancestor == base else ancestor)
+
+
+def tree_at(objects: Objects, sha: str, folder: str, known: Mapping[str, bytes]) -> Tree:
+    """A folder as it is at a commit. ``known``: contents by git's name for them, which need not be fetched."""
+    files: dict[str, bytes] = {}
+    links: list[str] = []
+    too_large: dict[str, int] = {}
+    unread = 0
+    try:
+        for path, entry in objects.files(sha, folder).items():
+            if entry.mode == LINK:
+                links.append(path)
+            elif entry.size > MOST_BYTES:
+                too_large[path] = entry.size
+            elif len(files) >= MOST_FILES:
+                unread += 1
+            else:
+                files[path] = known[entry.sha] if entry.sha in known else objects.blob(entry.sha)
+    except PlatformError as error:
+        raise unreadable(error) from error
+    directories = frozenset(path.partition("/")[0] for path in files if "/" in path)
+    return Tree(files, directories, tuple(links), too_large, unread)
+
+
+def file_at(objects: Objects, sha: str, path: str) -> bytes | None:
+    """A file as it is at a commit; ``None`` where it is not there, or a link."""
+    try:
+        entry = objects.entry(sha, path)
+        return objects.blob(entry.sha) if entry and entry.mode != LINK and entry.size <= MOST_BYTES else None
+    except PlatformError as error:
+        raise unreadable(error) from error
+
+
+def blobs(tree: Tree) -> dict[str, bytes]:
+    """Contents by git's name for them. Pure."""
+    return {blob_name(data): data for data in tree.files.values()}
+
+
+def blob_name(data: bytes) -> str:
+    """https://git-scm.com/book/en/v2/Git-Internals-Git-Objects"""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def unreadable(error: PlatformError) -> OperationFailed:
+    """What a run cannot go on without."""
+    return OperationFailed(
+        f"The base cannot be read, neither from the checkout nor from GitHub. {error}",
+        hint="Give the job `permissions: contents: read`, or check out with fetch-depth: 0.",
+    )

@@ -1,0 +1,190 @@
+"""What is needed of GitHub, as a protocol; ``github.py`` holds the only implementation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from action.annotations import Annotation
+
+Kind = Literal["forbidden", "missing", "refused", "limited", "unreachable", "unexpected"]
+Conclusion = Literal["success", "failure", "neutral"]
+DeploymentState = Literal["in_progress", "success", "failure", "error"]
+
+
+class PlatformError(Exception):
+    """GitHub did not do what it was asked for.
+
+    ``forbidden``: the token may not (401, 403); ``missing``: there is no such thing, or the token may not see it (404);
+    ``refused``: it is not possible (409, 422); ``limited``: too many requests (403, 429); ``unreachable``: no answer,
+    or a fault of the server's own. ``maybe_done``: a request that changes something may nevertheless have been obeyed.
+    """
+
+    def __init__(self, kind: Kind, message: str, *, maybe_done: bool = False, wait: float | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.maybe_done = maybe_done
+        self.wait = wait
+        """Seconds after which it may be tried again, where GitHub has said so."""
+
+
+@dataclass(frozen=True)
+class Comment:
+    """A comment of a pull request."""
+
+    id: int
+    author: str
+    body: str
+
+
+@dataclass(frozen=True)
+class CheckRun:
+    """``key`` is what its maker calls it (``external_id``); ``annotations`` how many it has."""
+
+    id: int
+    key: str
+    annotations: int
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a check run says."""
+
+    title: str
+    summary: str
+    conclusion: Conclusion
+    details_url: str = ""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A change to lines of a file that a reviewer may accept by a click."""
+
+    path: str
+    line: int
+    end_line: int
+    body: str
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """``key`` is what its maker calls it."""
+
+    id: int
+    key: str
+
+
+@dataclass(frozen=True)
+class Said:
+    """What has been said of a deployment, and where the log is."""
+
+    state: str
+    log_url: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of a commit. ``mode`` as git writes it: ``100644`` for a file, ``120000`` for a symbolic link."""
+
+    mode: str
+    sha: str
+    size: int
+
+
+class Objects(Protocol):
+    """Commits and files, wherever they lie. Raises ``PlatformError``, of kind ``missing`` for what is not there."""
+
+    def resolve(self, name: str) -> str:
+        """The commit of a branch or of a commit's own name."""
+        ...
+
+    def parents(self, sha: str) -> tuple[str, ...]:
+        """Of a commit, in their order."""
+        ...
+
+    def merge_base(self, base: str, head: str) -> str:
+        """The newest commit that both come from."""
+        ...
+
+    def files(self, sha: str, folder: str) -> Mapping[str, Entry]:
+        """All files below a folder by their path relative to it; empty where there is no such folder."""
+        ...
+
+    def entry(self, sha: str, path: str) -> Entry | None:
+        """One file of a commit."""
+        ...
+
+    def blob(self, sha: str) -> bytes:
+        """What a file holds."""
+        ...
+
+
+class Platform(Objects, Protocol):
+    """A repository on GitHub. Every method raises ``PlatformError``; what can be repeated has been."""
+
+    def viewer(self) -> str:
+        """The login that the token writes under."""
+        ...
+
+    def head(self, number: int) -> str:
+        """The newest commit of a pull request."""
+        ...
+
+    def comments(self, number: int) -> tuple[Comment, ...]:
+        """All of them, the oldest first."""
+        ...
+
+    def create_comment(self, number: int, body: str) -> Comment:
+        """Is not repeated."""
+        ...
+
+    def edit_comment(self, number: int, id: int, body: str) -> None:
+        """Put another text into a comment."""
+        ...
+
+    def delete_comment(self, number: int, id: int) -> None:
+        """Take a comment away; it may be gone already."""
+        ...
+
+    def check_runs(self, sha: str, name: str) -> tuple[CheckRun, ...]:
+        """Those of a commit."""
+        ...
+
+    def create_check_run(self, sha: str, name: str, key: str, told: Told, some: Sequence[Annotation]) -> CheckRun:
+        """Is not repeated."""
+        ...
+
+    def update_check_run(self, id: int, told: Told, more: Sequence[Annotation]) -> None:
+        """Add annotations to those that are there. Is not repeated if there are some: they would be there twice."""
+        ...
+
+    def patches(self, number: int) -> Mapping[str, str]:
+        """The changed files of a pull request, each with its hunks."""
+        ...
+
+    def review_comments(self, number: int) -> tuple[Comment, ...]:
+        """Comments to lines."""
+        ...
+
+    def create_review(self, number: int, sha: str, suggestions: Sequence[Suggestion]) -> None:
+        """Several of them at once. Is not repeated."""
+        ...
+
+    def deployments(self, sha: str, environment: str) -> tuple[Deployment, ...]:
+        """Those of a commit to an environment."""
+        ...
+
+    def create_deployment(self, sha: str, environment: str, key: str, description: str) -> Deployment:
+        """Is not repeated."""
+        ...
+
+    def said(self, deployment: int) -> tuple[Said, ...]:
+        """What has been said of a deployment, the newest first."""
+        ...
+
+    def say_state(
+        self, deployment: int, state: DeploymentState, description: str, log_url: str, environment_url: str
+    ) -> None:
+        """Is not repeated."""
+        ...

@@ -1,0 +1,125 @@
+"""Builds what the Action works with; besides ``__main__`` nothing else in it knows adapters."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+
+from action.ends import FirstOf
+from action.event import Event
+from action.github import GithubPlatform
+from action.gitobjects import GitObjects
+from action.inputs import Inputs
+from action.job import Compared, Job
+from action.log import Log
+from action.platform import Objects, Platform
+from operations.adapters.assembly import assembled
+from operations.adapters.clock import SystemClock
+from operations.approvals.people import Directory
+from operations.context import Context
+from operations.database_url import parse_database_url
+from operations.errors import UsageError
+from operations.ports import Ledger
+from operations.secret import Secret
+from operations.settings import Environment
+from operations.settings_file import load_people
+from operations.validate import Question, validate
+from operations.validation.folders import Tree, folder_of
+from operations.validation.model import Validation
+from operations.validation.trial import Trials
+
+TIMEOUT = "LOCKTENDER_GITHUB_TIMEOUT"
+CACHE = "LOCKTENDER_CACHE"
+PAUSE = "LOCKTENDER_GITHUB_PAUSE"
+DEFAULT_API = "https://api.github.com"
+
+
+class RealMeans:
+    """Databases, servers and time as they are."""
+
+    def __init__(self, pause: float) -> None:
+        self._pause = pause
+
+    def context(self, chosen: Environment, command: str, actor: str, log: Log) -> Context:
+        """The means to work on an environment."""
+        return assembled(chosen, log.progress, command=command, actor=actor)
+
+    def folder(self, path: Path, within: Path) -> Tree:
+        """A folder that may hold anything."""
+        from operations.adapters.folder import read_folder
+
+        return read_folder(path, within)
+
+    def validate(self, job: Job, compared: Compared) -> Validation:
+        """On a throwaway server: one of our own, or databases of our own on that of ``database-url``."""
+        return validate(
+            Question(
+                head=folder_of(compared.head),
+                base=folder_of(compared.base),
+                ancestor=folder_of(compared.ancestor) if compared.ancestor else None,
+                trials=_trials(job.inputs.database_url, job.environ.get(CACHE)),
+                clock=SystemClock(),
+                fail_on=job.inputs.fail_on,
+                report=job.log.progress,
+                notes=compared.notes,
+                levels=compared.levels,
+            )
+        )
+
+    def ledger(self, url: Secret) -> AbstractContextManager[Ledger]:
+        """With its tables."""
+        from operations.adapters.ledger import PostgresLedger
+
+        return closing(PostgresLedger(parse_database_url(url), connections=2).open())
+
+    def directory(self, config: Path) -> Directory:
+        """Without a file nobody is known."""
+        return Directory(load_people(config)) if config.exists() else Directory()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, in units of the configured pause."""
+        time.sleep(seconds * self._pause)
+
+
+def job(inputs: Inputs, event: Event, environ: Mapping[str, str], log: Log) -> Job:
+    """Everything that one run works with."""
+    workspace = Path(environ.get("GITHUB_WORKSPACE") or os.getcwd()).resolve()  # noqa: PTH109
+    pause = _number(environ, PAUSE, 1.0)
+    platform = _platform(inputs, event, environ, pause)
+    places: list[Objects] = [GitObjects(workspace)]
+    if platform:
+        places.append(platform)
+    return Job(inputs, event, workspace, environ, log, FirstOf(places), platform, RealMeans(pause))
+
+
+def _trials(url: Secret, cache: str | None) -> Trials:
+    from operations.adapters.trials import NamedServer, OwnServer
+
+    if url:
+        from operations.adapters.postgres import PostgresDatabase
+
+        return NamedServer(PostgresDatabase(parse_database_url(url)))
+    return OwnServer(Path(cache) if cache else None)
+
+
+def _platform(inputs: Inputs, event: Event, environ: Mapping[str, str], pause: float) -> Platform | None:
+    if not (inputs.github_token and event.repository):
+        return None
+    return GithubPlatform(
+        event.repository,
+        inputs.github_token,
+        api_url=environ.get("GITHUB_API_URL") or DEFAULT_API,
+        timeout=max(1, round(_number(environ, TIMEOUT, 20.0))),
+        pause=pause,
+        sleep=time.sleep,
+    )
+
+
+def _number(environ: Mapping[str, str], name: str, default: float) -> float:
+    try:
+        return float(environ.get(name) or default)
+    except ValueError:
+        raise UsageError(f"{name} must be a number of seconds.") from None

@@ -1,0 +1,144 @@
+"""``Queue`` in procrastinate, beside the ledger's own jobs: looks must not wait behind a long restore."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+import psycopg_pool
+from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
+from procrastinate.exceptions import ProcrastinateException
+from procrastinate.jobs import Status
+
+from bot.asks import Ask, from_payload, to_payload
+from operations.errors import DatabaseUnreachable, LocktenderError
+
+QUEUE = "locktender-asks"
+TASK = "locktender.ask"
+SEARCH_PATH = "-c search_path=locktender -c statement_timeout=30s"
+PATIENCE = 15.0
+RETRY = 2.0
+DEAD_AFTER = 60.0
+"""Seconds without a heartbeat of a worker, which sends one every ten."""
+TRIES = 3
+WARM = 8
+"""Connections that are always there: making one takes ten times as long as an ask."""
+logger = logging.getLogger("locktender.bot")
+
+
+class AskQueue:
+    """Puts asks into the queue; threads may share it."""
+
+    def __init__(self, keywords: Mapping[str, Any], connections: int) -> None:
+        self._pool = psycopg_pool.ConnectionPool(
+            kwargs={**_keywords(keywords), "autocommit": True},
+            min_size=min(WARM, connections),
+            max_size=connections,
+            timeout=PATIENCE,
+            check=_refuse_closed,
+            open=False,
+        )
+        self._pool.open()
+        self._app = App(connector=SyncPsycopgConnector())
+        self._app.open(self._pool)
+
+    def put(self, ask: Ask) -> None:
+        """As in ``Queue``."""
+        try:
+            self._app.configure_task(TASK, queue=QUEUE).defer(**to_payload(ask))
+        except (ProcrastinateException, psycopg_pool.PoolTimeout) as error:
+            raise DatabaseUnreachable(
+                f"The ledger's database did not take it: {error.__cause__ or error}", hint="Try again in a moment."
+            ) from None
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._pool.close()
+
+
+class AskWorker:
+    """Answers asks in threads of its own until it is told to stop; those at work are finished first."""
+
+    def __init__(self, keywords: Mapping[str, Any], handle: Callable[[Ask], None], concurrency: int) -> None:
+        connector = PsycopgConnector(kwargs=_keywords(keywords), min_size=1, max_size=concurrency + 3, timeout=PATIENCE)
+        self._app = App(connector=connector)
+        self._concurrency = concurrency
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="asks", daemon=True)
+
+        @self._app.task(name=TASK, queue=QUEUE)
+        def perform(**payload: Any) -> None:
+            ask = from_payload(payload)
+            if ask is None:
+                return
+            try:
+                handle(ask)
+            except LocktenderError as error:
+                logger.error("%s of %s could not be answered: %s", ask.verb, ask.environment, error.message)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what is at work and end."""
+        self._stopping.set()
+        with suppress(RuntimeError):  # it has ended by itself
+            if self._loop and self._running:
+                self._loop.call_soon_threadsafe(self._running.cancel)
+        self._thread.join(timeout=30)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                asyncio.run(self._serve())
+            except (ProcrastinateException, psycopg.Error, psycopg_pool.PoolTimeout) as error:
+                logger.warning("the queue of asks is out of reach, and tried again: %s", type(error).__name__)
+            self._stopping.wait(RETRY)
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        async with self._app.open_async():
+            self._running = asyncio.create_task(
+                self._app.run_worker_async(
+                    queues=[QUEUE],
+                    concurrency=self._concurrency,
+                    delete_jobs="always",
+                    install_signal_handlers=False,
+                    shutdown_graceful_timeout=20,
+                )
+            )
+            rescuing = asyncio.create_task(self._rescue())
+            try:
+                with suppress(asyncio.CancelledError):
+                    await self._running
+            finally:
+                rescuing.cancel()
+
+    async def _rescue(self) -> None:
+        """What another worker had begun when it died is answered after all: a look twice does no harm."""
+        jobs = self._app.job_manager
+        while True:
+            for job in await jobs.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=DEAD_AFTER):
+                if job.attempts < TRIES:
+                    await jobs.retry_job(job)
+                else:
+                    await jobs.finish_job(job, Status.FAILED, delete_job=True)
+            await asyncio.sleep(DEAD_AFTER / 2)
+
+
+def _refuse_closed(connection: psycopg.Connection[Any]) -> None:
+    """Raise if the server has closed it meanwhile: that has arrived already, and costs no round trip to see."""
+    connection.pgconn.consume_input()
+
+
+def _keywords(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    more = " ".join(filter(None, [str(keywords.get("options", "")), SEARCH_PATH]))
+    return {**{name: value for name, value in keywords.items() if name != "autocommit"}, "options": more}

@@ -1,0 +1,49 @@
+"""What the bot hands to workers besides requests: looks to be answered, forms to be filled. Pure.
+
+It lies in the queue as plain text. Nothing in it is believed: the worker looks at who asked, and from where, again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Literal, Protocol
+
+Kind = Literal["answer", "form"]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """``answer`` a look at an environment in a channel (in a thread of it), or fill the ``form`` of an operation.
+
+    ``view`` and ``hash`` name the modal that was opened for it; ``chosen`` what the command named already.
+    """
+
+    kind: Kind
+    verb: str
+    environment: str
+    channel: str
+    user: str
+    thread: str = ""
+    view: str = ""
+    hash: str = ""
+    chosen: str = ""
+
+
+class Queue(Protocol):
+    """Where asks are put. Raises as a ``Ledger`` does."""
+
+    def put(self, ask: Ask) -> None:
+        """In one commit; a worker takes it from there."""
+        ...
+
+
+def to_payload(ask: Ask) -> dict[str, str]:
+    """As it lies in the queue."""
+    return asdict(ask)
+
+
+def from_payload(payload: Mapping[str, object]) -> Ask | None:
+    """What lies in the queue, or ``None`` if that is nothing of ours."""
+    values = {field.name: str(payload.get(field.name, ""))[:2000] for field in fields(Ask)}
+    return Ask(**values) if values["kind"] in ("answer", "form") else None  # type: ignore[arg-type]

@@ -1,0 +1,54 @@
+"""Short answers that one person gets to see. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.blocks.parts import Message, Option, Sheet, button, menu
+from bot.blocks.text import bold, joined, lines, moment, person, quoted, typed
+from bot.words import Verb
+from operations.approvals.model import Freeze
+
+
+def notice(text: str, hint: str = "") -> Message:
+    """A sentence, and what to do next."""
+    sheet = Sheet()
+    sheet.section(lines(typed(text, 1500), joined(bold("Next: "), typed(hint)) if hint else ""))
+    return sheet.message(f"{text} {hint}".strip())
+
+
+def failure(what: str, message: str, hint: str = "") -> Message:
+    """Why something could not be done."""
+    sheet = Sheet()
+    sheet.section(
+        lines(bold(what), typed(message, 1500), joined(bold("Next: "), typed(hint)) if hint else ""),
+    )
+    return sheet.message(f"{what} {message} {hint}".strip())
+
+
+def which_environment(verb: Verb, environments: Sequence[str]) -> Message:
+    """A menu to complete a command with."""
+    sheet = Sheet()
+    choice = menu(f"choose:{verb.name}", "Environment", [Option(name, name) for name in environments])
+    sheet.section(joined(bold(verb.name), ": of which environment?"), choice)
+    return sheet.message(f"{verb.name}: of which environment?")
+
+
+def form_button(command: str, verb: str, environment: str) -> Message:
+    """Where no form can be opened without a press: after a mention."""
+    sheet = Sheet()
+    sheet.section(joined(bold(verb), f" {environment}: it needs some details."))
+    sheet.actions("form", button("Open the form", f"ask:{verb}", environment))
+    return sheet.message(f"{verb} {environment}: type {command} {verb} {environment}, or press the button.")
+
+
+def freeze_told(environment: str, by: str, freeze: Freeze | None) -> Message:
+    """To the channel: that nothing is deployed for now, or is again."""
+    sheet = Sheet()
+    if freeze is None:
+        sheet.section(joined(bold(f"{environment} is not frozen any more"), ", by ", person(by), "."))
+        return sheet.message(f"{environment} is not frozen any more.")
+    until = joined("until ", moment(freeze.until)) if freeze.until else typed("until somebody lifts it")
+    told = joined(bold(f"{environment} is frozen"), " by ", person(by), " ", until, ".")
+    sheet.section(lines(told, quoted(freeze.reason) if freeze.reason else ""))
+    return sheet.message(f"{environment} is frozen: {freeze.reason}")

@@ -1,0 +1,73 @@
+"""Who may want what from where in Slack: the configuration, the ledger, and who is who, taken together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.admission import Caller, may_decide, refusal, usable
+from bot.roster import Roster, environment_named
+from bot.words import VERBS, Verb
+from operations.approvals.asking import Door
+from operations.approvals.model import Account, Request
+from operations.approvals.policy import policy_of
+from operations.errors import NotAllowed
+from operations.ports import Ledger
+from operations.settings import Environment, Settings
+
+
+@dataclass(frozen=True)
+class House:
+    """``own_team`` is the workspace that the bot is installed in."""
+
+    settings: Settings
+    ledger: Ledger
+    roster: Roster
+    own_team: str
+
+    def allowed(self, here: tuple[Environment, ...], caller: Caller) -> list[Verb]:
+        """What this person may ask for in one of these environments at least, and all looks."""
+        directory = self.roster.directory()
+        me = directory.person(Account("slack", caller.user)).id
+
+        def may(verb: Verb, environment: Environment) -> bool:
+            try:
+                policy = policy_of(environment, verb.name, directory)  # type: ignore[arg-type]
+            except NotAllowed:
+                return False
+            return policy.requesters is None or me in policy.requesters
+
+        return [verb for verb in VERBS if not verb.asks or any(may(verb, one) for one in here)]
+
+    def here(self, caller: Caller, *, direct: bool = False) -> tuple[Environment, ...]:
+        """The environments that may be operated on from there. Raises ``NotAllowed`` where there is none."""
+        self.refuse_strangers(caller)
+        every = self.settings.environments
+        found = tuple(one for one in every if may_decide(one, caller)) if direct else usable(every, caller)
+        if not found:
+            raise NotAllowed("Nothing can be done from this channel.", hint="Go to the channel that was set up for it.")
+        return found
+
+    def named(self, caller: Caller, name: str) -> Environment:
+        """One of them. Raises ``NotAllowed``."""
+        found = next((one for one in self.here(caller, direct=True) if one.name == name), None)
+        if found is None:
+            raise NotAllowed(f"{name} cannot be operated on from here.")
+        return found
+
+    def deciding(self, caller: Caller, request: Request) -> Door:
+        """The way to a request that may be decided from there. Raises ``NotAllowed``."""
+        self.refuse_strangers(caller)
+        environment = environment_named(self.settings, request.environment)
+        if environment is None or not may_decide(environment, caller):
+            raise NotAllowed("That cannot be decided from here.")
+        return self.door(environment)
+
+    def door(self, environment: Environment) -> Door:
+        """Where somebody stands who wants something."""
+        return Door(self.ledger, environment, self.roster.directory())
+
+    def refuse_strangers(self, caller: Caller) -> None:
+        """Raise ``NotAllowed`` for whom nothing is done, whatever it is."""
+        why = refusal(caller, self.own_team)
+        if why:
+            raise NotAllowed(why)

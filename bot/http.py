@@ -1,0 +1,109 @@
+"""What the bot answers over HTTP: Slack's requests, and those who watch over it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+
+import anyio
+from anyio.to_thread import run_sync
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from slack_bolt import BoltRequest, BoltResponse
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from bot import metrics
+from bot.signature import Forged, Genuine, judge
+from operations.secret import Secret
+
+LARGEST = 1_000_000
+"""Bytes of a request; Slack's are some thousands."""
+logger = logging.getLogger("locktender.bot")
+
+Dispatch = Callable[[BoltRequest], BoltResponse]
+
+
+class Front:
+    """Slack's side: signature first, on the bytes as they came; only then is anything of them parsed.
+
+    ``first_seen`` says whether a request comes for the first time. Both it and ``dispatch`` are called in one of
+    ``threads`` threads, which nothing else uses.
+    """
+
+    def __init__(self, secret: Secret, first_seen: Callable[[str], bool], dispatch: Dispatch, threads: int) -> None:
+        self._secret, self._first_seen, self._dispatch = secret, first_seen, dispatch
+        self._threads = threads
+        self._limiter: anyio.CapacityLimiter | None = None
+
+    async def events(self, request: Request) -> Response:
+        """``/slack/events``: commands, buttons, forms and events alike."""
+        began = time.monotonic()
+        body = await _body(request)
+        if body is None:
+            return PlainTextResponse("too large", 413)
+        verdict = judge(self._secret, request.headers, body, time.time())
+        if isinstance(verdict, Forged):
+            return _refused(verdict.reason)
+        self._limiter = self._limiter or anyio.CapacityLimiter(self._threads)
+        response = await run_sync(partial(self._answer, request, verdict), limiter=self._limiter)
+        metrics.ACK.observe(time.monotonic() - began)
+        return response
+
+    def _answer(self, request: Request, genuine: Genuine) -> Response:
+        try:
+            if not self._first_seen(genuine.digest):
+                return _refused("the same request once more")
+            asked = BoltRequest(body=genuine.text, query=request.url.query, headers=dict(request.headers))
+            asked.context["digest"] = genuine.digest
+            answer = self._dispatch(asked)
+        except Exception as error:  # noqa: BLE001 - whatever it is, Slack and the person must get an answer
+            logger.error("a request from Slack could not be dealt with: %s: %s", type(error).__name__, error)
+            metrics.FAILED.inc()
+            return PlainTextResponse("failed", 500)
+        return Response(answer.body, answer.status, answer.first_headers_without_set_cookie())
+
+
+def application(front: Front | None, ready: Callable[[], None]) -> Starlette:
+    """The whole: without a ``front`` (Socket Mode) only what watches over it. ``ready`` raises what is amiss."""
+
+    async def readyz(_: Request) -> Response:
+        try:
+            await run_sync(ready)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is not ready
+            return PlainTextResponse(f"not ready: {type(error).__name__}\n", 503)
+        return PlainTextResponse("ready\n")
+
+    routes = [
+        Route("/healthz", _healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", _metrics),
+        *([Route("/slack/events", front.events, methods=["POST"])] if front else []),
+    ]
+    return Starlette(routes=routes)
+
+
+async def _healthz(_: Request) -> Response:
+    return PlainTextResponse("alive\n")
+
+
+async def _metrics(_: Request) -> Response:
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _body(request: Request) -> bytes | None:
+    found = bytearray()
+    async for chunk in request.stream():
+        found += chunk
+        if len(found) > LARGEST:
+            return None
+    return bytes(found)
+
+
+def _refused(reason: str) -> Response:
+    logger.warning("a request to /slack/events was refused: %s", reason)
+    metrics.REFUSED.labels(reason).inc()
+    return PlainTextResponse("refused", 401)

@@ -1,0 +1,238 @@
+"""Builds what the bot and its workers are made of; nothing else here knows adapters or the process's environment."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from procrastinate.exceptions import ProcrastinateException
+from psycopg_pool import PoolTimeout
+
+from bot.answers import Answers, ContextOf
+from bot.ask_queue import AskQueue, AskWorker
+from bot.convergence import Convergence
+from bot.gate import guarded
+from bot.house import House
+from bot.http import Dispatch, Front
+from bot.listeners import bolt_app
+from bot.opener import Opener
+from bot.reception import Reception
+from bot.roster import Roster, environment_named
+from bot.slack import SlackAway, SlackBusy
+from bot.socket_mode import Socket
+from bot.upkeep import Upkeep
+from bot.web_api import WebApi
+from operations.adapters.assembly import assembled
+from operations.adapters.ledger import PostgresLedger, keywords_of
+from operations.adapters.queue import Worker
+from operations.context import Context
+from operations.database_url import parse_database_url
+from operations.errors import ConfigurationError
+from operations.executing import Workshop
+from operations.ports import Report
+from operations.secret import Secret
+from operations.settings import Settings
+from operations.settings_file import load, load_shape
+from operations.settings_secrets import secrets_of
+
+SLACK_API = "https://slack.com/api/"
+START_PATIENCE = 60.0
+"""Seconds that Slack may be away at the start."""
+OPENERS = 16
+RETRY = 2.0
+logger = logging.getLogger("locktender.bot")
+
+
+@dataclass(frozen=True)
+class Variables:
+    """What the process's environment says."""
+
+    bot_token: Secret
+    signing_secret: Secret
+    app_token: Secret
+    ledger_url: Secret
+    config: Path
+    slack_url: str
+    command: str
+    port: int
+    worker_port: int
+    """Where a worker says how it is; 0: nowhere."""
+    address: str
+    threads: int
+    """How many requests of Slack are dealt with at the same time; as many connections to the ledger."""
+    concurrency: int
+    """How many requests a worker executes at the same time, each of another environment."""
+
+
+def variables(environ: Mapping[str, str]) -> Variables:
+    """Raises ``ConfigurationError`` for all that is missing or wrong at once."""
+    found = {name: environ.get(name, "") for name in ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN")}
+    problems = [] if found["SLACK_BOT_TOKEN"] else ["SLACK_BOT_TOKEN is not set"]
+    if not environ.get("LOCKTENDER_LEDGER_URL"):
+        problems.append("LOCKTENDER_LEDGER_URL is not set")
+    if not (found["SLACK_SIGNING_SECRET"] or found["SLACK_APP_TOKEN"]):
+        problems.append("neither SLACK_SIGNING_SECRET (HTTP) nor SLACK_APP_TOKEN (Socket Mode) is set")
+    numbers = {
+        "PORT": 3000,
+        "LOCKTENDER_WORKER_PORT": 0,
+        "LOCKTENDER_BOT_THREADS": 32,
+        "LOCKTENDER_WORKER_CONCURRENCY": 4,
+    }
+    for name, default in numbers.items():
+        text = environ.get(name) or str(default)
+        if not (text.isascii() and text.isdigit() and 0 <= int(text) <= 65535):
+            problems.append(f"{name} is no number")
+        else:
+            numbers[name] = int(text)
+    command = environ.get("LOCKTENDER_SLACK_COMMAND") or "/db"
+    if problems:
+        raise ConfigurationError(
+            f"The bot cannot start: {'; '.join(problems)}.", hint="docs/slack.md says what goes there."
+        )
+    return Variables(
+        bot_token=Secret(found["SLACK_BOT_TOKEN"]),
+        signing_secret=Secret(found["SLACK_SIGNING_SECRET"]),
+        app_token=Secret(found["SLACK_APP_TOKEN"]),
+        ledger_url=Secret(environ["LOCKTENDER_LEDGER_URL"]),
+        config=Path(environ.get("LOCKTENDER_CONFIG") or "locktender.toml"),
+        slack_url=environ.get("SLACK_API_URL") or SLACK_API,
+        command=command if command.startswith("/") else f"/{command}",
+        port=numbers["PORT"],
+        worker_port=numbers["LOCKTENDER_WORKER_PORT"],
+        address=environ.get("LOCKTENDER_BOT_ADDRESS") or "0.0.0.0",  # noqa: S104 - a container's only way out
+        threads=max(1, numbers["LOCKTENDER_BOT_THREADS"]),
+        concurrency=max(1, numbers["LOCKTENDER_WORKER_CONCURRENCY"]),
+    )
+
+
+@dataclass(frozen=True)
+class Bot:
+    """What speaks with Slack. It holds no secret of any environment."""
+
+    ledger: PostgresLedger
+    queue: AskQueue
+    opener: Opener
+    roster: Roster
+    dispatch: Dispatch
+
+    def close(self) -> None:
+        """Finish what has begun, and let go."""
+        self.opener.close()
+        self.queue.close()
+        self.ledger.close()
+
+
+def bot(given: Variables) -> Bot:
+    """Raises ``ConfigurationError``, ``DatabaseUnreachable``, ``SlackFailed``."""
+    settings = load_shape(given.config)
+    slack = WebApi(given.bot_token, given.slack_url)
+    team, user = _whoami(slack)
+    parameters = parse_database_url(given.ledger_url)
+    ledger = PostgresLedger(parameters, connections=given.threads, warm=given.threads, purpose="bot").open()
+    queue = AskQueue(keywords_of(parameters, "bot"), max(4, given.threads // 2))
+    opener = Opener(slack, queue, OPENERS)
+    roster = Roster(slack, settings)
+    reception = Reception(House(settings, ledger, roster, team), queue, opener, given.command)
+    return Bot(ledger, queue, opener, roster, bolt_app(reception, user).dispatch)
+
+
+def front(given: Variables, made: Bot) -> Front:
+    """The HTTP side."""
+    return Front(given.signing_secret, made.ledger.first_seen, made.dispatch, given.threads)
+
+
+def socket(given: Variables, made: Bot) -> Socket:
+    """The Socket Mode side."""
+    return Socket(given.app_token, given.slack_url, made.ledger.first_seen, made.dispatch, given.threads)
+
+
+@dataclass(frozen=True)
+class Crew:
+    """What works. ``worker`` runs in the main thread, as it listens for signals; the rest beside it."""
+
+    ledger: PostgresLedger
+    worker: Worker
+    asks: AskWorker
+    convergence: Convergence
+    upkeep: Upkeep
+
+    def ready(self) -> None:
+        """Raises what is amiss."""
+        self.ledger.now()
+
+    def run(self) -> None:
+        """Until SIGTERM or SIGINT; what is at work is finished first."""
+        beside = (self.asks, self.convergence, self.upkeep)
+        for one in beside:
+            one.start()
+        try:
+            self._work()
+        finally:
+            for one in beside:
+                one.stop()
+            self.ledger.close()
+
+    def _work(self) -> None:
+        while True:
+            try:
+                self.worker.run()
+            except (ProcrastinateException, PoolTimeout) as error:
+                logger.warning("the queue is out of reach, and tried again: %s", type(error).__name__)
+                time.sleep(RETRY)
+            else:
+                return
+
+
+def crew(given: Variables, environ: Mapping[str, str]) -> Crew:
+    """Raises as ``bot`` does."""
+    settings = load(given.config, environ)
+    secrets = (given.ledger_url, *(secret for one in settings.environments for secret in secrets_of(one)))
+    slack = WebApi(given.bot_token, given.slack_url, secrets)
+    team, _ = _whoami(slack)
+    parameters = parse_database_url(given.ledger_url)
+    ledger = PostgresLedger(parameters, purpose="worker").open()
+    roster = Roster(slack, settings)
+    context_of = contexts(settings, given.config)
+    answers = Answers(settings, ledger, slack, roster, context_of, team)
+    workshop = Workshop(ledger, context_of, lambda _: roster.fresh())
+    handlers = guarded(workshop.handlers, ledger, lambda person: roster.refusal(person, team), answers.shared_refusal)
+    return Crew(
+        ledger,
+        ledger.worker(handlers, given.concurrency),
+        AskWorker(keywords_of(parameters, "answers"), answers.handle, given.concurrency),
+        Convergence(ledger, slack, roster),
+        Upkeep(ledger, roster),
+    )
+
+
+def contexts(settings: Settings, config: Path) -> ContextOf:
+    """By an environment's name, for whom, and who hears how far it is."""
+
+    @contextmanager
+    def of(name: str, actor: str, report: Report) -> Iterator[Context]:
+        environment = environment_named(settings, name)
+        if environment is None:
+            raise ConfigurationError(f"There is no environment {name!r} in the configuration any more.")
+        made = assembled(environment, report, command=f"locktender --config {config} --env {name}", actor=actor)
+        try:
+            yield made
+        finally:
+            for host in (made.host, *made.app_hosts.values()):
+                host.close()
+
+    return of
+
+
+def _whoami(slack: WebApi) -> tuple[str, str]:
+    until = time.monotonic() + START_PATIENCE
+    while True:
+        try:
+            return slack.team()
+        except (SlackAway, SlackBusy):
+            if time.monotonic() >= until:
+                raise
+            time.sleep(1.0)

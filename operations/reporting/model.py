@@ -1,0 +1,151 @@
+"""What a report tells. Times are UTC, ISO 8601; durations seconds, sizes bytes; ``None`` is what is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from operations.checks.model import Check
+
+DEPLOYS = ("deploy", "apply")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the journal."""
+
+    run_id: str
+    operation: str
+    at: str
+    actor: str
+    outcome: str
+    seconds: float | None = None
+    """``None`` for one that is at work, or died and was settled by a later one."""
+    applied: tuple[str, ...] = ()
+    backup_id: str | None = None
+    downtime_seconds: float | None = None
+    """For how long the application did not answer, or a database was being swapped."""
+    rollback: str | None = None
+    """How the old state was brought back, where it was."""
+    error: str | None = None
+
+    @property
+    def good(self) -> bool:
+        """Whether it did what it was asked for."""
+        return self.outcome in ("deployed", "nothing_to_do", "restored", "resolved") or (
+            self.operation == "rollback" and self.outcome == "rolled_back"
+        )
+
+
+@dataclass(frozen=True)
+class MigrationTime:
+    """How long an applied migration took."""
+
+    name: str
+    at: str
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class TableSize:
+    """A table with its indexes: ``rows`` is PostgreSQL's estimate, ``more_rows`` the change since the oldest backup."""
+
+    name: str
+    bytes: int
+    rows: int | None
+    more_rows: int | None = None
+
+
+@dataclass(frozen=True)
+class SizePoint:
+    """The size of the whole database at a moment."""
+
+    at: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A backup as its manifest has it; ``level`` is the best that was found, ``None`` for a damaged one."""
+
+    id: str
+    at: str
+    bytes: int
+    reason: str
+    level: str | None
+    seconds: float | None = None
+    database_bytes: int | None = None
+    rows: int | None = None
+    checked: str | None = None
+    """When it was last restored for a test, or tried to be."""
+    pinned: str | None = None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The numbers that one looks at first."""
+
+    deploys: int
+    failed_deploys: int
+    median_deploy_seconds: float | None
+    downtime_seconds: float
+    longest_downtime_seconds: float
+    migrations: int
+    pending: int | None
+    backups: int
+    restorable_backups: int
+    database_bytes: int | None
+    warnings: int
+    failures: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """Runs and backups newest first, migrations and sizes oldest first, tables largest first."""
+
+    environment: str
+    database: str
+    generated: str
+    summary: Summary
+    server_version: str | None = None
+    checks: tuple[Check, ...] = ()
+    runs: tuple[Run, ...] = ()
+    migrations: tuple[MigrationTime, ...] = ()
+    pending: tuple[str, ...] = ()
+    sizes: tuple[SizePoint, ...] = ()
+    tables: tuple[TableSize, ...] = ()
+    more_tables: int = 0
+    """So many more there are than the largest ones that are told."""
+    backups: tuple[Backup, ...] = ()
+    missing: tuple[str, ...] = ()
+    """What could not be looked at, and why: sentences."""
+
+
+def summarised(
+    runs: Sequence[Run],
+    migrations: Sequence[MigrationTime],
+    pending: Sequence[str] | None,
+    backups: Sequence[Backup],
+    database_bytes: int | None,
+    checks: Sequence[Check],
+) -> Summary:
+    """A deploy that found nothing to do counts as one; a run that is still at work, as none."""
+    deploys = [run for run in runs if run.operation in DEPLOYS and run.outcome != "running"]
+    took = [run.seconds for run in deploys if run.good and run.seconds is not None]
+    out = [run.downtime_seconds for run in runs if run.downtime_seconds is not None]
+    return Summary(
+        deploys=len(deploys),
+        failed_deploys=sum(not run.good for run in deploys),
+        median_deploy_seconds=median(took) if took else None,
+        downtime_seconds=sum(out),
+        longest_downtime_seconds=max(out, default=0.0),
+        migrations=len(migrations),
+        pending=None if pending is None else len(pending),
+        backups=len(backups),
+        restorable_backups=sum(backup.level == "L2" for backup in backups),
+        database_bytes=database_bytes,
+        warnings=sum(check.status == "warn" for check in checks),
+        failures=sum(check.status == "fail" for check in checks),
+    )

@@ -1,0 +1,180 @@
+"""Which commits a run compares, for each event that there is; commits and files from a real git repository."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from action.ends import Ends, FirstOf, blob_name, blobs, ends, file_at, tree_at
+from action.event import Event, PullRequest, read
+from action.gitobjects import GitObjects, checked_out
+from action.platform import Entry, PlatformError
+from operations.errors import OperationFailed, UsageError
+
+from .conftest import FOLDER, NEXT
+from .runner import Repository, pull_request
+
+A, B, C, M = ("a" * 40, "b" * 40, "c" * 40, "d" * 40)
+
+
+class Commits:
+    """Commits that are only names; ``M`` is GitHub's merge of ``B`` into ``A``, which part at ``C``."""
+
+    def resolve(self, name: str) -> str:
+        return {"main": A}.get(name, name)
+
+    def parents(self, sha: str) -> tuple[str, ...]:
+        return {M: (A, B)}.get(sha, (C,))
+
+    def merge_base(self, *_: str) -> str:
+        return C
+
+    def files(self, sha: str, *_: str) -> Mapping[str, Entry]:
+        raise PlatformError("missing", sha)
+
+    def entry(self, sha: str, *_: str) -> Entry | None:
+        raise PlatformError("missing", sha)
+
+    def blob(self, sha: str) -> bytes:
+        raise PlatformError("missing", sha)
+
+
+PULL = PullRequest(7, head_sha=B, base_sha=C, base_ref="main")
+EVENT = Event("pull_request", "ada/shop", sha=M, head_sha=B, base=C, pull=PULL)
+
+
+@pytest.mark.parametrize(
+    ("event", "base_ref", "here", "expected"),
+    [
+        (EVENT, "", M, Ends(A)),
+        (EVENT, "", "", Ends(A)),
+        (EVENT, "", B, Ends(C)),
+        (replace(EVENT, pull=replace(PULL, base_sha=A)), "", B, Ends(A, C)),
+        (EVENT, "main", M, Ends(A, C)),
+        (replace(EVENT, name="pull_request_target"), "", A, Ends(C, None, B)),
+        (Event("merge_group", "ada/shop", M, M, base=A), "", M, Ends(A)),
+        (Event("push", "ada/shop", M, M, base=A), "", M, Ends(A)),
+        (Event("workflow_dispatch", "ada/shop", B, B, base="main"), "", B, Ends(A, C)),
+        (Event("schedule", "ada/shop", B, B, base="main"), "", B, Ends(A, C)),
+    ],
+    ids=["merge", "no-checkout", "head", "head-behind", "base-ref", "target", "queue", "push", "dispatch", "schedule"],
+)
+def test_each_event_compares_what_it_is_about(event: Event, base_ref: str, here: str, expected: Ends) -> None:
+    assert ends(event, base_ref, here, Commits()) == expected
+
+
+def test_without_anything_to_compare_with_it_says_what_to_give() -> None:
+    with pytest.raises(UsageError) as raised:
+        ends(Event("repository_dispatch", "ada/shop", B, B, base=""), "", B, Commits())
+    assert "base-ref" in (raised.value.hint or "")
+
+
+def variables(name: str, **more: str) -> dict[str, str]:
+    return {"GITHUB_EVENT_NAME": name, "GITHUB_SHA": M, "GITHUB_REPOSITORY": "ada/shop", "GITHUB_ACTOR": "ada", **more}
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "head", "base"),
+    [
+        ("pull_request", pull_request(7, A, B), B, A),
+        ("pull_request_target", pull_request(7, A, B), B, A),
+        ("merge_group", {"merge_group": {"head_sha": M, "base_sha": A}}, M, A),
+        ("push", {"before": A, "repository": {"default_branch": "main"}}, M, A),
+        ("push", {"before": "0" * 40, "repository": {"default_branch": "main"}}, M, "main"),
+        ("workflow_dispatch", {"repository": {"default_branch": "main"}}, M, "main"),
+        ("schedule", {"repository": {"default_branch": "main"}, "schedule": "1 * * * *"}, M, "main"),
+        ("schedule", {}, M, ""),
+    ],
+)
+def test_events_are_read_as_github_documents_them(name: str, payload: dict[str, Any], head: str, base: str) -> None:
+    event = read(variables(name), payload)
+    assert (event.head_sha, event.base) == (head, base)
+
+
+def test_forks_and_dependabot_have_a_token_that_may_only_read() -> None:
+    def read_only(name: str, **settings: Any) -> bool:
+        return read(variables(name), pull_request(7, A, B, **settings)).read_only
+
+    assert not read_only("pull_request")
+    assert read_only("pull_request", fork=True)
+    assert read_only("pull_request", author="dependabot[bot]")
+    assert not read_only("pull_request_target", fork=True)
+    gone = pull_request(7, A, B)
+    gone["pull_request"]["head"]["repo"] = None
+    assert read(variables("pull_request"), gone).read_only
+
+
+@pytest.mark.parametrize("payload", [{}, {"pull_request": None}, {"pull_request": {"head": {}}}, {"pull_request": [1]}])
+def test_an_event_that_is_otherwise_is_an_error_that_says_so(payload: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        read(variables("pull_request"), payload)
+
+
+# Commits and files
+
+
+def test_a_folder_is_read_at_any_commit_of_a_checkout(repository: Repository) -> None:
+    first = repository.git("rev-parse", "main")
+    second = repository.commit({NEXT: "SELECT 1;\n"})
+    (repository.path / FOLDER / "link").symlink_to("/etc")
+    third = repository.commit({})
+    objects = GitObjects(repository.path)
+    assert checked_out(repository.path) == third
+    assert set(tree_at(objects, first, FOLDER, {}).files) == {
+        "migration_lock.toml", "20240101000000_init/migration.sql",
+    }  # fmt: skip
+    tree = tree_at(objects, third, FOLDER, {})
+    assert tree.files["20240201000000_paid/migration.sql"] == b"SELECT 1;\n"
+    assert tree.links == ("link",)
+    assert tree_at(objects, second, "nowhere", {}).files == {}
+    assert file_at(objects, first, "locktender.toml") == (repository.path / "locktender.toml").read_bytes()
+    assert file_at(objects, first, "nowhere.toml") is None
+    assert file_at(objects, first, FOLDER) is None
+    assert objects.parents(second) == (first,)
+    assert objects.merge_base(first, third) == first
+
+
+def test_contents_that_are_known_are_not_read_again(repository: Repository) -> None:
+    sha = repository.git("rev-parse", "main")
+    objects = GitObjects(repository.path)
+    known = blobs(tree_at(objects, sha, FOLDER, {}))
+    assert all(repository.git("cat-file", "-t", name) == "blob" for name in known)
+
+    class Poor(GitObjects):
+        def blob(self, sha: str) -> bytes:
+            raise AssertionError(sha)
+
+    assert tree_at(Poor(repository.path), sha, FOLDER, known).files
+    assert blob_name(b"") == "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
+
+
+def test_a_shallow_checkout_knows_its_parents_names_and_says_what_it_lacks(
+    repository: Repository, tmp_path: Path
+) -> None:
+    first = repository.git("rev-parse", "main")
+    second = repository.commit({NEXT: "SELECT 1;\n"})
+    objects = GitObjects(repository.checkout(tmp_path / "shallow", second))
+    assert objects.parents(second) == (first,)
+    for question in (lambda: objects.files(first, FOLDER), lambda: objects.resolve(first), lambda: objects.blob(first)):
+        with pytest.raises(PlatformError) as raised:
+            question()
+        assert raised.value.kind == "missing"
+
+
+@pytest.mark.parametrize("name", ["--output=/tmp/x", "main", "HEAD", "a" * 39, "../x", ""])
+def test_only_full_names_of_commits_reach_git(repository: Repository, name: str) -> None:
+    objects = GitObjects(repository.path)
+    for question in (objects.resolve, objects.parents, objects.blob, lambda one: objects.files(one, FOLDER)):
+        with pytest.raises(PlatformError, match="no commit's name"):
+            question(name)
+
+
+def test_what_nobody_has_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(OperationFailed) as raised:
+        tree_at(FirstOf((GitObjects(tmp_path),)), A, FOLDER, {})
+    assert "contents: read" in (raised.value.hint or "")
+    assert checked_out(tmp_path) == ""

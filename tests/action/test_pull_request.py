@@ -1,0 +1,134 @@
+"""A pull request, from the event to the comment: the whole program, as the runner starts it."""
+
+from __future__ import annotations
+
+import json
+
+from .conftest import FOLDER, NEXT, PULL, Project
+from .reading import obeyed
+from .runner import pull_request
+from .standin import OWN_LOGIN
+
+ADDS = 'ALTER TABLE "orders" ADD COLUMN "paid" BOOLEAN NOT NULL DEFAULT false;\n'
+FAILS = 'ALTER TABLE "nowhere" ADD COLUMN "paid" BOOLEAN;\n'
+
+
+def test_what_a_migration_will_do_is_told_in_comment_check_summary_outputs_and_log(project: Project) -> None:
+    proposal = project.proposed({NEXT: ADDS})
+    ran = proposal.run(process=True)
+    state = project.github.state
+    assert ran.exit_code == 0, ran.said
+    (comment,) = state.comments.values()
+    assert "1 new migration" in comment["body"]
+    assert "20240201000000" in comment["body"]
+    (check,) = state.check_runs.values()
+    assert (check["conclusion"], check["head_sha"], check["status"]) == ("success", proposal.head, "completed")
+    assert "1 new migration" in ran.summary
+    assert ran.outputs["outcome"] == "passed"
+    assert json.loads(ran.outputs["pending"]) == ["20240201000000_paid"]
+    assert ran.result["result"]["verdicts"]["20240201000000_paid"]["atomic"] is True
+    assert "20240201000000_paid: new" in ran.log
+
+
+def test_an_error_is_red_and_stands_at_its_line(project: Project, shadow: str) -> None:
+    proposal = project.proposed({NEXT: f"SELECT 1;\n{FAILS}"})
+    ran = proposal.run({"database-url": shadow})
+    assert (ran.exit_code, ran.outputs["outcome"]) == (1, "failed"), ran.said
+    (check,) = project.github.state.check_runs.values()
+    assert check["conclusion"] == "failure"
+    places = [(one["path"], one["start_line"], one["annotation_level"]) for one in check["annotations"]]
+    assert (NEXT, 2, "failure") in places
+    assert all("How to fix: " in one["message"] for one in check["annotations"])
+    assert any(finding["line"] == 2 for finding in json.loads(ran.outputs["findings"]))
+
+
+def test_a_push_changes_the_comment_in_place_and_an_older_run_does_not(project: Project, shadow: str) -> None:
+    proposal = project.proposed({NEXT: FAILS})
+    inputs = {"database-url": shadow}
+    assert proposal.run(inputs).exit_code == 1
+    newer = project.proposed({NEXT: ADDS}, branch="change2")
+    assert newer.run(inputs).exit_code == 0
+    assert proposal.run(inputs).exit_code == 1
+    (comment,) = project.github.state.comments.values()
+    assert newer.head[:12] in comment["body"]
+
+
+def test_a_safe_form_is_suggested_once_at_its_lines(project: Project, shadow: str) -> None:
+    sql = 'CREATE INDEX "orders_note" ON "orders" ("note");\n'
+    proposal = project.proposed({NEXT: sql})
+    project.github.state.patches = {NEXT: f"@@ -0,0 +1 @@\n+{sql.rstrip()}"}
+    for _ in range(2):
+        proposal.run({"database-url": shadow})
+    (made,) = project.github.state.review_comments
+    assert (made["path"], made["line"], made["side"]) == (NEXT, 1, "RIGHT")
+    assert '```suggestion\nCREATE INDEX CONCURRENTLY "orders_note" ON "orders" ("note");\n```' in made["body"]
+    (review,) = project.github.state.reviews
+    assert (review["commit_id"], review["event"]) == (proposal.head, "COMMENT")
+
+
+def test_a_fork_is_checked_and_told_in_log_summary_and_exit_code(project: Project, shadow: str) -> None:
+    project.github.state.read_only = True
+    ran = project.proposed({NEXT: FAILS}).run({"database-url": shadow}, fork=True)
+    assert (ran.exit_code, ran.outputs["outcome"]) == (1, "failed"), ran.said
+    assert project.github.state.comments == {}
+    assert "may only read" in ran.log
+    assert "error" in ran.summary
+    told = [(name, properties) for name, properties, _ in obeyed(ran.log)]
+    assert any(name == "error" and f"file={NEXT},line=1" in properties for name, properties in told)
+    assert not any(name == "warning" and "Locktender" in properties for name, properties in told)
+
+
+def test_comment_and_check_can_be_switched_off(project: Project, shadow: str) -> None:
+    inputs = {"database-url": shadow, "comment": "false", "check-run": "false"}
+    ran = project.proposed({NEXT: FAILS}).run(inputs)
+    assert ran.exit_code == 1
+    assert [request for request in project.github.state.requests if request[0] != "GET"] == []
+    assert any(name == "error" and f"file={NEXT}," in properties for name, properties, _ in obeyed(ran.log))
+
+
+def test_pull_request_target_reads_the_files_as_data_and_the_workspace_is_the_bases(
+    project: Project, shadow: str
+) -> None:
+    proposal = project.proposed({NEXT: ADDS})
+    runner = project.checked_out(proposal.base)
+    payload = pull_request(PULL, proposal.base, proposal.head, fork=True)
+    ran = runner.run("pull_request_target", payload, proposal.base, {"database-url": shadow})
+    assert ran.exit_code == 0, ran.said
+    assert json.loads(ran.outputs["pending"]) == ["20240201000000_paid"]
+    assert len(project.github.state.comments) == 1
+
+
+def test_the_merge_queue_gets_the_check_and_no_comment(project: Project, shadow: str) -> None:
+    proposal = project.proposed({NEXT: ADDS})
+    payload = {"merge_group": {"head_sha": proposal.merge, "base_sha": proposal.base}}
+    ran = project.checked_out(proposal.merge, depth=0).run(
+        "merge_group", payload, proposal.merge, {"database-url": shadow}
+    )
+    assert ran.exit_code == 0, ran.said
+    (check,) = project.github.state.check_runs.values()
+    assert check["head_sha"] == proposal.merge
+    assert project.github.state.comments == {}
+
+
+def test_what_has_landed_meanwhile_is_no_deletion(project: Project, shadow: str) -> None:
+    """The branch is checked out as it is, without GitHub's merge, and main has gone on."""
+    head = project.repository.branch("change", {NEXT: ADDS})
+    project.repository.commit({f"{FOLDER}/20240301000000_later/migration.sql": "SELECT 1;\n"})
+    base = project.repository.git("rev-parse", "main")
+    project.github.state.heads[PULL] = head
+    runner = project.checked_out(head)
+    ran = runner.run("pull_request", pull_request(PULL, base, head), head, {"database-url": shadow})
+    changes = ran.result["result"]["changes"]
+    assert (changes["new"], changes["deleted"]) == (["20240201000000_paid"], []), ran.said
+    assert changes["late"] == ["20240201000000_paid"]
+
+
+def test_what_cannot_be_validated_leaves_no_older_verdict_in_sight(project: Project) -> None:
+    proposal = project.proposed({NEXT: ADDS})
+    project.github.state.add_comment("<!-- locktender:validate default . -->\nAll is well", OWN_LOGIN)
+    ran = proposal.run({"migrations": "nowhere"})
+    assert ran.exit_code == 2, ran.said
+    (comment,) = project.github.state.comments.values()
+    assert "could not be validated" in comment["body"]
+    (check,) = project.github.state.check_runs.values()
+    assert check["conclusion"] == "failure"
