@@ -29,6 +29,9 @@ from operations.context import Context
 from operations.errors import LocktenderError, NotAllowed
 from operations.health import check as look_at_health
 from operations.ports import Ledger, Report, silent
+from operations.report import report as whole_report
+from operations.reporting.rendering import html
+from operations.secret import redact
 from operations.settings import Environment, Settings
 from operations.status import status as look_at_status
 
@@ -59,7 +62,9 @@ class Answers:
             if ask.kind == "form":
                 self._fill(ask, environment)
             else:
-                self._say(ask, self._answer(ask, environment))
+                where = self._say(ask, self._answer(ask, environment))
+                if ask.verb == "report":
+                    self._attach(ask, environment, where)
         except LocktenderError as error:
             outcome = "failed"
             self._apologise(ask, error)
@@ -157,13 +162,19 @@ class Answers:
     def _replace(self, ask: Ask, modal: Modal) -> None:
         patiently(lambda: self.slack.replace(Opened(ask.view, ask.hash), modal))
 
-    def _say(self, ask: Ask, message: Message) -> None:
-        """In the channel; where that cannot be, directly."""
+    def _say(self, ask: Ask, message: Message) -> tuple[str, str]:
+        """In the channel; where that cannot be, directly. Where it is now."""
         try:
-            patiently(lambda: self.slack.post(ask.channel, message, ask.thread or None))
+            return patiently(lambda: self.slack.post(ask.channel, message, ask.thread or None))
         except SlackFailed as error:
             logger.warning("%s; it is said directly instead", error.message)
-            patiently(lambda: self.slack.post(ask.user, message))
+            return patiently(lambda: self.slack.post(ask.user, message))
+
+    def _attach(self, ask: Ask, environment: Environment, where: tuple[str, str]) -> None:
+        """The whole report, as a page that needs nothing else."""
+        with self.context_of(environment.name, f"slack:{ask.user}", silent) as context:
+            page = redact(html(whole_report(context)), context.secrets).encode()
+        patiently(lambda: self.slack.upload(*where, f"report-{environment.name}.html", page))
 
     def _apologise(self, ask: Ask, error: LocktenderError) -> None:
         said = notices.failure(f"{ask.verb} of {ask.environment} could not be shown.", error.message, error.hint or "")

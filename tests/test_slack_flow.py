@@ -134,6 +134,9 @@ def test_looks_are_answered_where_they_were_asked(stage: Stage) -> None:
         assert stage.command(verb).text == f"One moment: {verb} of production."
     for said in ("Last backup", "Check again", "Restore …", "in 7 days"):
         stage.card(said, after=before)
+    file = eventually(lambda: next((f for f in stage.slack.files.values() if f.get("thread_ts")), None))
+    assert file["name"] == "report-production.html"
+    assert b"<html" in file["content"]
     assert "/db freeze" in json.dumps(stage.command("help").json)
     assert "There is no 'statsu'" in stage.command("statsu").text
 
@@ -313,6 +316,7 @@ def test_who_approved_and_was_deactivated_before_it_began_does_not_count(stage: 
 
 
 def test_a_backup_that_is_an_option_or_a_path_is_none(stage: Stage) -> None:
+    stage.press(pending(stage, "to have a form"), "cancel", ADA)
     form = next(v for v in stage.slack.views if "Verify" in str(stage.slack.views[v].view["title"]))
     for number, backup in enumerate(("--help", "../../etc/passwd", "latest; rm -rf /", "-Fd")):
         reason = f"injection {number}"

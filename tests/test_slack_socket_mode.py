@@ -53,11 +53,13 @@ def stage(tmp_path_factory: pytest.TempPathFactory, server18: Server, line: Sock
         yield made
 
 
-def migrations(stage: Stage, first: int, last: int) -> None:
-    for number in range(first, last):
-        folder = stage.directory / "migrations" / f"202401{number:02}000000_a_step_with_a_rather_long_name"
-        folder.mkdir()
-        (folder / "migration.sql").write_text(f"CREATE TABLE t{number} (id int PRIMARY KEY);\n")
+def add_migrations(stage: Stage, count: int) -> None:
+    folder = stage.directory / "migrations"
+    first = len(list(folder.iterdir()))
+    for number in range(first, first + count):
+        one = folder / f"202401{number:02}000000_a_step_with_a_rather_long_name"
+        one.mkdir()
+        (one / "migration.sql").write_text(f"CREATE TABLE t{number} (id int PRIMARY KEY);\n")
 
 
 def answer(line: SocketMode, envelope: str) -> Any:
@@ -120,30 +122,31 @@ def test_the_same_envelope_once_more_has_no_second_effect(stage: Stage, line: So
 
 
 def test_a_plan_that_does_not_fit_is_attached_before_it_can_be_approved(stage: Stage, line: SocketMode) -> None:
-    migrations(stage, 1, 11)
+    add_migrations(stage, 10)
     card = asked(stage, line, "ten migrations")
     eventually(lambda: "approve" in card.actions)
-    (file,) = stage.slack.files.values()
-    assert (file["channel"], file["thread_ts"]) == (OPS, card.ts)
-    assert b"20240110000000_a_step" in file["content"]
+    file = next(one for one in stage.slack.files.values() if one.get("thread_ts") == card.ts)
+    assert file["channel"] == OPS
+    assert file["content"].count(b"_a_step_with_a_rather_long_name") >= 10
     assert "This is not the whole plan" in card.all_text
     press(stage, line, card, "approve", BOB)
     eventually(lambda: "Deploy · production: done" in card.all_text, card.text)
     result = stage.in_thread(card, "ask:rollback")
-    assert "10 migrations" in result.all_text
+    assert "migrations applied" in result.all_text
 
 
 def test_what_changes_after_it_was_approved_voids_it(stage: Stage, line: SocketMode) -> None:
-    migrations(stage, 11, 12)
+    add_migrations(stage, 1)
     card = asked(stage, line, "one more")
     eventually(lambda: "approve" in card.actions)
-    migrations(stage, 12, 13)
+    add_migrations(stage, 1)
     press(stage, line, card, "approve", BOB)
     eventually(lambda: "void" in card.all_text, card.text)
     assert "is new" in card.all_text
 
 
 def test_an_emergency_passes_the_approvals_over_and_is_told_and_reviewed(stage: Stage, line: SocketMode) -> None:
+    add_migrations(stage, 1)
     card = asked(stage, line, "the shop is down", urgency="emergency")
     eventually(lambda: "Deploy · production: done" in card.all_text, card.text)
     assert "Emergency" in card.all_text

@@ -52,6 +52,6 @@ def message(card: ReportCard) -> Message:
     wrong = [one for one in recent if one.state in TROUBLE]
     for one in wrong[:SHOWN]:
         sheet.section(lines(row(one), typed(one.outcome.summary if one.outcome else one.why, 300)))
-    sheet.context(joined("As of ", moment(card.now), "."))
+    sheet.context(joined("As of ", moment(card.now), ". The whole of it, with charts, is the page in this thread."))
     sheet.actions("next", button("Status", "ask:status", card.environment))
     return sheet.message(f"{told}, {len(wrong)} of them with trouble.")
