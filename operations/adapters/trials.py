@@ -18,6 +18,7 @@ from operations.adapters import extensions
 from operations.adapters.postgres import PostgresDatabase, PostgresSession
 from operations.adapters.throwaway import FAST, ThrowawayServer
 from operations.database_url import parse_database_url
+from operations.dropping import drop_database
 from operations.errors import LocktenderError
 from operations.quoting import identifier, literal
 from operations.secret import Secret
@@ -47,6 +48,12 @@ CONFINED = FAST | {
     "lc_messages": "C",
 }
 """``temp_file_limit`` and the number of workers are nothing that a script could change."""
+
+
+_END_SESSIONS = """
+    SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+    WHERE starts_with(datname, %s) AND usesysid IS NOT NULL AND pg_has_role(usesysid, 'USAGE')
+"""
 
 
 @dataclass
@@ -91,7 +98,7 @@ class _Trial:
     def create(self, name: str, template: str | None = None) -> None:
         """One that was called so before is dropped."""
         with self._server.session(purpose="validate") as session:
-            self._drop(session, name)
+            drop_database(session, self._prefix + name)
             copied = f" TEMPLATE {self._called(template)}" if template else ""
             session.execute(f"CREATE DATABASE {self._called(name)}{copied}")
 
@@ -100,9 +107,6 @@ class _Trial:
 
     def _called(self, name: str) -> str:
         return identifier(self._prefix + name)
-
-    def _drop(self, session: PostgresSession, name: str) -> None:
-        session.execute(f"DROP DATABASE IF EXISTS {self._called(name)} WITH (FORCE)")
 
     def _begin(self) -> None:
         self._thread = threading.Thread(target=self._guard, daemon=True)
@@ -126,9 +130,7 @@ class _Trial:
 
     def _end_all(self) -> None:
         with self._server.session(purpose="validate") as session:
-            session.rows(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE starts_with(datname, %s)", (self._prefix,)
-            )
+            session.rows(_END_SESSIONS, (self._prefix,))
 
 
 class _OwnServer(_Trial):
@@ -217,7 +219,7 @@ class _NamedServer(_Trial):
         """What was created."""
         with self._server.session(purpose="validate") as session:
             for name in self._names:
-                self._drop(session, name)
+                drop_database(session, self._prefix + name)
 
 
 @dataclass(frozen=True)
