@@ -1,15 +1,13 @@
-"""GitHub by PyGithub: every request with a time-out, repeated where that is safe, its errors turned into ours."""
+"""GitHub by PyGithub."""
 
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
-import requests
-from github import Auth, BadAttributeException, Github, GithubException, RateLimitExceededException
+from github import Auth, BadAttributeException, Github
 from github.CheckRun import CheckRun as GithubCheckRun
 from github.Deployment import Deployment as GithubDeployment
 from github.GithubObject import NotSet
@@ -23,30 +21,22 @@ from action.platform import (
     Deployment,
     DeploymentState,
     Entry,
-    Kind,
     PlatformError,
     Said,
     Suggestion,
     Told,
 )
+from action.requesting import Requests
 from operations.secret import Secret
 
-T = TypeVar("T")
-
-ATTEMPTS = 4
-LONGEST_WAIT = 30.0
-"""Seconds; a rate limit that lasts longer is not waited for."""
 VIEWER = "query { viewer { login } }"
 ACTIONS_BOT = "github-actions[bot]"
 """Who writes with a workflow's own token, where that cannot be asked."""
 DESCRIPTION = 140
 """Characters of a deployment's description."""
-KINDS: dict[int, Kind] = {401: "forbidden", 403: "forbidden", 404: "missing", 409: "refused", 422: "refused"}
 FOLDER = "040000"
 REPOSITORY = "160000"
 """How git writes that something is another repository (a submodule)."""
-FOREIGN = (GithubException, BadAttributeException, requests.RequestException, KeyError, TypeError, AttributeError)
-"""What comes out of PyGithub: the last three where an answer is not what GitHub documents."""
 
 
 class GithubPlatform:
@@ -74,8 +64,7 @@ class GithubPlatform:
             lazy=True,
         )
         self._name = repository
-        self._pause = pause
-        self._sleep = sleep
+        self._calling = Requests(pause, sleep)
         self._trees: dict[tuple[str, bool], dict[str, Entry]] = {}
 
     @property
@@ -299,53 +288,6 @@ class GithubPlatform:
     def _post(self, path: str, body: Mapping[str, Any]) -> None:
         url = f"/repos/{quote(self._name)}/{path}"
         self._github.requester.requestJsonAndCheck("POST", url, input=dict(body))
-
-    def _calling(self, what: str, request: Callable[[], T], *, again: bool = True) -> T:
-        """``again``: it may be repeated although it may have been obeyed."""
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                return request()
-            except (*FOREIGN, binascii.Error) as error:
-                trouble = translated(what, error)
-                safe = again or not trouble.maybe_done
-                wait = self._pause * 2 ** (attempt - 1) if trouble.wait is None else trouble.wait
-                if (
-                    attempt == ATTEMPTS
-                    or not safe
-                    or trouble.kind not in ("limited", "unreachable")
-                    or wait > LONGEST_WAIT
-                ):
-                    raise trouble from error
-            self._sleep(wait)
-        raise AssertionError("unreachable")
-
-
-def translated(what: str, error: BaseException) -> PlatformError:
-    """What went wrong, with what it was for. Pure."""
-    if isinstance(error, requests.RequestException):
-        refused = isinstance(error, requests.ConnectTimeout)
-        why = "it did not answer in time" if isinstance(error, requests.Timeout) else "the connection failed"
-        return PlatformError("unreachable", f"GitHub was asked to {what}: {why}.", maybe_done=not refused)
-    if not isinstance(error, GithubException):
-        told = f"GitHub was asked to {what}, and answered otherwise than it documents ({type(error).__name__})."
-        return PlatformError("unexpected", told, maybe_done=True)
-    said = f"GitHub was asked to {what}: {error.status} {_message(error)}"
-    if error.status == 429 or isinstance(error, RateLimitExceededException):
-        return PlatformError("limited", said, wait=_wait(error))
-    if error.status >= 500:
-        return PlatformError("unreachable", said, maybe_done=True, wait=_wait(error))
-    return PlatformError(KINDS.get(error.status, "unexpected"), said, maybe_done=error.status < 400)
-
-
-def _message(error: GithubException) -> str:
-    data = error.data
-    return str(data.get("message") or "") if isinstance(data, dict) else ""
-
-
-def _wait(error: GithubException) -> float | None:
-    """Seconds, where GitHub says how many (``Retry-After``)."""
-    told = {key.lower(): value for key, value in (error.headers or {}).items()}.get("retry-after", "")
-    return float(told) if told.isascii() and told.isdigit() else None
 
 
 def _check_run(run: GithubCheckRun) -> CheckRun:

@@ -117,6 +117,21 @@ class Outcome:
         return envelope(command, self.environment, self.result, self.error, self.exit_code)
 
 
+def answered(
+    job: Job,
+    context: Context,
+    result: object,
+    ok: bool,
+    outcome: str,
+    summary: str,
+    outputs: Mapping[str, str] | None = None,
+) -> Outcome:
+    """What a command came to that has a result: yes or no."""
+    exit_code = ExitCode.DONE if ok else ExitCode.NO
+    job.log.say(f"{job.inputs.command}: {outcome.replace('_', ' ')}")
+    return Outcome(outcome, exit_code, result, None, context.environment.name, summary, outputs or {})
+
+
 def caught(run: Callable[[], T]) -> tuple[T | None, Any, LocktenderError | None]:
     """What it returns, the partial result of its error, and its error: one of ours, whatever went wrong."""
     try:

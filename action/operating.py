@@ -1,4 +1,4 @@
-"""The commands that work on an environment: deploy, status, check, backup, restore, rollback."""
+"""The commands that work on an environment."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from action.configured import environment
 from action.deploying import record
 from action.escaping import plain
 from action.inputs import CHANGING
-from action.job import Job, Outcome, caught
+from action.job import Job, Outcome, answered, caught
 from action.redaction import redacted
+from action.reporting import rehearse, report
 from operations.answer import redacted as without_secrets
 from operations.context import Context
-from operations.errors import ExitCode, LocktenderError, Refused, UsageError
+from operations.errors import ExitCode, LocktenderError, Refused
 from operations.outcome import DeployResult
 from operations.settings import Environment
 from operations.settings_secrets import secrets_of
 
-NOT_YET = ("rehearse", "report")
 BY_EXIT_CODE = {
     ExitCode.DONE: "done",
     ExitCode.NO: "no",
@@ -59,10 +59,6 @@ def _explain(job: Job, error: LocktenderError | None) -> None:
 
 def _environment(job: Job) -> Environment:
     command = job.inputs.command
-    if command in NOT_YET:
-        raise UsageError(
-            f"This version cannot {command} yet.", hint="docs/action.md lists the commands that there are."
-        )
     if command in CHANGING and job.event.of_pull_request:
         raise Refused(
             f"{command} is not run for the event {job.event.name}: what a pull request brings is not merged yet.",
@@ -144,7 +140,7 @@ def _status(job: Job, context: Context) -> Outcome:
     word, mark = ("up to date", "✅") if found.ok else ("not up to date", "⚠️")
     top = f"{mark} {context.environment.name} is {word}"
     lists = {"pending": _names(found.pending), "applied": _names(found.applied)}
-    return _answer(job, context, found, found.ok, word.replace(" ", "_"), run_summary.of_status(top, found), lists)
+    return answered(job, context, found, found.ok, word.replace(" ", "_"), run_summary.of_status(top, found), lists)
 
 
 def _check(job: Job, context: Context) -> Outcome:
@@ -157,7 +153,7 @@ def _check(job: Job, context: Context) -> Outcome:
         if one.status != "ok":
             job.log.annotate("error" if one.status == "fail" else "warning", f"{one.detail} {one.why}", title=one.name)
     top = f"{mark} {context.environment.name} is {word}"
-    return _answer(job, context, found, found.healthy, word.replace(" ", "_"), run_summary.of_check(top, found))
+    return answered(job, context, found, found.healthy, word.replace(" ", "_"), run_summary.of_check(top, found))
 
 
 def _backup(job: Job, context: Context) -> Outcome:
@@ -169,7 +165,7 @@ def _backup(job: Job, context: Context) -> Outcome:
     done = approved(job, context, "backup", asked, lambda: backup.create(context, reason, level))
     made = redacted(done, job.log.secrets)
     top = f"✅ Backup of {context.environment.name}: {made.id}"
-    return _answer(job, context, made, True, "created", run_summary.of_backup(top, made), {"backup-id": made.id})
+    return answered(job, context, made, True, "created", run_summary.of_backup(top, made), {"backup-id": made.id})
 
 
 def _restore(job: Job, context: Context) -> Outcome:
@@ -182,21 +178,7 @@ def _restore(job: Job, context: Context) -> Outcome:
     same = result.validation.ok
     top = f"{'✅' if same else '❌'} Restored {plain(result.restored)} ({context.environment.name})"
     ids = {"run-id": result.run_id, "backup-id": result.restored}
-    return _answer(job, context, result, same, "restored", run_summary.of_restore(top, result), ids)
-
-
-def _answer(
-    job: Job,
-    context: Context,
-    result: object,
-    ok: bool,
-    outcome: str,
-    summary: str,
-    outputs: dict[str, str] | None = None,
-) -> Outcome:
-    exit_code = ExitCode.DONE if ok else ExitCode.NO
-    job.log.say(f"{job.inputs.command}: {outcome.replace('_', ' ')}")
-    return Outcome(outcome, exit_code, result, None, context.environment.name, summary, outputs or {})
+    return answered(job, context, result, same, "restored", run_summary.of_restore(top, result), ids)
 
 
 def failed(job: Job, error: LocktenderError | None, environment: str) -> Outcome:
@@ -215,4 +197,6 @@ WORK: dict[str, Work] = {
     "check": _check,
     "backup": _backup,
     "restore": _restore,
+    "report": report,
+    "rehearse": rehearse,
 }

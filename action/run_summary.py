@@ -11,10 +11,13 @@ from operations.errors import ExitCode, LocktenderError
 from operations.health import CheckResult
 from operations.measures import size_text
 from operations.outcome import DeployResult
+from operations.rehearse import Rehearsal
 from operations.restore import RestoreResult
 from operations.status import StatusResult
 
 LIMIT = 900_000
+MOST = 2000
+MOST_IN_A_CELL = 20
 METHODS = {
     "transaction": "the transaction undid everything",
     "down": "undone by its own way down, and proved equal to before",
@@ -154,6 +157,38 @@ def of_restore(top: str, result: RestoreResult) -> str:
         *(row("❌ differs", inline(difference)) for difference in result.validation.differences),
     ]
     return _facts_and_notes(top, rows, result.notes)
+
+
+def of_rehearsal(top: str, found: Rehearsal) -> str:
+    """What each statement did to the copy."""
+    facts = [
+        row("backup", code(found.backup)),
+        row("restored in", f"{found.restore_seconds:.1f} s"),
+        row("applied in", f"{found.seconds:.2f} s"),
+        row("WAL", size_text(found.wal_bytes)),
+    ]
+    if found.failed:
+        one = found.failed
+        facts += [row("❌ failed", f"{code(one.file)}:{one.line} {inline(one.message)}"), row("fix", inline(one.help))]
+    rows = tuple(
+        row(
+            f"{code(one.file)}:{one.line}",
+            inline(one.kind),
+            f"{one.seconds:.2f}",
+            "<br>".join(f"{code(lock.relation)} {inline(lock.mode)}" for lock in one.locks[:MOST_IN_A_CELL]),
+            " ".join(code(name) for name in one.rewrites[:MOST_IN_A_CELL]),
+            " ".join(code(name) for name in one.scans[:MOST_IN_A_CELL]),
+            size_text(one.wal_bytes or 0),
+        )
+        for one in found.statements[:MOST]
+    )
+    head = table(("where", "statement", "seconds", "locks", "rewrites", "reads in full", "WAL"))
+    sections = [
+        Section("", tuple(facts), table(("", ""))),
+        Section("Statements", rows, head, folded=False, total=len(found.statements)),
+        Section("Notes", tuple(f"- {inline(note)}" for note in found.notes), folded=False),
+    ]
+    return page(f"## {top}", [s for s in sections if s.rows], "", LIMIT)
 
 
 def _facts_and_notes(top: str, rows: Sequence[str], notes: Sequence[str]) -> str:

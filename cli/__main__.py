@@ -42,7 +42,7 @@ class Call:
     def begin(self, context: click.Context) -> Desk:
         """Called when all words of a verb are understood."""
         self.verb = _verb_of(context)
-        self.desk = Desk(Options.collected(context))
+        self.desk = Desk(Options.collected(context), self.verb)
         return self.desk
 
     def perform(self) -> Answer | int:
@@ -66,6 +66,7 @@ class Call:
     def finish(self, answer: Answer) -> int:
         """Print the answer and return its exit code."""
         error = output.redacted(answer.error, self.desk.secrets) if answer.error else None
+        self.desk.log(self.verb, answer.exit_code, error, answer.result)
         if self.desk.options.json:
             told = output.envelope(self.verb, self.desk.environment, answer.result, error, answer.exit_code)
             output.print_json(told)

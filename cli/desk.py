@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from cli.options import Options
 from operations.errors import Refused, UsageError
+from operations.ports import unlogged
 from operations.secret import Secret
 
 if TYPE_CHECKING:
     from cli.progress import Reporter
     from operations.context import Context
-    from operations.ports import Ledger
+    from operations.errors import LocktenderError
+    from operations.ports import Ledger, Log
+
+LOG_VARIABLE = "LOCKTENDER_LOG"
 
 
 class Desk:
     """One call of the command line. What is not asked for (a database, a progress bar) is not loaded."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, verb: str = "") -> None:
         self.options = options
+        self.verb = verb
         self.environment = options.env or ""
         self.secrets: tuple[Secret, ...] = ()
+        self.began = time.monotonic()
+        self._log: Log | None = None
         self._reporter: Reporter | None = None
         self._context: Context | None = None
         self._ledger: Ledger | None = None
@@ -44,6 +53,9 @@ class Desk:
         self.secrets = tuple(wiring.secrets_of(chosen))
         self._reporter = Reporter(quiet=self.options.quiet, color=self.color, secrets=self.secrets)
         self._context = wiring.context(chosen, self.options, self._reporter)
+        self._log = self._opened(chosen.log_file, actor=self._context.actor)
+        self._log("call_started", {})
+        self._context = replace(self._context, log=self._log)
         return self._context
 
     def ledger(self) -> Ledger:
@@ -62,6 +74,27 @@ class Desk:
         self.secrets = secrets
         self._reporter = Reporter(quiet=self.options.quiet, color=self.color, secrets=secrets)
         return self._reporter
+
+    def log(self, verb: str, exit_code: int, error: LocktenderError | None, result: object) -> None:
+        """The end of the call, also of one that came to nothing."""
+        told: dict[str, object] = {"exit_code": exit_code, "seconds": round(time.monotonic() - self.began, 3)}
+        told |= {"error": error.code, "message": error.message} if error else {}
+        told |= {"run": result.run_id} if hasattr(result, "run_id") else {}
+        told |= {"outcome": result.outcome} if hasattr(result, "outcome") else {}
+        (self._log or self._opened(None))("call_ended", {"verb": verb, **told})
+
+    def _opened(self, path: str | None, **fixed: str) -> Log:
+        """``call`` tells the lines of one process from those of others, also before there is a run."""
+        path = path or os.environ.get(LOG_VARIABLE)
+        if not path:
+            return unlogged
+        from cli import wiring
+
+        def trouble(why: str) -> None:
+            click.echo(f"note: {why}", err=True)
+
+        fixed |= {"call": os.urandom(4).hex(), "verb": self.verb, "environment": self.environment}
+        return wiring.log(path, fixed, self.secrets, trouble)
 
     def confirm(self, context: Context, what: str, word: str | None = None) -> None:
         """Ask whether something live may be replaced or removed; ``word`` must be typed where one is given.

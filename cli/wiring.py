@@ -5,9 +5,9 @@ from __future__ import annotations
 import getpass
 import shlex
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cli.options import Options
 from operations.adapters.assembly import assembled
@@ -16,12 +16,13 @@ from operations.adapters.local_host import LocalHost
 from operations.context import Context
 from operations.database_url import parse_database_url
 from operations.errors import UsageError
-from operations.ports import Database, Host, Ledger, ProjectFiles, Report
+from operations.ports import Database, Host, Ledger, Log, ProjectFiles, Report
 from operations.secret import Secret
 from operations.settings import Environment, Level
 from operations.settings_secrets import secrets_of, secrets_of_url
 
 if TYPE_CHECKING:
+    from operations.adapters.metrics import Metrics
     from operations.adapters.throwaway import ThrowawayServer
     from operations.approvals.people import Directory
     from operations.validation.folders import Tree
@@ -140,6 +141,20 @@ def project() -> tuple[Host, ProjectFiles]:
     from operations.adapters.project_files import ProjectFolder
 
     return LocalHost(), ProjectFolder()
+
+
+def log(path: str, fixed: Mapping[str, Any], secrets: tuple[Secret, ...], trouble: Callable[[str], None]) -> Log:
+    """Where every operation leaves its lines."""
+    from operations.adapters.log_file import LogFile
+
+    return LogFile(path, fixed, secrets, trouble)
+
+
+def metrics(environment: str) -> Metrics:
+    """What Prometheus is told."""
+    from operations.adapters.metrics import Metrics
+
+    return Metrics(environment)
 
 
 def throwaway_server() -> ThrowawayServer:

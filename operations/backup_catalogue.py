@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from operations.backups.manifest import (
@@ -71,9 +72,10 @@ def list_backups(context: Context) -> tuple[BackupInfo, ...]:
     return tuple(entry.info for entry in entries(context))
 
 
-def entries(context: Context) -> tuple[Entry, ...]:
-    """The same with their manifests."""
-    found = [_entry(context, name) for name in _names(context)]
+def entries(context: Context, *, at_once: int = 1) -> tuple[Entry, ...]:
+    """The same with their manifests; ``at_once`` are read at the same time."""
+    with ThreadPoolExecutor(at_once) as pool:
+        found = list(pool.map(lambda name: _entry(context, name), _names(context)))
     return tuple(sorted(found, key=lambda entry: (entry.info.created, entry.info.id), reverse=True))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from operations.ports import Clock, Database, Files, Host, Http, Processes, Report, silent
+from operations.ports import Certificates, Clock, Database, Files, Host, Http, Log, Processes, Report, silent, unlogged
 from operations.secret import Secret
 from operations.settings import Environment
 
@@ -20,6 +20,7 @@ class Context:
     clock: Clock
     processes: Processes
     report: Report = silent
+    log: Log = unlogged
     client_directories: tuple[str, ...] = ()
     """Where the host may hold PostgreSQL's client tools besides the usual places."""
     command: str = "locktender"
@@ -29,7 +30,9 @@ class Context:
     app_hosts: Mapping[str, Host] = field(default_factory=dict)
     """Machines that run the application, by name, where it is not the host itself."""
     http: Http | None = None
-    """Needed where there is a ``health_url``."""
+    """Needed where there is a ``health_url``, a webhook or a heartbeat."""
+    certificates: Certificates | None = None
+    """Without it nobody looks when certificates run out."""
     secrets: tuple[Secret, ...] = ()
     """Texts that nothing which is kept may hold."""
     folder: Files | None = None

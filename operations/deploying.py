@@ -31,6 +31,7 @@ from operations.release.model import PREPARED
 from operations.release.release import Release, database_machine, machines_of
 from operations.release.watching import Outages, probing
 from operations.runner import Performer, StepFailed, StepResult, run
+from operations.schema_record import remember
 from operations.settings import Environment
 from operations.transient import may_pass
 from operations.undoing import Rollback
@@ -97,6 +98,7 @@ class Run:
 
     def _deployed(self, steps: tuple[StepResult, ...]) -> DeployResult:
         result = self._result("deployed", steps)
+        remember(self.context, self.journal.run_id)
         commit = self.plan.release.commit if self.plan.release else None
         facts: dict[str, Any] = {"applied": list(result.applied), "backup_id": self.backup_id, "atomic": result.atomic}
         facts |= {"commit": commit} if commit else {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -106,6 +107,7 @@ class Journal:
         """
         self.lock.check()
         append(self.context, self.run_id, event, sync=sync, **facts)
+        self.context.log(event, {"run": self.run_id, **facts})
 
     def note(self, event: str, *, sync: bool = False, **facts: Any) -> None:
         """A line that nothing depends on: neither a full disk nor a cut line is a reason to fail because of it.
@@ -170,10 +172,14 @@ def records(context: Context) -> tuple[RunRecord, ...]:
     return tuple(sorted((r for r in found if r.entries), key=_order))
 
 
-def latest(context: Context, count: int) -> tuple[RunRecord, ...]:
-    """The newest runs by their ids (which begin with the second), newest first, without reading all the others."""
+def latest(context: Context, count: int, *, at_once: int = 1) -> tuple[RunRecord, ...]:
+    """The newest runs by their ids (which begin with the second), newest first, without reading all the others.
+
+    ``at_once`` files are read at the same time: over a long line it is the waiting that takes time.
+    """
     names = [name for name in context.host.list(_directory(context)) if name.endswith(".jsonl")]
-    found = (read(context, name[: -len(".jsonl")]) for name in reversed(names[-count:]))
+    with ThreadPoolExecutor(at_once) as pool:
+        found = list(pool.map(lambda name: read(context, name[: -len(".jsonl")]), names[-count:]))
     return tuple(sorted((record for record in found if record and record.entries), key=_order, reverse=True))
 
 

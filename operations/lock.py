@@ -95,6 +95,12 @@ def is_alive(context: Context, owner: Owner) -> bool:
         return False
 
 
+def at_work(context: Context) -> Owner | None:
+    """The lock's owner, if it still runs."""
+    owner = current_owner(context)
+    return owner if owner and is_alive(context, owner) else None
+
+
 def _release(lock: Lock) -> None:
     """Moved aside first: a lock that is half removed would be nobody's, and in everybody's way."""
     context = lock.context

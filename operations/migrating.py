@@ -21,6 +21,7 @@ from operations.pooler import refuse_pooler
 from operations.release.choosing import choose, looked_at_again
 from operations.release.database import ensure_database
 from operations.release.model import PlannedRelease
+from operations.schema_record import remember
 from operations.settings import Strategy
 from operations.settling import settle
 
@@ -65,6 +66,8 @@ def migrate(
             refuse_other(approved, plan.digest, "plan")
             notes = (*settled, *facts.notes)
             if not (facts.pending or facts.baseline or release):
+                if settled:  # the dead run could not do it
+                    remember(context, run_id)
                 return DeployResult(run_id, "nothing_to_do", plan=plan, notes=notes)
             return Run(context, lock, session, facts, plan, notes).perform()
         finally:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from operations.approvals.change import Decide, NewRequest, Swept
     from operations.approvals.model import AuditEntry, Freeze, Message, Person, Request
 
+from operations.secret import Secret
+
 Row = tuple[Any, ...]
 
 
@@ -233,6 +235,10 @@ class Database(Protocol):
         """``connect``, closed at the end of the block."""
         ...
 
+    def address(self) -> tuple[str, int] | None:
+        """Where this process connects to; ``None`` for a socket in the file system."""
+        ...
+
     def client_environment(self, database: str | None = None) -> Mapping[str, str]:
         """Variables (PGHOST, PGPASSWORD …) with which the client tools on the host reach the same database."""
         ...
@@ -256,13 +262,42 @@ def silent(_: Progress) -> None:
     """A ``Report`` that shows nothing."""
 
 
+Log = Callable[[str, Mapping[str, Any]], None]
+"""Told what happens, as an event and its facts, for a log that is kept."""
+
+
+def unlogged(_event: str, _facts: Mapping[str, Any]) -> None:
+    """A ``Log`` that keeps nothing."""
+
+
 class Http(Protocol):
-    """Asks for pages, to see whether an application answers."""
+    """Asks for pages, to see whether an application answers, and sends messages."""
 
     def status(self, url: str, address: tuple[str, int], timeout: float) -> int | None:
         """The status with which ``url`` answers at ``address``; ``None`` for no answer within ``timeout`` seconds.
 
         Redirections are not followed.
+        """
+        ...
+
+    def send(
+        self, url: Secret, body: bytes | None, headers: Mapping[str, str], timeout: float, *, internal: bool
+    ) -> int:
+        """POST ``body``, or GET where there is none; the status of the answer, which may be a redirection.
+
+        Everything together ends within about ``timeout`` seconds. Without ``internal`` only https is spoken, and only
+        with addresses that anybody can reach. Raises ``Refused``, ``OperationFailed``; neither repeats the URL.
+        """
+        ...
+
+
+class Certificates(Protocol):
+    """Looks at the certificates that servers show."""
+
+    def end(self, name: str, address: tuple[str, int], timeout: float, *, postgres: bool) -> float | None:
+        """When the one shown for ``name`` ends, in seconds since the epoch; ``None`` where none is shown.
+
+        ``postgres``: TLS begins after PostgreSQL's own request for it. Nobody is trusted or mistrusted for it.
         """
         ...
 

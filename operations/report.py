@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -22,8 +23,10 @@ from operations.migrations.model import HistoryRow, Migration
 from operations.reporting.model import Backup, MigrationTime, Report, Run, SizePoint, TableSize, summarised
 from operations.secret import redact
 
-RUNS, BACKUPS, TABLES = 200, 100, 20
+RUNS, BACKUPS, TABLES = 100, 100, 20
 """So many of the newest, or the largest, are told."""
+AT_ONCE = 4
+"""Files that are read at the same time; sshd allows ten sessions on a connection."""
 LONGEST_BACKUP = 86400.0
 """A manifest that is younger than its backup by more than this was copied here."""
 SIZES = """
@@ -70,13 +73,14 @@ def report(context: Context) -> Report:
     """
     looks = _Looks()
     checks = tuple(check(context).checks)
-    records: tuple[RunRecord, ...] = looks.at("The journal", lambda: latest(context, RUNS), ())
-    every: tuple[Entry, ...] = looks.at("The backups", lambda: entries(context), ())
+    records: tuple[RunRecord, ...] = looks.at("The journal", lambda: latest(context, RUNS, at_once=AT_ONCE), ())
+    every: tuple[Entry, ...] = looks.at("The backups", lambda: entries(context, at_once=AT_ONCE), ())
     found = [entry for entry in every if _ours(entry)][:BACKUPS]
     inside = looks.at("The database", lambda: _in_database(context, looks), _InDatabase())
     at_work = looks.at("The lock", lambda: _at_work(context), None)
     runs = tuple(_run(record, at_work) for record in records)
-    backups = tuple(_backup(context, entry) for entry in found)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        backups = tuple(pool.map(lambda entry: _backup(context, entry), found))
     migrations = _migrations(inside.history or (), records)
     manifests = [entry.manifest for entry in found if entry.manifest and not entry.info.problems]
     told = Report(

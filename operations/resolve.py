@@ -16,6 +16,7 @@ from operations.migrations import formats
 from operations.migrations.model import Format, HistoryRow, Migration
 from operations.pooler import refuse_pooler
 from operations.ports import Session
+from operations.schema_record import remember
 from operations.settling import settle_if_possible, unfinished
 
 
@@ -53,6 +54,7 @@ def resolve(context: Context, name: str, applied: bool) -> ResolveResult:
             if changed:
                 journal = Journal.open(context, lock, "resolve", migration=name, applied=applied)
                 _record(tool, session, folder.get(name) if applied else None, name, has_table=rows is not None)
+                remember(context, run_id)
                 journal.finish("resolved")
     return ResolveResult(name, applied, changed, run_id)
 

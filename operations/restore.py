@@ -32,6 +32,7 @@ from operations.migrations.formats import FORMATS
 from operations.pooler import refuse_pooler
 from operations.ports import Progress, Session
 from operations.restore_checks import refuse_unfit
+from operations.schema_record import remember
 from operations.settling import settle_if_possible
 from operations.swap import maintenance, preflight
 from operations.swapping import last_swap, rename_in, swap_in
@@ -103,6 +104,8 @@ def restore(
         run = _Run(context, journal, manifest, emergency and live, begun, notes)
         with _journalled(journal):
             result = run.into(into) if into is not None else run.live(live)
+            if into is None:
+                remember(context, run_id)
             journal.finish("restored", database=result.database, kept=result.previous_database)
             return result
 
@@ -123,6 +126,7 @@ def undo(context: Context, approved: str | None = None) -> RestoreResult:
         journal = Journal.open(context, lock, "restore --undo", kept=kept)
         with _journalled(journal), _no_migration(context, run_id):
             outage, previous, written = swap_in(context, journal, kept, before)
+            remember(context, run_id)
             journal.finish("restored", database=context.database.target.database, kept=previous)
     return RestoreResult(
         run_id=run_id,

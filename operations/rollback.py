@@ -31,6 +31,7 @@ from operations.release.model import PREPARED
 from operations.release.release import Release
 from operations.release.settling import release_undone
 from operations.release.watching import Outages, probing
+from operations.schema_record import remember
 from operations.settling import clean, settle
 from operations.traces import Trace, trace_of
 from operations.undoing import Rollback, foresee, undo
@@ -78,6 +79,7 @@ def rollback(
                 way = _with_application(context, journal, runs, session, format, accept_data_loss, release)
         finally:
             session.close()
+        remember(context, own_id)
         journal.finish("rolled_back", rollback=way.method, **outages.facts(context.clock.now()))
     point = trace_of(runs[-1]).restore_point
     return DeployResult(

@@ -154,11 +154,67 @@ class Slack:
 
 
 @dataclass(frozen=True)
+class Checks:
+    """From where on ``check`` and ``monitor`` find something worth telling. Sizes in bytes, times in seconds."""
+
+    ignore: tuple[str, ...] = ()
+    """Checks that are not made."""
+    latency: Seconds = 0.25
+    """How long the database may take to answer to nothing."""
+    long_transaction: Seconds = 300.0
+    """How long a transaction may be open."""
+    lock_wait: Seconds = 1.0
+    """How long anybody may wait for a lock."""
+    connections: Positive = 85
+    """Percent of the server's connections that may be in use."""
+    ids: Positive = 75
+    """Percent of a sequence's or an integer key's numbers that may be used up; above 95 it is a failure."""
+    transaction_age: Positive = 1_000_000_000
+    """How many transactions the oldest id may be behind, of the 2.1 billion at which PostgreSQL stops."""
+    dead_rows: Positive = 100_000
+    """Dead rows a table may hold, where they are more than half as many as the live ones."""
+    bloat: Bytes = 1024**3
+    """What a table may take up in vain, where that is more than half of it; an estimate."""
+    unindexed: Bytes = 10 * 1024**2
+    """Tables below this size need no index for their foreign keys."""
+    slot_wal: Bytes = 1024**3
+    """What a replication slot may keep of the write-ahead log."""
+    disk_full_within: Seconds = 7 * 86400.0
+    """Warn when the disk will be full so soon; known once ``monitor`` has run for a day."""
+    test_restore_age: Seconds = 30 * 86400.0
+    """How old the newest backup that was restored for a test may be."""
+    certificate: Seconds = 21 * 86400.0
+    """How long certificates must still be valid; below a third of it is a failure."""
+    clock: Seconds = 30.0
+    """By how much the clocks of other machines may differ."""
+    restarts: Positive = 3
+    """How often containers may be restarted within a day."""
+
+
+@dataclass(frozen=True)
 class Alerts:
-    """Where news of an environment goes."""
+    """Where news of an environment goes, and when."""
 
     webhooks: tuple[Secret, ...] = ()
-    """Addresses that are sent a JSON message."""
+    """Addresses that are sent a JSON message; https only. One at hooks.slack.com is sent what Slack understands."""
+    slack: tuple[Secret, ...] = ()
+    """Further addresses that take what Slack's incoming webhooks take."""
+    signing_key: Secret | None = None
+    """Where set, messages carry an HMAC-SHA256 of their body by it."""
+    heartbeat: Secret | None = None
+    """Asked for after every look, so that somebody else can tell when there are no more looks."""
+    internal: bool = False
+    """Whether webhooks and heartbeat may lead to private addresses, and may be plain http."""
+    level: Literal["warn", "fail"] = "warn"
+    """The least that is told."""
+    after: Positive = 2
+    """How many looks must find the same trouble before it is told."""
+    recovered_after: Positive = 3
+    """How many looks in a row must find it gone."""
+    remind: Seconds = 4 * 3600.0
+    """How often what still stands is told again; ``"0s"``: never."""
+    silence: tuple[str, ...] = ()
+    """Checks of which nothing is told."""
 
 
 @dataclass(frozen=True)
@@ -216,8 +272,12 @@ class Environment:
     """How many requests one person may make."""
     slack: Slack = field(default_factory=Slack)
     """From where in Slack."""
+    checks: Checks = field(default_factory=Checks)
+    """From where on something is worth telling."""
     alerts: Alerts = field(default_factory=Alerts)
-    """Where news goes."""
+    """Where news goes, and when."""
+    log_file: FilePath | None = None
+    """Lines of JSON for every operation, on the machine that Locktender runs on. Absent: ``LOCKTENDER_LOG``, if set."""
     rules: Levels = field(default_factory=dict)
     """Lint rules whose findings are graver, or less grave, than by default."""
 

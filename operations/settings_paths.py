@@ -40,6 +40,7 @@ def located(environment: Environment, directory: Path) -> Environment:
         migrations=str(base / environment.migrations),
         backup_dir=str(directory / environment.backup_dir),
         client_bin=str(directory / environment.client_bin) if environment.client_bin else None,
+        log_file=str(directory / environment.log_file) if environment.log_file else None,
     )
 
 

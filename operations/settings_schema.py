@@ -19,7 +19,7 @@ from pydantic_core.core_schema import CoreSchema, ValidationInfo
 
 from operations.approvals.people import SLACK_GROUP
 from operations.secret import Secret
-from operations.settings import APPROVABLE, App, Approval, Backups, Environment, Level, Person
+from operations.settings import APPROVABLE, Alerts, App, Approval, Backups, Environment, Level, Person
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 """What an environment may be called: it becomes a directory's name."""
@@ -124,7 +124,7 @@ def _with_names(found: dict[str, Callable[..., Any]]) -> dict[str, Any]:
 def _section_schema(section: type) -> CoreSchema:
     def build(values: dict[str, Any]) -> Any:
         made = section(**values)
-        for check in (_keeps_something, _can_be_approved, _has_services):
+        for check in (_keeps_something, _can_be_approved, _has_services, _may_be_sent_to):
             check(made)
         return made
 
@@ -232,6 +232,13 @@ def _can_be_approved(made: object) -> None:
     groups = any(SLACK_GROUP.fullmatch(entry) for entry in made.approvers)
     if not groups and made.required > len(set(made.approvers)):
         raise _invalid(f"requires {made.required} approvals, but names {len(set(made.approvers))} approvers")
+
+
+def _may_be_sent_to(made: object) -> None:
+    if isinstance(made, Alerts) and not made.internal:
+        every = (*made.webhooks, *made.slack, *([made.heartbeat] if made.heartbeat else []))
+        if any(url and not url.reveal().startswith("https://") for url in every):
+            raise _invalid("webhooks, slack and heartbeat must begin with https://, unless internal = true")
 
 
 def _has_services(made: object) -> None:

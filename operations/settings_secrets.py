@@ -21,7 +21,8 @@ def secrets_of(chosen: Environment) -> Iterator[Secret]:
             yield chosen.server.passphrase
     if chosen.backups.signing_key:
         yield chosen.backups.signing_key
-    yield from chosen.alerts.webhooks
+    alerts = chosen.alerts
+    yield from filter(None, (*alerts.webhooks, *alerts.slack, alerts.signing_key, alerts.heartbeat))
     yield from secrets_of_url(chosen.database_url)
 
 

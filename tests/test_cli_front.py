@@ -19,7 +19,7 @@ import pytest
 from cli.options import Options, VerbGroup
 from cli.output import as_json
 from cli.progress import STEPS, Reporter, amount, line
-from cli.verbs import LATER, VERBS
+from cli.verbs import VERBS
 from cli.wiring import command_prefix, environment, secrets_of
 from operations.errors import ConfigurationError, ExitCode, UsageError
 from operations.ports import Progress
@@ -128,7 +128,6 @@ def test_no_words_show_the_help_as_wrong_usage(tmp_path: Path) -> None:
         (["restore"], "--undo"),
         (["restore", "latest", "--undo"], "--undo"),
         (["deploy", "--strategy", "hope"], "maintenance"),
-        *(([name], f"{name} is not part of this version yet") for name in LATER),
     ],
 )
 def test_wrong_words_are_errors_of_usage(words: list[str], told: str, tmp_path: Path) -> None:

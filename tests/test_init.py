@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cli.verbs import LATER, VERBS
+from cli.verbs import VERBS
 from operations.adapters.local_host import LocalHost
 from operations.adapters.project_files import ProjectFolder
 from operations.errors import Refused, UsageError
@@ -291,6 +291,7 @@ EXAMPLES = {path.name: path for path in (ROOT / "examples" / "workflows").glob("
 def test_the_examples_are_what_init_writes() -> None:
     facts = {"host": "h", "environment": "production", "branch": "main", "subdirectory": "", "example": True}
     texts = {Path(draft.path).name.removeprefix("locktender-"): draft.text for draft in workflows(facts)}
+    assert set(EXAMPLES) == set(texts)
     for name, path in EXAMPLES.items():
         assert texts[name] == path.read_text(), f"{name} and its template in operations/scaffold/templates differ"
 
@@ -325,12 +326,13 @@ def test_the_database_keeps_its_own_health_check(project: Path) -> None:
     assert "healthcheck" not in yaml.safe_load((project / "compose.locktender.yaml").read_text())["services"]["db"]
 
 
-def test_the_slack_manifest_asks_for_what_the_bot_calls(project: Path) -> None:
+def test_the_slack_manifest_is_the_example(project: Path) -> None:
     written(project, dataclasses.replace(HERE, slack=True))
     told = yaml.safe_load((project / "slack-manifest.yaml").read_text())
     assert told["features"]["slash_commands"][0]["command"] == "/db"
-    wanted = {"commands", "chat:write", "im:write", "users:read", "usergroups:read", "files:write"}
-    assert wanted <= set(told["oauth_config"]["scopes"]["bot"])
+    assert (project / "slack-manifest.yaml").read_text() == (
+        ROOT / "examples" / "slack" / "manifest-socket.yaml"
+    ).read_text(), "the example and its template in operations/scaffold/templates differ"
 
 
 def test_nothing_that_exists_is_overwritten_and_a_second_run_changes_nothing(project: Path) -> None:
@@ -452,7 +454,7 @@ def test_the_names_that_teams_type_call_our_verbs(
         ["sh", "-c", line], env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}, capture_output=True, text=True, check=True
     )
     words = done.stdout.splitlines()
-    assert words[0] in {**VERBS, **dict.fromkeys(LATER)}
+    assert words[0] in VERBS
     if verb is not None:
         assert words == verb
 

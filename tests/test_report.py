@@ -86,7 +86,7 @@ def test_it_tells_what_has_happened(lived: Context) -> None:
     assert [one.reason for one in told.backups][-1] == "manual"
     assert all(one.checked for one in tested)
     assert tested
-    assert all(one.seconds is not None and 0 <= one.seconds < 60 for one in told.backups)
+    assert all(one.seconds is not None and one.seconds >= 0 for one in told.backups)
     assert told.summary.deploys == 3
     assert told.summary.failed_deploys == 1
     assert told.checks

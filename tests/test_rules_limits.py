@@ -197,3 +197,19 @@ CREATE INDEX ON new (id);
     assert found("DO LANGUAGE plpython3u $$ DROP TABLE x; $$", None)[0].rule == "ban-server-access"
     assert found("CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN DROP TABLE x; END $$", None) == ()
     assert found("DO 'BEGIN DROP TABLE x; END'", None)[0].rule == "ban-drop-table"
+
+
+def test_messages_stay_short_whatever_stands_in_the_file() -> None:
+    long = "x" * 100_000
+    columns = ", ".join(f"DROP COLUMN c{n}" for n in range(5_000))
+    text = f"""CREATE TABLE "{long}" (a int);
+-- locktender: allow {long} because {long}
+ALTER TABLE "T" {columns};
+ALTER TYPE e RENAME VALUE '{long}' TO '{long}';
+ALTER TYPE e ADD VALUE '{long}';
+SELECT '{long}';
+"""
+    findings = found(text)
+    rules = {"identifier-too-long", "allow-unknown-rule", "ban-drop-column", "renaming-type"}
+    assert rules | {"enum-value-used-in-same-transaction"} <= {one.rule for one in findings}
+    assert max(len(one.message) for one in findings) < 2_000

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from operations import settings as model
 from operations.errors import ConfigurationError, ExitCode
-from operations.settings import Approval, Backups, BreakGlass, Environment, Slack
+from operations.settings import Alerts, Approval, Backups, BreakGlass, Checks, Environment, Slack
 from operations.settings_file import load, load_environment
 from operations.settings_schema import seconds, section_fields, size
 from operations.toml_lines import key_lines, line_of
@@ -26,6 +26,9 @@ ENVIRON = {
     "SSH_KNOWN_HOSTS": "hosts",
     "SSH_PASSPHRASE": "opens",
     "ALERT_WEBHOOK": "https://example.com/hook",
+    "CHAT_WEBHOOK": "https://chat.example.com/hook",
+    "ALERT_SIGNING_KEY": "signs alerts",
+    "HEARTBEAT_URL": "https://beat.example.com/1",
 }
 MINIMAL = """
 [environments.production]
@@ -81,13 +84,26 @@ def test_the_example_is_valid_and_what_it_calls_defaults_are_the_defaults(tmp_pa
         "restore": Approval(approvers=("U0BBBB", "U0CCCC"), requesters=("U0AAAA",), required=1, expires=1800.0)
     }
     own = {"name", "database_url", "migrations", "backup_dir", "client_bin", "transactions", "backups"}
-    own |= {"server", "app", "approvals", "break_glass", "slack", "alerts", "rules"}
+    own |= {"server", "app", "approvals", "break_glass", "slack", "checks", "alerts", "rules", "log_file"}
     assert environment.break_glass == BreakGlass(("U0BBBB", "U0CCCC"))
     assert environment.slack == Slack(("C0OPS",), ("T0TEAM",))
     for field in fields(Environment):
         assert field.name in own or getattr(environment, field.name) == field.default, field.name
     for field in fields(Backups):
         assert field.name == "signing_key" or getattr(environment.backups, field.name) == field.default, field.name
+    assert environment.checks == Checks()
+    for field in fields(Alerts):
+        own = {"webhooks", "slack", "signing_key", "heartbeat"}
+        assert field.name in own or getattr(environment.alerts, field.name) == field.default, field.name
+
+
+def test_webhooks_are_https_unless_they_may_be_internal(tmp_path: Path) -> None:
+    text = MINIMAL + '[environments.production.alerts]\nheartbeat = "http://10.0.0.1/beat"\n'
+    ((line, key, message),) = problems(written(tmp_path, text))
+    assert (line, key) == (6, "environments.production.alerts")
+    assert message == "webhooks, slack and heartbeat must begin with https://, unless internal = true"
+    environment = load_environment(written(tmp_path, text + "internal = true"), None, ENVIRON)
+    assert environment.alerts.internal
 
 
 def test_the_example_holds_every_key_of_the_model_and_only_those() -> None:

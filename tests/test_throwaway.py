@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from operations.adapters.postgres import PostgresDatabase
 from operations.adapters.throwaway import ThrowawayServer, embedded_binaries
 from operations.database_url import parse_database_url
@@ -23,3 +25,12 @@ def test_programs_in_a_private_directory_can_be_run_by_the_servers_own_user(tmp_
     ):
         assert session.server_version // 10000 == 18
     assert not server.directory.exists()
+
+
+def test_nothing_of_our_environment_reaches_the_server_and_no_network_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CANARY", "secret of ours")
+    with ThrowawayServer(by_socket=True) as server:
+        process = Path(f"{server.directory}/data/postmaster.pid").read_text().splitlines()[0]
+        assert b"secret of ours" not in Path(f"/proc/{process}/environ").read_bytes()
+        with PostgresDatabase(parse_database_url(server.url())).session() as session:
+            assert session.rows("SHOW listen_addresses") == [("",)]

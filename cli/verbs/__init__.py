@@ -7,6 +7,7 @@ VERBS = {
     "check": "How healthy the database, its history and its backups are; changes nothing.",
     "validate": "What new migrations will do, tried on a throwaway database; for pull requests.",
     "rehearse": "The pending migrations on a restored copy of a backup, measured.",
+    "monitor": "The health check with a memory: history, alerts, metrics.",
     "deploy": "Back up, apply what is pending, check; back to the old state if anything fails.",
     "apply": "The pending migrations only.",
     "rollback": "Back to the state before the last deploy, or before a named run.",
@@ -20,5 +21,3 @@ VERBS = {
     "demo": "The main job as a story, on an embedded PostgreSQL; needs nothing beforehand.",
     "completion": "The script that makes a shell complete verbs and options.",
 }
-LATER = ("monitor",)
-"""Verbs that are meant to come; nobody shall wonder whether they misspelt one."""

@@ -6,6 +6,7 @@ import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
+from operations.adapters.certificates import ShownCertificates
 from operations.adapters.clock import SystemClock
 from operations.adapters.local_host import LocalHost
 from operations.adapters.processes import LocalProcesses
@@ -32,6 +33,7 @@ def assembled(chosen: Environment, report: Report, *, command: str, actor: str) 
         actor=actor,
         app_hosts=_app_hosts(chosen),
         http=_http(chosen),
+        certificates=ShownCertificates(),
         folder=_folder(chosen, host),
         secrets=tuple(secrets_of(chosen)),
     )
@@ -52,7 +54,8 @@ def _app_hosts(chosen: Environment) -> dict[str, Host]:
 
 
 def _http(chosen: Environment) -> Http | None:
-    if chosen.app is None or chosen.app.health_url is None:
+    alerts, asked = chosen.alerts, chosen.app is not None and chosen.app.health_url is not None
+    if not (asked or alerts.webhooks or alerts.slack or alerts.heartbeat):
         return None
     from operations.adapters.http import HttpClient
 

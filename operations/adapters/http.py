@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import http.client
+import ipaddress
+import socket
 import ssl
-from urllib.parse import urlsplit
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from urllib.parse import SplitResult, urlsplit
+
+from operations.errors import OperationFailed, Refused
+from operations.secret import Secret
+
+READ = 1 << 16
+"""Bytes of an answer that are taken off the line; nothing is done with them."""
+INTERNAL = "internal = true in the alerts section allows it."
 
 
 class HttpClient:
@@ -13,21 +25,111 @@ class HttpClient:
     def status(self, url: str, address: tuple[str, int], timeout: float) -> int | None:
         """The status, or ``None``; the ``Host`` header and a certificate's name are the URL's."""
         parts = urlsplit(url)
-        connection: http.client.HTTPConnection
-        if parts.scheme == "https":
-            connection = _Https(parts.hostname or "", address, timeout)
-        else:
-            connection = http.client.HTTPConnection(*address, timeout=timeout)
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connection = _connection(parts, address, timeout)
         try:
-            connection.request("GET", path, headers={"Host": parts.netloc.rpartition("@")[2], "Connection": "close"})
+            connection.request("GET", _path(parts), headers={"Host": _host(parts), "Connection": "close"})
             response = connection.getresponse()
-            response.read(1 << 16)
+            response.read(READ)
             return response.status
         except (OSError, http.client.HTTPException):
             return None
         finally:
             connection.close()
+
+    def send(
+        self, url: Secret, body: bytes | None, headers: Mapping[str, str], timeout: float, *, internal: bool
+    ) -> int:
+        """Connects to the very address that was judged: a name cannot mean another one a moment later."""
+        parts = urlsplit(url.reveal())
+        port = _port(parts, internal)
+        address = _judged(parts.hostname or "", port, internal)
+        connection = _connection(parts, (address, port), timeout)
+        told = {"Host": _host(parts), "Connection": "close", **headers}
+        try:
+            with _cut_after(connection, timeout):
+                connection.request("GET" if body is None else "POST", _path(parts), body, told)
+                response = connection.getresponse()
+                status = response.status
+                response.read(READ)
+                return status
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            why = type(error).__name__ if isinstance(error, (ValueError, http.client.HTTPException)) else str(error)
+            raise OperationFailed(f"{parts.hostname} did not answer: {why or type(error).__name__}.") from None
+        finally:
+            connection.close()
+
+
+def _connection(parts: SplitResult, address: tuple[str, int], timeout: float) -> http.client.HTTPConnection:
+    if parts.scheme == "https":
+        return _Https(parts.hostname or "", address, timeout)
+    return http.client.HTTPConnection(*address, timeout=timeout)
+
+
+def _path(parts: SplitResult) -> str:
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def _host(parts: SplitResult) -> str:
+    return parts.netloc.rpartition("@")[2]
+
+
+def _port(parts: SplitResult, internal: bool) -> int:
+    try:
+        port = parts.port
+    except ValueError:
+        raise Refused("The port of a webhook's address is none.", hint="Correct it.") from None
+    if parts.scheme not in (("https", "http") if internal else ("https",)) or not parts.hostname:
+        raise Refused("A webhook's address does not begin with https://.", hint=INTERNAL)
+    return port or (443 if parts.scheme == "https" else 80)
+
+
+def _judged(name: str, port: int, internal: bool) -> str:
+    """An address of that name that may be talked to. One that may not is enough to refuse them all."""
+    try:
+        found = [str(info[4][0]) for info in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
+    except (OSError, UnicodeError):
+        raise OperationFailed(f"{name} has no address.") from None
+    private = [address for address in found if not _is_public(address)]
+    if private and not internal:
+        raise Refused(f"{name} leads to {private[0]}, which is no public address.", hint=INTERNAL)
+    return found[0]
+
+
+def _is_public(address: str) -> bool:
+    """Whether anybody can reach it; an IPv4 address within an IPv6 one is judged as itself."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return parsed.is_global and not parsed.is_multicast
+    translated = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF) if parsed in NAT64 else None
+    within = parsed.ipv4_mapped or parsed.sixtofour or translated
+    if within is not None:
+        return within.is_global and not within.is_multicast
+    return parsed.is_global and not parsed.is_multicast
+
+
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+"""RFC 6052."""
+
+
+@contextmanager
+def _cut_after(connection: http.client.HTTPConnection, seconds: float) -> Iterator[None]:
+    """``timeout`` counts from byte to byte: who sends one now and then would hold us for ever."""
+    late = threading.Event()
+
+    def cut() -> None:
+        late.set()
+        with suppress(OSError, AttributeError):
+            connection.sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+    if late.is_set():  # the end of the line passes for the end of an answer
+        raise TimeoutError("it took too long")
 
 
 class _Https(http.client.HTTPSConnection):

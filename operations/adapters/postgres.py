@@ -133,6 +133,12 @@ class PostgresDatabase:
         ):
             session.rows("SELECT 1")
 
+    def address(self) -> tuple[str, int] | None:
+        """By the name in the URL, or the way that leads past it."""
+        way, target = self._led()[0], self.target
+        host = way.get("hostaddr") or dict(self._parameters.options).get("hostaddr") or target.host
+        return None if host.startswith("/") else (host, int(way.get("port", target.port)))
+
     def _led(self) -> tuple[Mapping[str, str], bool]:
         """The way past the name in the URL, which TLS is still checked against; and whether it was asked just now."""
         if self._address is None:

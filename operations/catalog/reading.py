@@ -20,7 +20,9 @@ from operations.ports import Session
 
 VERSIONS = re.compile(r"^-- (since|until) (\d+)$", re.MULTILINE)
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-LIMITS = "SET LOCAL search_path = ''; SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '120s'"
+PATIENCE = 120.0
+"""Seconds for each query."""
+LIMITS = "SET LOCAL search_path = ''; SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '{:.0f}s'"
 ATTEMPTS = 10
 VANISHED = ("XX000", "42P01", "42704", "42883", "3F000")
 """What PostgreSQL's own functions say of an object that someone dropped while they described it."""
@@ -40,15 +42,16 @@ def queries(major: int) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def read(session: Session, exclude: frozenset[tuple[str, str]] = frozenset()) -> Catalog:
+def read(session: Session, exclude: frozenset[tuple[str, str]] = frozenset(), *, patience: float = PATIENCE) -> Catalog:
     """The catalog as the session sees it: all of it from one snapshot, or within the transaction that is open.
 
     ``exclude`` names (schema, relation) pairs that are left out with all that belongs to them. Any role can read it;
-    what it cannot see is told in ``unreadable``. Raises ``StatementFailed`` (after 10 s, if a view's table is locked).
+    what it cannot see is told in ``unreadable``. ``patience``: seconds a query. Raises ``StatementFailed`` (after
+    10 s, if a view's table is locked).
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            with _consistent(session) as inside:
+            with _consistent(session, patience) as inside:
                 return _read(session, exclude)
         except StatementFailed as error:
             if inside or attempt == ATTEMPTS or error.sqlstate not in VANISHED:
@@ -75,7 +78,7 @@ def _unreadable(session: Session) -> Iterator[str]:
 
 
 @contextmanager
-def _consistent(session: Session) -> Iterator[bool]:
+def _consistent(session: Session, patience: float) -> Iterator[bool]:
     """A snapshot of our own, or a savepoint within the transaction that is open already (then yields true).
 
     Either way settings and the locks that describing a view takes are gone afterwards.
@@ -83,11 +86,11 @@ def _consistent(session: Session) -> Iterator[bool]:
     if session.in_transaction:
         session.execute("SAVEPOINT locktender_catalog")
         try:
-            session.script(LIMITS)
+            session.script(LIMITS.format(patience))
             yield True
         finally:
             session.script("ROLLBACK TO SAVEPOINT locktender_catalog; RELEASE SAVEPOINT locktender_catalog")
     else:
         with session.transaction(SNAPSHOT):
-            session.script(LIMITS)
+            session.script(LIMITS.format(patience))
             yield False

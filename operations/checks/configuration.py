@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from operations.checks.model import Check
+from operations.checks.model import Check, listed
 from operations.context import Context
-from operations.supported import not_acted_on
 
 
 def look(context: Context) -> Iterator[Check]:
-    """Sections that this version reads, but cannot act on in a health check."""
-    idle = not_acted_on(context.environment)
-    if idle:
-        yield Check(
-            "configuration",
-            "warn",
-            f"not looked at yet: {', '.join(idle)}",
-            "This version cannot send alerts.",
-            "Ask and tell people by other means until then.",
-        )
-    else:
-        yield Check("configuration", "ok", f"environment {context.environment.name}")
+    """Names of checks to be ignored or silenced that no check has."""
+    from operations.health import NAMES, SERVER  # it knows us, too
+
+    environment = context.environment
+    unknown = sorted({*environment.checks.ignore, *environment.alerts.silence} - {*NAMES, SERVER, "*"})
+    if not unknown:
+        yield Check("configuration", "ok", f"environment {environment.name}")
+        return
+    yield Check(
+        "configuration",
+        "warn",
+        f"no check is called {listed(unknown)}",
+        "What was meant is neither ignored nor silenced.",
+        f"Correct ignore and silence; {context.command} check shows the names.",
+    )

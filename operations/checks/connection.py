@@ -7,9 +7,6 @@ from collections.abc import Iterator
 from operations.checks.model import Check, Probe
 from operations.context import Context
 
-SLOW = 0.25
-"""Seconds for an answer to nothing: a deploy asks hundreds of times."""
-
 
 def look(probe: Probe) -> Iterator[Check]:
     """Latency, encryption, and whether this is a standby."""
@@ -37,12 +34,17 @@ def look(probe: Probe) -> Iterator[Check]:
             "Passwords' proofs and all data cross the network readable.",
             "Add ?sslmode=verify-full (or at least require) to the database URL.",
         )
-    elif latency > SLOW:
+    elif latency > probe.limits.latency:
         yield Check(
-            "connection", "warn", detail, "Each statement waits that long.", "Run Locktender nearer to the database."
+            "connection",
+            "warn",
+            detail,
+            "Each statement waits that long, and a deploy has hundreds.",
+            "Run Locktender nearer to the database.",
+            value=latency,
         )
     else:
-        yield Check("connection", "ok", detail)
+        yield Check("connection", "ok", detail, value=latency)
 
 
 def _stays_here(context: Context) -> bool:

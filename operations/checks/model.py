@@ -9,6 +9,7 @@ from typing import Literal
 
 from operations.context import Context
 from operations.ports import Session
+from operations.settings import Checks
 
 Status = Literal["ok", "warn", "fail"]
 SHOWN = 5
@@ -17,13 +18,19 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Check:
-    """One finding: ``detail`` what is so, ``why`` it matters, ``fix`` what to type; the last two are empty when ok."""
+    """One finding: ``detail`` what is so, ``why`` it matters, ``fix`` what to type; the last two are empty when ok.
+
+    ``value`` is what was measured, if it is a number: seconds, bytes, a share of 1, or a count, as it fits the check.
+    """
 
     name: str
     status: Status
     detail: str
     why: str = ""
     fix: str = ""
+    value: float | None = None
+    subject: str = ""
+    """Which machine it is about, where there are several."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,11 @@ class Probe:
 
     context: Context
     session: Session
+
+    @property
+    def limits(self) -> Checks:
+        """From where on something is worth telling."""
+        return self.context.environment.checks
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -1,4 +1,4 @@
-"""Which statements change more than the database they run in: what the whole server shares, or another database. Pure.
+"""Which statements reach beyond the database they run in: the server's files, what all share, another database. Pure.
 
 Seen is what is written as such; not what a DO block puts together, or a foreign table leads to.
 """
@@ -15,7 +15,7 @@ from operations.migrations.splitting import split
 _KINDS = re.compile(
     r"(?:CREATE|ALTER|DROP) (?:ROLE|DATABASE|TABLESPACE|SUBSCRIPTION|SYSTEM)\b|(?:REASSIGN|DROP) OWNED\b"
 )
-_PERHAPS = frozenset({"GRANT", "COMMENT", "SEC LABEL"})
+_PERHAPS = frozenset({"COPY", "GRANT", "COMMENT", "SEC LABEL"})
 _SHARED = frozenset({"OBJECT_DATABASE", "OBJECT_ROLE", "OBJECT_TABLESPACE", "OBJECT_PARAMETER_ACL"})
 
 
@@ -28,5 +28,7 @@ def _shared(statement: Statement) -> bool:
     node: Any = split(statement.text)[0].exact_node()
     if type(node).__name__ == "GrantRoleStmt":
         return True
+    if type(node).__name__ == "CopyStmt":
+        return bool(node.filename)
     what = getattr(node, "objtype", None)
     return what is not None and what.name in _SHARED

@@ -8,6 +8,7 @@ from typing import Any
 from operations.rules.model import Context, Found, Rule
 from operations.rules.state import column_constraints, commands
 from operations.rules.suggesting import not_valid
+from operations.rules.wording import listed
 
 
 def _check(context: Context) -> Iterator[Found]:
@@ -20,7 +21,7 @@ def _check(context: Context) -> Iterator[Found]:
     if table and keys:
         others = list(dict.fromkeys(str(context.state.of(key.pktable)) for _, key in keys))
         yield Found(
-            f"Every row of {table}{table.size} is checked while nothing can write to it, nor to {', '.join(others)}.",
+            f"Every row of {table}{table.size} is checked while nothing can write to it, nor to {listed(others)}.",
             keys[0][0],
             suggestion=not_valid(context),
             about=str(table),

@@ -7,7 +7,7 @@ from typing import Any
 
 from operations.rules.model import Context, Found, Rule
 from operations.rules.state import TableState, commands
-from operations.rules.wording import named
+from operations.rules.wording import listed, named
 
 
 def _check(context: Context) -> Iterator[Found]:
@@ -24,7 +24,7 @@ def _check(context: Context) -> Iterator[Found]:
             f"Every row of {table}{table.size} is looked at for NULL in {named('column', names)} while nothing can "
             "read or write it.",
             scanned[0][0],
-            about=", ".join(f"{table}.{name}" for name in names),
+            about=listed([f"{table}.{name}" for name in names]),
         )
 
 

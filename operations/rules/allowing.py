@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from operations.rules.places import COMMENTS, tokens
 from operations.rules.source import Source
+from operations.rules.wording import listed, short
 
 _SIGN = "locktender:"
 _ALLOW = re.compile(r"(?:--|/\*)\W*locktender:\s*(\w*)(.*)", re.IGNORECASE | re.DOTALL)
@@ -52,11 +53,11 @@ def complaints(
             yield "allow-unknown-rule", f"This comment names no rule; its form is: {FORM}", one.offset
         for name in one.rules:
             if name not in known:
-                yield "allow-unknown-rule", f"There is no rule {name!r}.", one.offset
+                yield "allow-unknown-rule", f"There is no rule {short(name)!r}.", one.offset
             elif (one, name) not in used and name not in off:
                 yield "allow-unused", f"{name} finds nothing in the statement that this comment is about.", one.offset
         if one.rules and not one.reason:
-            yield "allow-without-reason", f"{', '.join(one.rules)}: allowed without a reason, so it is not.", one.offset
+            yield "allow-without-reason", f"{listed(one.rules)}: allowed without a reason, so it is not.", one.offset
 
 
 def _parts(match: re.Match[str]) -> tuple[tuple[str, ...], str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from operations.rules.model import Context, Found, Rule
 from operations.rules.state import commands
-from operations.rules.wording import named
+from operations.rules.wording import listed, named
 
 
 def _check(context: Context) -> Iterator[Found]:
@@ -22,7 +22,7 @@ def _check(context: Context) -> Iterator[Found]:
             f"{named('Column', names)} of {table}{table.size}: what is in there is lost, and code that "
             "still names it fails.",
             dropped[0][0],
-            about=", ".join(f"{table}.{name}" for name in names),
+            about=listed([f"{table}.{name}" for name in names]),
         )
 
 

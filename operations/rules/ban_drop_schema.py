@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from operations.rules.model import Context, Found, Rule
+from operations.rules.wording import listed
 
 
 def _check(context: Context) -> Iterator[Found]:
     if context.node.removeType.name == "OBJECT_SCHEMA":
-        names = ", ".join(part.sval for part in context.node.objects)
+        names = listed([part.sval for part in context.node.objects])
         lost = ", and all there is in it" if context.node.behavior.name == "DROP_CASCADE" else ""
         yield Found(f"The schema {names} is dropped{lost}.", instead=frozenset({"ban-drop-cascade"}))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from operations.rules.model import Context, Found, Rule
 from operations.rules.shapes import dotted
-from operations.rules.wording import named
+from operations.rules.wording import listed, named
 
 
 def _check(context: Context) -> Iterator[Found]:
@@ -19,7 +19,7 @@ def _check(context: Context) -> Iterator[Found]:
         cascade = " Whatever depends on it is dropped with it." * (context.node.behavior.name == "DROP_CASCADE")
         yield Found(
             f"{named('Table', dropped)}: all rows are lost, and code that still uses it fails.{cascade}",
-            about=", ".join(dropped),
+            about=listed(dropped),
             instead=frozenset({"ban-drop-cascade"}),
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from operations.rules.model import Context, Found, Rule
-from operations.rules.wording import named
+from operations.rules.wording import listed, named
 
 
 def _check(context: Context) -> Iterator[Found]:
@@ -13,7 +13,7 @@ def _check(context: Context) -> Iterator[Found]:
     if tables:
         names = [f"{table}{table.size}" for table in tables]
         cascade = " Every table that refers to it is emptied as well." * (context.node.behavior.name == "DROP_CASCADE")
-        yield Found(f"{named('Table', names)}: all rows are lost.{cascade}", about=", ".join(names))
+        yield Found(f"{named('Table', names)}: all rows are lost.{cascade}", about=listed(names))
 
 
 RULE = Rule(

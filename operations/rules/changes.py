@@ -75,6 +75,12 @@ def _create_as(state: State, node: Node) -> None:
         state.create(name_of(into.rel, state.default), known=False)
 
 
+def _create_view(state: State, node: Node) -> None:
+    name = name_of(node.view, state.default)
+    if not node.replace:
+        state.create(name, known=False)
+
+
 def _create_index(state: State, node: Node) -> None:
     columns = () if node.whereClause else index_columns(node)
     table = state.of(node.relation)
@@ -83,12 +89,12 @@ def _create_index(state: State, node: Node) -> None:
 
 def _drop(state: State, node: Node) -> None:
     kind = node.removeType.name.removeprefix("OBJECT_")
-    if kind not in ("TABLE", "INDEX"):
+    if kind not in ("TABLE", "VIEW", "MATVIEW", "INDEX"):
         return
     for parts in node.objects:
         schema, name = dotted(parts)
         full = (schema or state.default, name)
-        if kind == "TABLE":
+        if kind != "INDEX":
             state.create(full, known=True)
         else:
             state.drop_index(full)
@@ -205,4 +211,5 @@ _CHANGES: dict[str, Callable[[State, Node], None]] = {
     "SelectStmt": _create_as,
     "TruncateStmt": _emptied,
     "VariableSetStmt": _set,
+    "ViewStmt": _create_view,
 }

@@ -8,7 +8,7 @@ from typing import Any
 from operations.rules.model import Context, Found, Rule
 from operations.rules.state import TableState, commands
 from operations.rules.types import keeps_rows, type_of
-from operations.rules.wording import named
+from operations.rules.wording import listed, named
 
 
 def _check(context: Context) -> Iterator[Found]:
@@ -27,7 +27,7 @@ def _check(context: Context) -> Iterator[Found]:
             f"All of {table}{table.size} is written anew while nothing can read or write it{unsure}: "
             f"{named('column', names)}.",
             changed[0][0],
-            about=", ".join(f"{table}.{name}" for name in names),
+            about=listed([f"{table}.{name}" for name in names]),
         )
 
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 
 from operations.rules.model import Found, Rule
 from operations.rules.source import Source
+from operations.rules.wording import short
 
 _NAMED = 20
 """Lines that a message names."""
+_LONGEST = 20_000
+"""Characters of a suggestion: nobody reads more."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def _continues(before: Hit, hit: Hit) -> bool:
 def _one(source: Source, run: Sequence[Hit]) -> Hit:
     first, *others = run
     if not others:
-        return first
+        return replace(first, found=replace(first.found, suggestion=_suggestion(source, run)))
     places = [_place(source.parsed[hit.index or 0].statement.line, hit.found.about) for hit in others]
     named = ", ".join(places[:_NAMED]) + (f" and {len(places) - _NAMED} more" if len(places) > _NAMED else "")
     found = replace(
@@ -72,12 +75,12 @@ def _one(source: Source, run: Sequence[Hit]) -> Hit:
 
 
 def _place(line: int, about: str) -> str:
-    return f"{about} (line {line})" if about else f"line {line}"
+    return f"{short(about)} (line {line})" if about else f"line {line}"
 
 
 def _suggestion(source: Source, run: Sequence[Hit]) -> str | None:
     """Those of all statements, with the lines between them."""
-    if not all(hit.found.suggestion for hit in run):
+    if sum(len(hit.found.suggestion or "") for hit in run) > _LONGEST or not all(hit.found.suggestion for hit in run):
         return None
     parts: list[str] = []
     end = None
@@ -89,4 +92,5 @@ def _suggestion(source: Source, run: Sequence[Hit]) -> str | None:
         parts.append(hit.found.suggestion or "")
         line_end = source.text.find("\n", statement.end)
         end = len(source.text) if line_end < 0 else line_end
-    return "".join(parts)
+    whole = "".join(parts)
+    return whole if len(whole) <= _LONGEST else None

@@ -9,6 +9,7 @@ from operations.quoting import MAX_NAME_BYTES
 from operations.rules.model import Found, Rule
 from operations.rules.places import tokens
 from operations.rules.source import Source
+from operations.rules.wording import short
 
 _PERHAPS = re.compile(r'"[^"]{16,}"|\w{16,}')
 """A letter has at most four bytes."""
@@ -25,7 +26,8 @@ def _check(source: Source) -> Iterator[Found]:
         if token.name == "IDENT" and len(name.encode()) > MAX_NAME_BYTES and name not in told:
             told.add(name)
             yield Found(
-                f"{name} has {len(name.encode())} bytes; PostgreSQL cuts it after {MAX_NAME_BYTES}.", offset=token.start
+                f"{short(name)} has {len(name.encode())} bytes; PostgreSQL cuts it after {MAX_NAME_BYTES}.",
+                offset=token.start,
             )
 
 

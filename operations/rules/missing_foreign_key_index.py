@@ -8,6 +8,7 @@ from typing import Any
 from operations.rules.model import Context, Found, Rule
 from operations.rules.shapes import constraint
 from operations.rules.state import TableState, column_constraints, commands
+from operations.rules.wording import listed
 
 
 def _check(context: Context) -> Iterator[Found]:
@@ -18,7 +19,7 @@ def _check(context: Context) -> Iterator[Found]:
         columns = _referring(kind, command)
         if columns and not _indexed(context, table, columns):
             yield Found(
-                f"No index of {table}{table.size} begins with {', '.join(columns)}: each DELETE in the table that it "
+                f"No index of {table}{table.size} begins with {listed(columns)}: each DELETE in the table that it "
                 "refers to reads all of it.",
                 at,
                 about=str(table),

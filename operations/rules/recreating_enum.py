@@ -11,6 +11,7 @@ from operations.rules.model import Context, Found, Rule
 from operations.rules.shapes import dotted
 from operations.rules.state import commands
 from operations.rules.types import type_of
+from operations.rules.wording import listed
 
 _FARTHEST = 100
 """Statements that may lie between the first and the last: time must stay linear."""
@@ -84,7 +85,7 @@ def _begun(context: Context) -> tuple[_Pattern, int] | None:
 
 def _found(context: Context, pattern: _Pattern) -> Found:
     own = _with_surroundings(context, pattern)
-    moved = ", ".join(f"{table}.{name}" for table, name in pattern.columns)
+    moved = listed([f"{table}.{name}" for table, name in pattern.columns])
     written = f" {moved}: written anew while nothing can read or write it." if moved else ""
     return Found(
         f"The enum {pattern.name} is made anew.{written} It fails if a row holds a value that is gone, and so does "

@@ -22,6 +22,7 @@ MODULES = (
     "ban_drop_not_null",
     "ban_drop_schema",
     "ban_drop_table",
+    "ban_drop_view",
     "ban_server_access",
     "ban_truncate",
     "ban_uncommitted_transaction",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from operations.rules.model import Context, Found, Rule
 from operations.rules.shapes import dotted
+from operations.rules.wording import short
 
 
 def _check(context: Context) -> Iterator[Found]:
@@ -16,7 +17,7 @@ def _check(context: Context) -> Iterator[Found]:
     schema, name = dotted(node.typeName if value else node.object)
     if (schema or context.state.default, name) in context.state.types:
         return
-    old, new = (f"{name}.{node.oldVal}", node.newVal) if value else (name, node.newname)
+    old, new = (f"{name}.{short(node.oldVal)}", short(node.newVal)) if value else (name, node.newname)
     yield Found(f"Code that still says {old}, and not {new}, fails.", about=old)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from operations.rules.model import Context, Found, Rule
 from operations.rules.shapes import dotted
 from operations.rules.suggesting import with_word
-from operations.rules.wording import named
+from operations.rules.wording import listed, named
 
 
 def _check(context: Context) -> Iterator[Found]:
@@ -21,7 +21,7 @@ def _check(context: Context) -> Iterator[Found]:
         yield Found(
             f"Dropping {named('index', dropped)} waits for everything that uses the "
             "table, and everything that comes later waits for it.",
-            about=", ".join(dropped),
+            about=listed(dropped),
             suggestion=with_word(context, "INDEX", "CONCURRENTLY") if simple else None,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from operations.migrations.atomicity import Judgement, judge
@@ -23,8 +23,8 @@ class Source:
     """A file of SQL. ``top`` is ``None`` where the parser gave up, ``problem`` says why, at character ``offset``."""
 
     file: str
-    text: str
-    top: tuple[Parsed, ...] | None
+    text: str = field(repr=False)
+    top: tuple[Parsed, ...] | None = field(repr=False)
     problem: str = ""
     offset: int = 0
 
@@ -87,6 +87,13 @@ class Source:
     def renamed_types(self) -> Mapping[str, int]:
         """The same for types."""
         return self._renamed("OBJECT_TYPE")
+
+    @cached_property
+    def views(self) -> frozenset[str]:
+        """Names of the views that it makes, materialized ones too."""
+        kinds = {"ViewStmt": lambda node: node.view, "CreateTableAsStmt": lambda node: node.into.rel}
+        made = ((kinds.get(type(one.node).__name__), one.node) for one in self.parsed)
+        return frozenset(find(node).relname for find, node in made if find)
 
     def _renamed(self, what: str) -> Mapping[str, int]:
         return {

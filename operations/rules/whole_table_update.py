@@ -12,7 +12,18 @@ _COMPARED = {"AEXPR_OP", "AEXPR_IN", "AEXPR_OP_ANY"}
 
 
 def _check(context: Context) -> Iterator[Found]:
-    node = context.node
+    for node in _writes(context.node):
+        yield from _of(context, node)
+
+
+def _writes(node: Any) -> Iterator[Any]:
+    """The statement, and those within its WITH."""
+    for query in (node, *(cte.ctequery for cte in (node.withClause.ctes if node.withClause else ()))):
+        if type(query).__name__ in ("UpdateStmt", "DeleteStmt"):
+            yield query
+
+
+def _of(context: Context, node: Any) -> Iterator[Found]:
     table = context.state.busy(node.relation)
     if table is None or _picks(node):
         return
@@ -49,6 +60,6 @@ RULE = Rule(
     problem="Writing a whole table in one transaction holds its rows, and the locks of the schema changes beside it, "
     "to the end.",
     help="Write in batches, outside of the migration or in one of its own without schema changes.",
-    nodes=("UpdateStmt", "DeleteStmt"),
+    nodes=("UpdateStmt", "DeleteStmt", "InsertStmt", "SelectStmt"),
     check=_check,
 )

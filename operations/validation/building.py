@@ -52,14 +52,8 @@ def _apply(session: Session, entry: Entry, lenient: bool, base: Base) -> None:
     try:
         text = entry.script.decode()
         session.reset(SETTINGS)
-        try:
-            session.script(text)
-            if session.in_transaction:
-                session.execute("COMMIT")
+        if lenient and _at_once(session, text):
             return
-        except StatementFailed:
-            if session.in_transaction:
-                session.execute("ROLLBACK")
         again = Replay(session, read_script(entry.name, text), f"{entry.name}/{SCRIPT}", lenient)
         try:
             again.run()
@@ -72,10 +66,24 @@ def _apply(session: Session, entry: Entry, lenient: bool, base: Base) -> None:
         _tell(base, [f"{entry.name} has landed, and cannot be read: {error}"])
 
 
+def _at_once(session: Session, text: str) -> bool:
+    try:
+        session.script(text)
+        if session.in_transaction:
+            session.execute("COMMIT")
+    except StatementFailed:
+        if session.in_transaction:
+            session.execute("ROLLBACK")
+        return False
+    return True
+
+
 def left_out(file: str, one: LeftOut) -> str:
     """As a note."""
     s = one.statement
-    return f"{file}:{s.line}:{s.column} {s.kind} was left out: {one.why} ({one.error.message})"
+    return (
+        f"{file}:{s.line}:{s.column} {s.kind} was left out: {one.why}{f' ({one.error.message})' if one.error else ''}"
+    )
 
 
 def _tell(base: Base, troubles: Iterable[str]) -> None:

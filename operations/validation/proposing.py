@@ -23,6 +23,8 @@ ORDER = (
 """In which added objects can be dropped."""
 WRITING = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "COPY", "DO", "CALL", "SELECT", "EXECUTE"})
 ON_TABLE = frozenset({"policy", "trigger", "rule"})
+MOST = 1_000_000
+"""Characters of a script; more than that are rows, which nobody undoes by what the catalog says."""
 ROW_SECURITY = {None: "DISABLE ROW LEVEL SECURITY", "enabled": "ENABLE ROW LEVEL SECURITY"}
 
 
@@ -32,6 +34,8 @@ class NotThus(Exception):
 
 def proposals(script: Script, before: Catalog, after: Catalog) -> Iterator[str]:
     """The likelier one first; an empty text where there is nothing to undo."""
+    if len(script.text) > MOST:
+        return
     found = [_of_statements(script), None if _writes(script, before, after) else _of_catalogs(before, after)]
     yield from dict.fromkeys(text for text in found if text is not None)
 

@@ -164,7 +164,7 @@ class _One:
     def _run(self, *, commit: bool) -> None:
         file = f"{self.source.migration.name}/{SCRIPT}"
         try:
-            Replay(self.session, self.source.script, file, self.lenient, commit).run()
+            Replay(self.session, self.source.script, file, self.lenient, commit=commit).run()
         except ScriptFailed as failed:
             raise _FailsWithRows(failed.error) from failed
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from operations.errors import StatementFailed
+from operations.migrations.reach import reaching_beyond
 from operations.migrations.script import Script, Statement
 from operations.ports import Session
 from operations.segments import TRANSACTION_COMMANDS, Segment, segments_of
@@ -22,6 +23,9 @@ ROWS = frozenset({"INSERT", "SELECT"})
 """Kinds that go together in any case: they are many, and lock nothing that matters."""
 OWN_LOCK = "ShareUpdateExclusiveLock"
 """What all that works CONCURRENTLY holds while others read and write."""
+
+
+BEYOND = "on a server that is not ours, nothing runs that reaches beyond its database"
 
 
 class ScriptFailed(Exception):
@@ -44,7 +48,7 @@ class LeftOut:
 
     statement: Statement
     why: str
-    error: StatementFailed
+    error: StatementFailed | None = None
 
 
 @dataclass
@@ -55,6 +59,8 @@ class Replay:
     script: Script
     file: str
     lenient: bool
+    beyond: bool = False
+    """Whether statements may run, on a server that is not ours, that reach beyond their database."""
     commit: bool = True
     """False: an atomic script is taken back before its commit."""
     settings: Mapping[str, str] = field(default_factory=lambda: SETTINGS)
@@ -66,6 +72,8 @@ class Replay:
 
     def run(self) -> tuple[StatementRun, ...]:
         """Apply it, committed. Raises ``ScriptFailed``, ``ConnectionLost``."""
+        if not self.lenient and not self.beyond:
+            self.left_out += (LeftOut(one, BEYOND) for one in reaching_beyond(self.script))
         self._known = standing(self.session)
         self.session.reset(self.settings)
         if self.script.statements is None:
@@ -108,6 +116,8 @@ class Replay:
 
     def _by_itself(self, segment: Segment) -> None:
         (statement,) = segment.statements
+        if any(one.statement is statement for one in self.left_out):
+            return
         began, written = time.monotonic(), self._written()
         known = self._locked_outside(statement)
         try:

@@ -90,8 +90,9 @@ def _not_tried(tried: Tried, sources: Sequence[Source]) -> None:
 def _left_out(tried: Tried, file: str, source: Source, found: Sequence[LeftOut]) -> None:
     for one in found:
         tried.incomplete = True
-        tried.notes.append(left_out(file, one) + ". Give --shadow-url to try it on a server that can.")
-        if "extension" not in one.why:
+        elsewhere = " Give --shadow-url to try it on a server that can." if one.error else ""
+        tried.notes.append(f"{left_out(file, one)}.{elsewhere}")
+        if one.error and "extension" not in one.why:
             s = one.statement
             tried.findings.append(
                 at(

@@ -41,6 +41,7 @@ class Fault:
     times: int = 1
     after: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = field(default_factory=lambda: {"message": "A fault"})
 
     def takes(self, method: str, path: str) -> bool:
         if self.times <= 0 or not re.fullmatch(self.method, method) or not re.search(self.path, path):
@@ -156,10 +157,10 @@ class _Handler(BaseHTTPRequestHandler):
         state.texts.append(f"{self.path}\n{body.decode(errors='replace')}")
         fault = next((one for one in state.faults if one.takes(self.command, path)), None)
         if fault and not fault.after:
-            return fault, (fault.status, {"message": f"Fault {fault.status}"}, fault.headers)
+            return fault, (fault.status, fault.body, fault.headers)
         answer = self._obeyed(state, body)
         if fault and fault.status > 0:
-            return fault, (fault.status, {"message": f"Fault {fault.status}"}, fault.headers)
+            return fault, (fault.status, fault.body, fault.headers)
         return fault, answer
 
     def _obeyed(self, state: State, body: bytes) -> tuple[int, Any, Mapping[str, str]]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import unicodedata
@@ -19,6 +20,7 @@ from action import commands, run_summary
 from action.annotations import BATCH, annotation, batches, gravest
 from action.comment import LIMIT, RULES_PAGE, Place, comment, marker, summary
 from action.escaping import code, fenced, inline, link, plain
+from action.log import Log
 from action.outputs import SUMMARY_LIMIT, heredoc, shortened
 from action.platform import Suggestion
 from action.redaction import redacted
@@ -247,6 +249,33 @@ def test_secrets_are_taken_out_of_all_parts_of_a_result_before_they_are_escaped(
     assert word not in repr(clean)
     assert clean.findings[0].message == "it says ***"
     assert (clean.changes, clean.statements[0].locks) == (told.changes, told.statements[0].locks)
+
+
+def test_the_log_hides_secrets_and_obeys_only_what_is_ours() -> None:
+    stream = io.StringIO()
+    log = Log(stream)
+    log.hide([Secret("the-word"), Secret("the-word-and-more")])
+    with log.group("::error::the-word"):
+        log.say("::set-output name=a::b", "the-word-and-more", "x\r::error::y ##[error]z")
+        log.annotate("error", "the-word\n::error::two", file="a\n::error::three", line=1)
+    log.close()
+    text = stream.getvalue()
+    assert "the-word" not in text
+    assert [name for name, _, _ in obeyed(text)] == ["group", "error", "endgroup"]
+    lines = [
+        line for line in text.splitlines() if not line.startswith(("::stop-commands::", "::group", "::error", "::end"))
+    ]
+    assert obeyed("\n".join(line for line in lines if not re.fullmatch(r"::[0-9a-f]{32}::", line))) == []
+
+
+def test_only_ten_annotations_of_a_level_are_given_to_the_runner() -> None:
+    stream = io.StringIO()
+    log = Log(stream)
+    for number in range(15):
+        log.annotate("warning", f"number {number}")
+    log.close()
+    assert len(obeyed(stream.getvalue())) == 10
+    assert "warning: number 14" in stream.getvalue()
 
 
 def test_an_output_cannot_set_another_one() -> None:

@@ -186,6 +186,22 @@ def test_backup_check_and_restore(production: Production) -> None:
     assert (back.exit_code, back.outputs["backup-id"]) == (0, made.outputs["backup-id"]), back.said
 
 
+def test_pending_migrations_are_rehearsed_and_a_report_is_written(production: Production) -> None:
+    production.run("deploy")
+    production.run("backup")
+    production.push({NEXT: ADDS})
+    rehearsed = production.run("rehearse", event="workflow_dispatch")
+    assert (rehearsed.exit_code, rehearsed.outputs["outcome"]) == (0, "passed"), rehearsed.said
+    assert json.loads(rehearsed.outputs["pending"]) == ["20240201000000_paid"]
+    assert "AccessExclusiveLock" in rehearsed.summary
+    (production.runner.workspace / "locktender-report.html").symlink_to(production.directory / "elsewhere")
+    told = production.run("report", event="schedule")
+    assert (told.exit_code, told.outputs["report-path"]) == (0, "locktender-report.html"), told.said
+    assert "<html" in (production.runner.workspace / "locktender-report.html").read_text()
+    assert not (production.directory / "elsewhere").exists()
+    assert told.summary
+
+
 def test_a_server_is_reached_by_the_inputs_alone_and_no_sink_holds_a_secret(
     production: Production, sshd: Sshd, tmp_path: Path
 ) -> None:
@@ -209,10 +225,10 @@ def test_a_server_is_reached_by_the_inputs_alone_and_no_sink_holds_a_secret(
     [
         ("deploy", {}, "pull_request", 5, "is not merged yet"),
         ("status", {}, "pull_request_target", 5, "would be the pull request"),
-        ("report", {}, "push", 2, "cannot report yet"),
+        ("report", {}, "pull_request", 5, "would be the pull request"),
         ("deploy", {"environment": "nowhere"}, "push", 2, "no environment"),
         ("explode", {}, "push", 2, "must be one of"),
-        ("deploy", {"ssh-host": "server.example"}, "push", 2, "ssh"),
+        ("deploy", {"ssh-host": "server.example"}, "push", 2, "server.user: is missing"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_refused_with_the_exit_code_for_it(
@@ -222,5 +238,5 @@ def test_what_cannot_be_done_is_refused_with_the_exit_code_for_it(
     payload = pull_request(PULL, sha, sha)
     ran = production.runner.run(event, payload, sha, {"command": command, **inputs}, DATABASE_URL=production.url)
     assert ran.exit_code == exit_code, ran.said
-    assert ran.result["error"]["message"]
+    assert told in ran.result["error"]["message"]
     assert production.project.github.state.deployments == {}

@@ -78,6 +78,14 @@ def test_a_fork_is_checked_and_told_in_log_summary_and_exit_code(project: Projec
     assert not any(name == "warning" and "Locktender" in properties for name, properties in told)
 
 
+def test_comment_and_check_can_be_switched_off(project: Project, shadow: str) -> None:
+    inputs = {"database-url": shadow, "comment": "false", "check-run": "false"}
+    ran = project.proposed({NEXT: FAILS}).run(inputs)
+    assert ran.exit_code == 1
+    assert [request for request in project.github.state.requests if request[0] != "GET"] == []
+    assert any(name == "error" and f"file={NEXT}," in properties for name, properties, _ in obeyed(ran.log))
+
+
 def test_pull_request_target_reads_the_files_as_data_and_the_workspace_is_the_bases(
     project: Project, shadow: str
 ) -> None:

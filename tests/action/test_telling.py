@@ -17,6 +17,7 @@ from action.telling import Sticky, put_check_run, put_comment, put_suggestions
 from operations.secret import Secret
 
 from ..campaign.scale import count
+from .faults import any_fault
 from .standin import OWN_LOGIN, TOKEN, Fault, StandIn, standing_in
 
 SHA = "a" * 40
@@ -121,6 +122,13 @@ def test_what_github_will_not_do_is_one_error_of_ours(github: StandIn, status: i
     assert bodies(github) == []
 
 
+@pytest.mark.parametrize("answer", [[], {}, {"head": None}, {"head": {"sha": 5}}, "text", None])
+def test_an_answer_that_is_not_what_github_documents_is_an_error_of_ours(github: StandIn, answer: object) -> None:
+    github.state.faults.append(Fault(200, "GET", r"/pulls/7$", times=99, body=answer))
+    with pytest.raises(PlatformError):
+        platform_of(github).head(PULL)
+
+
 def test_a_rate_limit_is_waited_for_as_github_says_but_not_for_ever(github: StandIn) -> None:
     waited: list[float] = []
     platform = GithubPlatform(
@@ -199,22 +207,6 @@ def test_what_is_known_to_have_failed_is_not_looked_for() -> None:
     with pytest.raises(PlatformError):
         find_or_create(lambda: looked.append(1), refused, no_time)
     assert looked == [1]
-
-
-REFUSALS = (403, 404, 409, 422, 429)
-FAILURES = (500, 502, 503, -1)
-
-
-def any_fault(dice: random.Random) -> Fault:
-    """Only where the server itself failed may it have obeyed nevertheless."""
-    status = dice.choice((*REFUSALS, *FAILURES))
-    return Fault(
-        status,
-        dice.choice(("GET", "POST", "PATCH", ".*")),
-        times=dice.randint(1, 6),
-        after=status in FAILURES and dice.random() < 0.5,
-        headers={"Retry-After": "0"},
-    )
 
 
 @pytest.mark.campaign

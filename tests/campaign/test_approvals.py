@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,7 +24,9 @@ pytestmark = pytest.mark.campaign
 STEPS = 50
 EXAMPLES = 260
 """Of each 40 and more steps."""
-LINES = 8
+LINES = 5
+SECONDS = (0.1, 0.3, 0.6, 1.0, 1.5)
+"""After the restore has begun: between the lines of its journal, too."""
 
 
 @pytest.mark.timeout(7200)
@@ -48,6 +51,17 @@ def test_nothing_happens_without_a_valid_approval(server18: Server) -> None:
     assert Here.effects >= count(200)
 
 
+def after(seconds: float) -> Moment:
+    began: list[float] = []
+
+    def come(case: Case) -> bool:
+        if not began and case.state() != State.APPROVED:
+            began.append(time.monotonic())
+        return bool(began) and time.monotonic() >= began[0] + seconds
+
+    return come
+
+
 def behind(lines: int) -> Moment:
     return lambda case: len(case.journal_lines()) >= lines
 
@@ -58,6 +72,7 @@ def test_a_worker_killed_at_any_step_of_a_restore_never_leads_to_two(
 ) -> None:
     moments = {"before it begins": lambda _: True, "as it begins": running}
     moments |= {f"line {number}": behind(number) for number in range(1, LINES + 1)}
+    moments |= {f"{seconds} s": after(seconds) for seconds in SECONDS}
     chosen = list(moments)[:: max(1, len(moments) // count(len(moments)))]
     ended = {}
     for number, name in enumerate(chosen):

@@ -1,5 +1,5 @@
 -- === bad: whatever depends on it
-DROP VIEW v CASCADE;
+DROP FUNCTION f CASCADE;
 -- === bad: a column, and a type
 ALTER TABLE "User" DROP CONSTRAINT name_there, DROP COLUMN email CASCADE;
 DROP TYPE "Role" CASCADE;

@@ -6,6 +6,8 @@ UPDATE "Post" SET body = '' WHERE body IS NULL;
 ALTER TABLE "Post" ALTER COLUMN body SET NOT NULL;
 -- === bad: all rows, without a schema change
 DELETE FROM "User";
+-- === bad: within a WITH
+WITH gone AS (DELETE FROM "User" RETURNING *) INSERT INTO "Empty" (id) SELECT id FROM gone;
 -- === good: certain rows
 ALTER TABLE "User" ADD COLUMN a int;
 UPDATE "User" SET a = 1 WHERE role = 'ADMIN';

@@ -1,0 +1,119 @@
+"""What webhooks are sent. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from operations.measures import age_text
+from operations.monitoring.decide import RANK
+from operations.monitoring.model import Event
+from operations.secret import Secret
+
+SLACK = "hooks.slack.com"
+SIGNATURE = "Locktender-Signature"
+SLACK_MOST = 20
+"""Events in one message; of more, the number."""
+SLACK_TEXT = 600
+"""Characters of each text of an event; Slack takes 40 000 in a message."""
+MARKS = {"raised": "New", "worsened": "Worse", "eased": "Better", "recovered": "Over", "reminder": "Still"}
+UNWANTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters and those that turn the direction of writing."""
+
+
+def payload(environment: str, database: str, events: Sequence[Event], now: float) -> dict[str, Any]:
+    """The message of one look, version 1 of its schema (docs/monitoring.md). Times are ISO 8601 in UTC."""
+    return {
+        "version": 1,
+        "source": "locktender",
+        "environment": environment,
+        "database": database,
+        "at": _time(now),
+        "status": max((event.status for event in events), key=lambda status: RANK[status], default="ok"),
+        "summary": summary(environment, events),
+        "events": [
+            {
+                "event": event.kind,
+                "check": event.check,
+                "status": event.status,
+                "before": event.before,
+                "since": _time(event.since),
+                "seconds": round(max(0.0, now - event.since), 3),
+                "detail": event.detail,
+                "why": event.why,
+                "fix": event.fix,
+            }
+            for event in events
+        ],
+    }
+
+
+def summary(environment: str, events: Sequence[Event]) -> str:
+    """``production: disk fail, clock recovered``."""
+    return f"{environment}: " + ", ".join(
+        f"{event.check} {'recovered' if event.kind == 'recovered' else event.status}" for event in events
+    )
+
+
+def slack(environment: str, database: str, events: Sequence[Event], now: float) -> dict[str, Any]:
+    """The same as an incoming webhook of Slack's takes it: text alone, nothing in it means anything to Slack."""
+    lines = [f"*{_escaped(environment)}* ({_escaped(database)})"]
+    for event in events[:SLACK_MOST]:
+        lasted = age_text(max(0.0, now - event.since))
+        word = (
+            f"{event.check} has recovered after {lasted}"
+            if event.kind == "recovered"
+            else f"{event.check}: {event.status}"
+        )
+        lines.append(f"*{MARKS[event.kind]}* · {_escaped(word)} · {_escaped(event.detail)}")
+        if event.kind in ("raised", "worsened") and event.fix:
+            lines.append(f"> {_escaped(event.why)}\n> Next: {_escaped(event.fix)}")
+        elif event.kind == "reminder":
+            lines.append(f"> for {lasted} now")
+    if len(events) > SLACK_MOST:
+        lines.append(f"and {len(events) - SLACK_MOST} more")
+    return {"text": "\n".join(lines), "unfurl_links": False, "unfurl_media": False}
+
+
+def signature(key: Secret, body: bytes, now: float) -> str:
+    """``t=SECONDS,v1=HEX``: HMAC-SHA256 of ``SECONDS.BODY``, so that neither can be used again with another one."""
+    stamp = str(int(now))
+    made = hmac.new(key.reveal().encode(), stamp.encode() + b"." + body, hashlib.sha256)
+    return f"t={stamp},v1={made.hexdigest()}"
+
+
+def headers(body: bytes, message_id: str, key: Secret | None, now: float) -> Mapping[str, str]:
+    """Of a message; its id stays the same when it is tried again."""
+    told = {"Content-Type": "application/json", "User-Agent": "locktender", "Locktender-Id": message_id}
+    return {**told, SIGNATURE: signature(key, body, now)} if key else told
+
+
+def is_slack(url: Secret) -> bool:
+    """Whether an address is one of Slack's own."""
+    return urlsplit(url.reveal()).hostname == SLACK
+
+
+def address_key(url: Secret) -> str:
+    """Names an address without showing it."""
+    return hashlib.sha256(url.reveal().encode()).hexdigest()[:12]
+
+
+def encoded(told: Mapping[str, Any]) -> str:
+    """As it is sent."""
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+
+
+def _escaped(text: str) -> str:
+    """As Slack wants ``& < >``; formatting and mentions that came from a database's names are taken apart."""
+    text = UNWANTED.sub("", text[:SLACK_TEXT]).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace("`", "'").replace("*", "∗").replace("\n", " ")
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,87 @@
+"""What the monitor remembers from look to look, and what it has to say. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from operations.checks.model import Status
+
+Kind = Literal["raised", "worsened", "eased", "recovered", "reminder"]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where one check stands. Times are seconds since the epoch.
+
+    ``announced`` is what people know of it, since ``since``, last told at ``told``. ``score`` per level (warn, fail)
+    grows by 1 with each look that is as bad, and shrinks by a half with each that is not, so that flapping is found
+    too; ``calm`` is for how many looks in a row it was not as bad.
+    """
+
+    announced: Status = "ok"
+    since: float = 0.0
+    told: float = 0.0
+    score: tuple[float, float] = (0.0, 0.0)
+    calm: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing to tell of one check; ``since`` is when people were first told of the trouble."""
+
+    kind: Kind
+    check: str
+    status: Status
+    before: Status
+    since: float
+    detail: str = ""
+    why: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Message:
+    """All that one look has to tell, together, for one address: ``to`` names it without showing it."""
+
+    id: str
+    to: str
+    at: float
+    body: str
+    """JSON, as it will be sent."""
+
+
+@dataclass(frozen=True)
+class State:
+    """All that the next look needs to know."""
+
+    looked_at: float = 0.0
+    standing: Mapping[str, Standing] = field(default_factory=dict)
+    trends: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    """By name: (time, value), oldest first."""
+    outbox: tuple[Message, ...] = ()
+    """What could not be delivered yet."""
+
+    def to_bytes(self) -> bytes:
+        """JSON."""
+        return json.dumps({"version": 1, **asdict(self)}, ensure_ascii=False, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> State:
+        """What cannot be read is forgotten: at worst people are told again what they know."""
+        try:
+            told: dict[str, Any] = json.loads(data)
+            return cls(
+                float(told["looked_at"]),
+                {name: _standing(one) for name, one in told["standing"].items()},
+                {name: tuple((float(at), float(v)) for at, v in kept) for name, kept in told["trends"].items()},
+                tuple(Message(**one) for one in told["outbox"]),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return cls()
+
+
+def _standing(told: Mapping[str, Any]) -> Standing:
+    return Standing(**{**told, "score": tuple(told["score"]), "calm": tuple(told["calm"])})

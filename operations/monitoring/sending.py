@@ -1,0 +1,152 @@
+"""Messages to their addresses, from a thread of its own: a webhook that is down or slow holds up nobody.
+
+Each is tried a few times with back-off; what is not delivered then stays in the outbox for the next look, for a day.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from operations.context import Context
+from operations.errors import LocktenderError, OperationFailed, Refused
+from operations.monitoring import messages
+from operations.monitoring.model import Event, Message
+from operations.secret import Secret
+
+TIMEOUT = 10.0
+BUSY = (408, 425, 429)
+"""Statuses below 500 of somebody who may do better in a moment."""
+ATTEMPTS = 3
+KEPT_FOR = 86400.0
+MOST = 100
+"""Messages in the outbox; the oldest make place."""
+
+
+def addresses(context: Context) -> Mapping[str, tuple[Secret, bool]]:
+    """Every webhook by its key, and whether it is spoken to as Slack is."""
+    alerts = context.environment.alerts
+    every = [(url, messages.is_slack(url)) for url in alerts.webhooks] + [(url, True) for url in alerts.slack]
+    return {messages.address_key(url): (url, slack) for url, slack in every}
+
+
+def written(context: Context, message_id: str, events: Sequence[Event], now: float) -> tuple[Message, ...]:
+    """One message for each address."""
+    if not events:
+        return ()
+    named = context.environment.name, str(context.database.target)
+    return tuple(
+        Message(
+            f"{message_id}-{key}",
+            key,
+            now,
+            messages.encoded((messages.slack if slack else messages.payload)(*named, events, now)),
+        )
+        for key, (_, slack) in addresses(context).items()
+    )
+
+
+def kept(outbox: Sequence[Message], now: float) -> tuple[Message, ...]:
+    """What is still worth being sent. Pure."""
+    return tuple(message for message in outbox if now - message.at <= KEPT_FOR)[-MOST:]
+
+
+@dataclass
+class Sender:
+    """Sends in the background, one batch at a time; ``collect`` says what has become of it."""
+
+    context: Context
+    _thread: threading.Thread | None = None
+    _delivered: set[str] = field(default_factory=set)
+    _troubles: list[str] = field(default_factory=list)
+
+    def start(self, outbox: Sequence[Message], *, beat: bool) -> None:
+        """Begin with a batch, and the heartbeat; not while the one before is still being sent."""
+        if self._thread and self._thread.is_alive():
+            return
+        batch = tuple(message for message in outbox if message.id not in self._delivered)
+        self._thread = threading.Thread(target=self._send, args=(batch, beat), name="alerts", daemon=True)
+        self._thread.start()
+
+    def collect(self, wait: float = 0.0) -> tuple[frozenset[str], tuple[str, ...]]:
+        """The ids of what was delivered, and what went wrong, since the last time; ``wait``: seconds at most."""
+        if self._thread and wait:
+            self._thread.join(wait)
+        delivered, self._delivered = frozenset(self._delivered), set()
+        troubles, self._troubles = tuple(self._troubles), []
+        return delivered, troubles
+
+    def _send(self, outbox: Sequence[Message], beat: bool) -> None:
+        known = addresses(self.context)
+        if beat:
+            self._beat()
+        threads = [
+            threading.Thread(
+                target=self._send_to, args=(known[key][0], [m for m in outbox if m.to == key]), daemon=True
+            )
+            for key in dict.fromkeys(message.to for message in outbox)
+            if key in known
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self._delivered |= {message.id for message in outbox if message.to not in known}
+
+    def _send_to(self, url: Secret, batch: Sequence[Message]) -> None:
+        for message in batch:
+            try:
+                self._post(url, message)
+            except LocktenderError as error:
+                self._troubles.append(f"webhook {message.to}: {error.message}")
+                if not isinstance(error, Refused):
+                    return  # in order, or not at all
+            self._delivered.add(message.id)  # or will never be
+
+    def _post(self, url: Secret, message: Message) -> None:
+        alerts, http = self.context.environment.alerts, self.context.http
+        body = message.body.encode()
+        if http is None:
+            raise OperationFailed("There is nothing to send with.")
+        for attempt in self._trying():
+            with attempt:
+                told = messages.headers(body, message.id, alerts.signing_key, self.context.clock.now())
+                status = http.send(url, body, told, TIMEOUT, internal=alerts.internal)
+                refuse(status)
+
+    def _beat(self) -> None:
+        alerts, http = self.context.environment.alerts, self.context.http
+        if alerts.heartbeat is None or http is None:
+            return
+        try:
+            for attempt in self._trying():
+                with attempt:
+                    refuse(
+                        http.send(
+                            alerts.heartbeat, None, {"User-Agent": "locktender"}, TIMEOUT, internal=alerts.internal
+                        )
+                    )
+        except LocktenderError as error:
+            self._troubles.append(f"heartbeat: {error.message}")
+
+    def _trying(self) -> Retrying:
+        return Retrying(
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_random_exponential(multiplier=1.0, max=10.0),
+            retry=retry_if_exception_type(OperationFailed),
+            sleep=self.context.clock.sleep,
+            reraise=True,
+        )
+
+
+def refuse(status: int) -> None:
+    """Raise for all but 2xx: ``OperationFailed`` where trying again may help, else ``Refused``."""
+    if 200 <= status < 300:
+        return
+    if status in BUSY or status >= 500:
+        raise OperationFailed(f"It answered with {status}.")
+    why = ": a redirection, which is not followed" if 300 <= status < 400 else ""
+    raise Refused(f"It answered with {status}{why}.", hint="Give the address itself, as it is now.")

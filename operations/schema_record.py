@@ -1,0 +1,133 @@
+"""The schema as the last run left it, kept beside the journal: what was changed outside of migrations shows against it.
+
+The whole catalog is kept, compressed, not its fingerprint alone: so that the difference can be told, without a shadow
+database.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from operations import catalog
+from operations.catalog import Catalog, Difference
+from operations.catalog.reading import PATIENCE
+from operations.context import Context
+from operations.errors import LocktenderError, Tampered
+from operations.layout import state_directory
+from operations.migrations import formats
+from operations.migrations.model import Format, HistoryRow
+from operations.ports import Session
+
+FILE = "schema.json.gz"
+LOOK = 5.0
+"""Seconds for each query of one who only looks."""
+
+
+@dataclass(frozen=True)
+class SchemaRecord:
+    """What the database was when ``run_id`` had ended: ``major`` its server's version, ``applied`` its migrations."""
+
+    run_id: str
+    at: str
+    major: int
+    applied: tuple[str, ...]
+    catalog: Catalog
+
+    def to_bytes(self) -> bytes:
+        """Compressed JSON; the same record gives the same bytes."""
+        told = {
+            "version": 1,
+            "run": self.run_id,
+            "at": self.at,
+            "major": self.major,
+            "applied": list(self.applied),
+            "catalog": self.catalog.to_json(),
+        }
+        return gzip.compress(json.dumps(told, ensure_ascii=False).encode(), mtime=0)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> SchemaRecord:
+        """Raises ``Tampered`` for anything that ``to_bytes`` does not write."""
+        try:
+            told: dict[str, Any] = json.loads(gzip.decompress(data))
+            return cls(
+                told["run"], told["at"], told["major"], tuple(told["applied"]), Catalog.from_json(told["catalog"])
+            )
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+            raise Tampered(
+                f"The schema recorded after the last run ({FILE}) cannot be read.",
+                hint="The next deploy records it anew.",
+            ) from error
+
+
+@dataclass(frozen=True)
+class Drift:
+    """``told`` what was compared, or why nothing was; ``differences`` from then to now."""
+
+    told: str
+    differences: tuple[Difference, ...] = ()
+
+
+def remember(context: Context, run_id: str) -> bool:
+    """Record the schema as it is now; false where that failed, which is no reason for a run to fail.
+
+    A record that has become stale is told by the migrations applied, and then compared with nothing.
+    """
+    try:
+        format = formats.detect(context.files, context.environment.migrations)
+        with context.database.session(purpose=f"run {run_id}") as session:
+            record = _now(context, session, format, run_id)
+        context.host.write(_path(context), record.to_bytes())
+    except LocktenderError:
+        return False
+    return True
+
+
+def recorded(context: Context) -> SchemaRecord | None:
+    """The record, if there is one; raises ``Tampered`` for one that cannot be read."""
+    path = _path(context)
+    return SchemaRecord.from_bytes(context.host.read(path)) if context.host.exists(path) else None
+
+
+def drift(context: Context, session: Session) -> Drift:
+    """The schema now, compared with the record."""
+    record = recorded(context)
+    if record is None:
+        return Drift("no schema is recorded yet: the next deploy does it")
+    format = formats.detect(context.files, context.environment.migrations)
+    return compared(record, _now(context, session, format, record.run_id, LOOK))
+
+
+def compared(record: SchemaRecord, now: SchemaRecord) -> Drift:
+    """What differs, where that means something. Pure."""
+    since = f"run {record.run_id}"
+    if record.major != now.major:
+        return Drift(
+            f"recorded by PostgreSQL {record.major}, and this is {now.major}: not compared until the next deploy"
+        )
+    if record.applied != now.applied:
+        more = sorted(set(now.applied) ^ set(record.applied))
+        return Drift(
+            f"since {since} something else has migrated ({', '.join(more)}): not compared until the next deploy"
+        )
+    differences = catalog.diff(record.catalog, now.catalog)
+    return Drift(f"changed since {since}" if differences else f"none since {since}", differences)
+
+
+def _now(context: Context, session: Session, format: Format, run_id: str, patience: float = PATIENCE) -> SchemaRecord:
+    found = catalog.read(session, frozenset({format.place(session)}), patience=patience)
+    at = datetime.fromtimestamp(context.clock.now(), UTC).isoformat(timespec="seconds")
+    return SchemaRecord(run_id, at, session.server_version // 10000, _applied(format.history(session) or ()), found)
+
+
+def _applied(rows: Iterable[HistoryRow]) -> tuple[str, ...]:
+    return tuple(sorted(row.name for row in rows if row.finished_at is not None and row.rolled_back_at is None))
+
+
+def _path(context: Context) -> str:
+    return f"{state_directory(context.environment)}/{FILE}"

@@ -1,0 +1,491 @@
+"""Each check in both directions on real servers: the fault is made and found, it is mended and gone."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from operations import backup
+from operations.adapters.certificates import ShownCertificates
+from operations.adapters.postgres import PostgresDatabase
+from operations.adapters.throwaway import FAST, ThrowawayServer
+from operations.apply import apply
+from operations.checks.certificates import judged
+from operations.checks.model import Check
+from operations.context import Context
+from operations.database_url import parse_database_url
+from operations.errors import StatementFailed
+from operations.health import NAMES, check
+from operations.layout import state_directory
+from operations.monitoring import store
+from operations.monitoring.model import State
+from operations.monitoring.trends import DAY, HOUR, runs_out, sampled
+from operations.resolve import resolve
+from operations.restore import restore, undo
+from operations.rollback import rollback
+from operations.schema_record import drift
+from operations.settings import App
+
+from .conftest import DEBIAN_BINARIES, Server, missing
+from .folders import write_migration
+from .test_health import found, limited, run_sql
+
+BOTH = "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id serial PRIMARY KEY, a int REFERENCES a, c int, d int);"
+
+
+@pytest.fixture
+def plain(context: Context) -> Context:
+    write_migration(context, "1_init", "SELECT 1;")
+    return context
+
+
+@pytest.mark.parametrize(
+    ("index", "status"),
+    [
+        ("", "warn"),
+        ("CREATE INDEX ON b (a)", "ok"),
+        ("CREATE INDEX ON b (a, c)", "ok"),
+        ("CREATE INDEX ON b (c, a)", "warn"),
+        ("CREATE INDEX ON b (a) WHERE c > 0", "warn"),
+        ("CREATE INDEX ON b ((a + 1))", "warn"),
+    ],
+)
+def test_foreign_keys_without_an_index(
+    server18: Server, context_of: Callable[..., Context], index: str, status: str
+) -> None:
+    context = context_of(server18.url(server18.create()))
+    run_sql(context, BOTH + "INSERT INTO a VALUES (1); INSERT INTO b (a) VALUES (1);" + index)
+    one = found(limited(context, unindexed=1), "foreign_key_indexes")
+    assert one.status == status
+    if status == "warn":
+        assert one.detail == "without one: b_a_fkey on b (8.2 kB)"
+        run_sql(context, one.fix.split(";")[0].replace("CONCURRENTLY ", ""))
+        assert found(limited(context, unindexed=1), "foreign_key_indexes").status == "ok"
+    assert found(context, "foreign_key_indexes").status == "ok", "a small table needs none"
+
+
+def test_foreign_keys_of_several_columns_and_of_partitions(plain: Context) -> None:
+    run_sql(
+        plain,
+        "CREATE TABLE a (x int, y int, PRIMARY KEY (x, y)); CREATE TABLE b (y int, x int, z int) PARTITION BY LIST (z);"
+        "CREATE TABLE b1 PARTITION OF b DEFAULT; ALTER TABLE b ADD FOREIGN KEY (x, y) REFERENCES a;"
+        "INSERT INTO a VALUES (1, 1); INSERT INTO b VALUES (1, 1, 1)",
+    )
+    small = limited(plain, unindexed=1)
+    assert found(small, "foreign_key_indexes").detail.startswith("without one: b_x_y_fkey on b (")
+    run_sql(plain, "CREATE INDEX ON b (y, x, z)")
+    assert found(small, "foreign_key_indexes").status == "ok"
+
+
+def test_integer_keys_without_a_sequence_of_their_own(plain: Context) -> None:
+    run_sql(
+        plain,
+        'CREATE TABLE "K" ("Id" smallint PRIMARY KEY); INSERT INTO "K" VALUES (-5); CREATE TABLE n (i int PRIMARY KEY)',
+    )
+    assert found(plain, "integer_keys").status == "ok"
+    run_sql(plain, 'INSERT INTO "K" VALUES (30000)')
+    one = found(plain, "integer_keys")
+    assert (one.status, one.detail) == ("warn", '"K"."Id" has used 92% of its numbers')
+    run_sql(plain, 'INSERT INTO "K" VALUES (32000)')
+    assert found(plain, "integer_keys").status == "fail"
+    run_sql(plain, one.fix.split(";")[0])
+    assert found(plain, "integer_keys").status == "ok"
+
+
+def test_the_age_of_transaction_ids(server: Server, plain: Context) -> None:
+    aged = limited(plain, transaction_age=100)
+    with plain.database.session() as session:
+        for _ in range(120):
+            session.rows("SELECT pg_current_xact_id()")
+    one = found(aged, "transaction_ids")
+    assert one.status == "warn"
+    assert found(plain, "transaction_ids").status == "ok"
+    with server.superuser(plain.database.target.database).session() as session:
+        session.execute("VACUUM (FREEZE)")
+    assert (found(aged, "transaction_ids").value or 0) < (one.value or 0)
+
+
+def test_dead_rows_and_bloat(plain: Context) -> None:
+    run_sql(
+        plain,
+        "CREATE TABLE t (id int PRIMARY KEY, word text) WITH (autovacuum_enabled = off);"
+        "INSERT INTO t SELECT i, repeat('x', 100) FROM generate_series(1, 20000) i; ANALYZE t",
+    )
+    watched = limited(plain, dead_rows=1000, bloat=500_000)
+    assert {found(watched, name).status for name in ("dead_rows", "bloat")} == {"ok"}
+    with plain.database.session() as session:
+        session.execute("DELETE FROM t WHERE id > 2000")
+        session.rows("SELECT pg_stat_force_next_flush()")
+        session.rows("SELECT 1")
+    dead = found(watched, "dead_rows")
+    assert (dead.status, dead.fix) == ("warn", "VACUUM (ANALYZE) public.t;")
+    assert "18,000 dead" in dead.detail
+    run_sql(plain, "ALTER TABLE t SET (vacuum_truncate = off)")
+    for name in ("dead_rows", "bloat"):
+        with plain.database.session() as session:
+            session.execute(dead.fix.removesuffix(";"))
+        one = found(watched, name)
+        assert one.status == ("ok" if name == "dead_rows" else "warn")
+    assert "in vain" in one.detail
+    with plain.database.session() as session:
+        session.execute("VACUUM (FULL, ANALYZE) t")
+    assert found(watched, "bloat").status == "ok"
+
+
+def test_replication_slots_that_hold_the_write_ahead_log(server: Server, plain: Context) -> None:
+    name = f"slot_{plain.database.target.database}"
+    with server.superuser(plain.database.target.database).session() as session:
+        session.rows("SELECT pg_create_logical_replication_slot(%s, 'test_decoding')", (name,))
+        try:
+            session.execute("CREATE TABLE filler AS SELECT repeat('x', 500) FROM generate_series(1, 2000)")
+            one = found(limited(plain, slot_wal=100_000), "replication_slots")
+            assert one.status == "warn"
+            assert f"{name} (inactive) keeps" in one.detail
+            assert found(limited(plain, slot_wal=10**12), "replication_slots").status == "ok"
+        finally:
+            session.rows("SELECT pg_drop_replication_slot(%s)", (name,))
+    assert name not in found(limited(plain, slot_wal=1), "replication_slots").detail
+
+
+def test_prepared_transactions(server: Server, plain: Context) -> None:
+    gid = f"it's {plain.database.target.database}"
+    assert found(plain, "prepared_transactions").status == "ok"
+    with plain.database.session() as session:
+        session.script(f"BEGIN; CREATE TABLE p (); PREPARE TRANSACTION '{gid.replace(chr(39), chr(39) * 2)}'")
+    one = found(plain, "prepared_transactions")
+    assert (one.status, one.detail) == ("warn", gid)
+    run_sql(plain, one.fix.split(" or ")[1])
+    assert found(plain, "prepared_transactions").status == "ok"
+
+
+def test_connections_that_run_out(plain: Context) -> None:
+    assert found(plain, "connections").status == "ok"
+    one = found(limited(plain, connections=1), "connections")
+    assert (one.status, 0 < (one.value or 0) < 1) == ("warn", True)
+
+
+def test_a_slow_way_to_the_database(plain: Context) -> None:
+    assert found(limited(plain, latency=0.0), "connection").why.startswith("Each statement waits")
+
+
+def test_checks_that_are_not_made(plain: Context) -> None:
+    names = {one.name for one in check(limited(plain, ignore=("drift", "backups"))).checks}
+    assert names.isdisjoint({"drift", "backups"})
+    assert {"connection", "disk"} <= names
+
+
+def test_many_looks_need_few_sessions(server18: Server, context_of: Callable[..., Context]) -> None:
+    name = server18.create()
+    with server18.superuser().session() as session:
+        session.execute(f"ALTER DATABASE {name} CONNECTION LIMIT 1")
+    context = context_of(server18.url(name))
+    write_migration(context, "1_init", "SELECT 1;")
+    result = check(limited(context, ignore=("drift", "migrations", "pooler")))
+    assert next(one for one in result.checks if one.name == "connection").status == "ok"
+    assert len([one for one in result.checks if one.name in NAMES]) > 20
+
+
+# --- backups, and the disk -----------------------------------------------------------------------------------------
+
+
+class Later:
+    """A clock that goes ahead."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def now(self) -> float:
+        return datetime.now(UTC).timestamp() + self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        raise NotImplementedError
+
+
+def test_the_last_test_restore_is_too_long_ago(server18: Server, context_of: Callable[..., Context]) -> None:
+    context = context_of(server18.url(server18.create()))
+    assert found(context, "test_restores").status == "ok", "that there is no backup has a finding of its own"
+    made = backup.create(context, verify="L2")
+    assert found(context, "test_restores").status == "ok"
+    late = replace(context, clock=Later(31 * DAY))
+    one = found(late, "test_restores")
+    assert (one.status, one.fix) == ("warn", f"locktender backup verify {made.id} --test-restore")
+    assert found(limited(late, test_restore_age=40 * DAY), "test_restores").status == "ok"
+
+
+def test_when_the_disk_will_be_full(plain: Context) -> None:
+    now = datetime.now(UTC).timestamp()
+    free = plain.host.free_bytes(plain.environment.backup_dir)
+    for pace, status in ((free / 3, "warn"), (free / 100, "ok"), (-free / 3, "ok")):
+        samples = tuple((now - hours * HOUR, free + pace * hours / 24) for hours in range(48, 0, -1))
+        store.save(plain, State(now, {}, {"disk": samples}))
+        assert found(plain, "disk").status == status
+    assert "full in 3 d" in found(limited_trend(plain, now, free / 3, free), "disk").detail
+
+
+def limited_trend(context: Context, now: float, pace: float, free: float) -> Context:
+    samples = tuple((now - hours * HOUR, free + pace * hours / 24) for hours in range(48, 0, -1))
+    store.save(context, State(now, {}, {"disk": samples}))
+    return context
+
+
+def test_a_forecast_bears_clean_ups_and_needs_a_day() -> None:
+    saw = [(hour * HOUR, 1000.0 - 10 * hour + (150 if hour >= 60 else 0)) for hour in range(73)]
+    left = runs_out(saw, 73 * HOUR, 1000.0 - 730 + 150)
+    assert left is not None
+    assert left == pytest.approx(42 * HOUR, rel=0.1)
+    assert runs_out(saw[:20], 20 * HOUR, 800.0) is None
+    assert runs_out([(0.0, 5.0), (2 * DAY, 5.0)], 2 * DAY, 5.0) is None
+    kept = sampled({"disk": ((0.0, 1.0), (9 * DAY, 2.0)), "gone": ((0.0, 1.0),)}, [("disk", 3.0)], 9 * DAY + HOUR)
+    assert kept == {"disk": ((9 * DAY, 2.0), (9 * DAY + HOUR, 3.0))}
+    assert sampled(kept, [("disk", 4.0)], 9 * DAY + HOUR + 60) == kept
+
+
+# --- certificates --------------------------------------------------------------------------------------------------
+
+
+def certificate(directory: Path, days: float) -> tuple[Path, Path]:
+    """One for 127.0.0.1 that signed itself, with its key."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime.now(UTC) - timedelta(days=400))
+        .not_valid_after(datetime.now(UTC) + timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    files = directory / f"{days}.crt", directory / f"{days}.key"
+    files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    unencrypted = serialization.NoEncryption()
+    files[1].write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, unencrypted)
+    )
+    files[1].chmod(0o600)
+    return files
+
+
+class Quietly(BaseHTTPRequestHandler):
+    def log_message(self, *words: object) -> None: ...
+
+
+@contextmanager
+def https(files: tuple[Path, Path]) -> Iterator[int]:
+    server = HTTPServer(("127.0.0.1", 0), Quietly)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*files)
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.mark.parametrize(("days", "status"), [(-1, "fail"), (5, "fail"), (15, "warn"), (90, "ok")])
+def test_the_certificate_of_the_application(plain: Context, tmp_path: Path, days: float, status: str) -> None:
+    with https(certificate(tmp_path, days)) as port:
+        app = App("/srv/app", ("web",), health_url=f"https://127.0.0.1:{port}/health")
+        context = replace(plain, environment=replace(plain.environment, app=app), certificates=ShownCertificates())
+        one = found(context, "certificates")
+    assert (one.status, one.subject) == (status, "127.0.0.1 on this machine")
+
+
+def test_the_certificate_of_the_database_server(
+    tmp_path: Path, context_of: Callable[..., Context], server18: Server
+) -> None:
+    if not DEBIAN_BINARIES.exists():
+        missing("PostgreSQL 15 from Debian")
+    crt, key = certificate(tmp_path, 15)
+    with ThrowawayServer(binaries=DEBIAN_BINARIES, settings=FAST) as server:
+        for file in (crt, key):
+            copy = server.directory / "data" / f"server{file.suffix}"
+            copy.write_bytes(file.read_bytes())
+            copy.chmod(0o600)
+            owner = (server.directory / "data").stat()
+            os.chown(copy, owner.st_uid, owner.st_gid)
+        database = PostgresDatabase(parse_database_url(server.url()))
+        with closing(database.connect()) as session:
+            session.execute("ALTER SYSTEM SET ssl = on")
+            session.rows("SELECT pg_reload_conf()")
+        context: Context = replace(
+            context_of(server.url()),
+            certificates=ShownCertificates(),
+        )
+        one = found_eventually(context, "certificates")
+    assert (one.status, one.subject) == ("warn", "database server")
+    assert "-starttls postgres" in one.fix
+    silent: Context = replace(context_of(server18.url("postgres")), certificates=ShownCertificates())
+    assert [each for each in check(silent).checks if each.name == "certificates"] == [], "it speaks no TLS"
+
+
+def found_eventually(context: Context, name: str) -> Check:
+    until = time.monotonic() + 30
+    while True:
+        others = tuple(other for other in NAMES if other != name)
+        all_found = [one for one in check(limited(context, ignore=others)).checks if one.name == name]
+        if all_found:
+            return all_found[0]
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_a_certificate_that_has_run_out_says_since_when(plain: Context) -> None:
+    assert judged(plain, "h:443", "h", -3 * DAY).detail == "h: ran out 3 d ago"
+
+
+# --- drift ---------------------------------------------------------------------------------------------------------
+
+
+BASE = """
+CREATE TYPE mood AS ENUM ('sad', 'ok');
+CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+CREATE SEQUENCE counter;
+CREATE TABLE parent (id int PRIMARY KEY, name text NOT NULL DEFAULT 'x', age int, mood mood);
+CREATE TABLE child (id serial PRIMARY KEY, parent int CONSTRAINT child_parent_fkey REFERENCES parent, n int UNIQUE);
+CREATE INDEX parent_age ON parent (age);
+CREATE VIEW adults AS SELECT id, name FROM parent WHERE age >= 18;
+CREATE MATERIALIZED VIEW counted AS SELECT count(*) FROM parent;
+CREATE FUNCTION twice(i int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT i * 2';
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER touched BEFORE UPDATE ON parent FOR EACH ROW EXECUTE FUNCTION touch();
+ALTER TABLE child ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON child USING (n > 0);
+CREATE TABLE parted (id int, k int) PARTITION BY LIST (k);
+CREATE TABLE parted_1 PARTITION OF parted FOR VALUES IN (1);
+CREATE SCHEMA side;
+CREATE STATISTICS stats ON age, name FROM parent;
+"""
+CHANGES = (
+    "ALTER TABLE parent ADD COLUMN extra int",
+    "ALTER TABLE parent DROP COLUMN age CASCADE",
+    "ALTER TABLE child ALTER COLUMN parent TYPE bigint",
+    "ALTER TABLE parent ALTER COLUMN name DROP NOT NULL",
+    "ALTER TABLE parent ALTER COLUMN age SET NOT NULL",
+    "ALTER TABLE parent ALTER COLUMN name SET DEFAULT 'y'",
+    "ALTER TABLE parent ALTER COLUMN name DROP DEFAULT",
+    "ALTER TABLE parent RENAME COLUMN age TO years",
+    "ALTER TABLE parent RENAME TO parents",
+    "ALTER TABLE parent ADD CONSTRAINT old CHECK (age < 200)",
+    "ALTER TABLE child DROP CONSTRAINT child_parent_fkey",
+    "ALTER TABLE child ALTER CONSTRAINT child_parent_fkey DEFERRABLE",
+    "ALTER TABLE child DROP CONSTRAINT child_n_key",
+    "CREATE TABLE fresh (id int PRIMARY KEY)",
+    "DROP TABLE child",
+    "CREATE INDEX another ON parent (name)",
+    "DROP INDEX parent_age",
+    "DROP INDEX parent_age; CREATE INDEX parent_age ON parent (age DESC)",
+    "ALTER INDEX parent_age RENAME TO parent_years",
+    "CREATE OR REPLACE VIEW adults AS SELECT id, name FROM parent WHERE age >= 21",
+    "DROP VIEW adults",
+    "DROP MATERIALIZED VIEW counted",
+    "CREATE OR REPLACE FUNCTION twice(i int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT i + i'",
+    "ALTER FUNCTION twice(int) STABLE",
+    "DROP TRIGGER touched ON parent",
+    "ALTER TABLE parent DISABLE TRIGGER touched",
+    "ALTER TYPE mood ADD VALUE 'happy'",
+    "ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'",
+    "CREATE TYPE pair AS (a int, b int)",
+    "ALTER DOMAIN positive SET NOT NULL",
+    "ALTER DOMAIN positive ADD CHECK (VALUE < 100)",
+    "ALTER SEQUENCE counter INCREMENT 2",
+    "DROP SEQUENCE counter",
+    "ALTER TABLE child DISABLE ROW LEVEL SECURITY",
+    "ALTER TABLE child FORCE ROW LEVEL SECURITY",
+    "ALTER POLICY own ON child USING (n > 1)",
+    "GRANT SELECT ON parent TO PUBLIC",
+    "CREATE TABLE parted_2 PARTITION OF parted FOR VALUES IN (2)",
+    "ALTER TABLE parted DETACH PARTITION parted_1",
+    "DROP SCHEMA side",
+    "CREATE RULE nothing AS ON DELETE TO parent DO INSTEAD NOTHING",
+    "COMMENT ON TABLE parent IS 'changed by hand'",
+    "ALTER TABLE child SET UNLOGGED",
+    "ALTER TABLE child SET (fillfactor = 70)",
+    "DROP STATISTICS stats",
+    "CREATE AGGREGATE total (int) (SFUNC = int4pl, STYPE = int)",
+    "CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq)",
+    'CREATE COLLATION shouted FROM "C"',
+)
+
+
+class Undone(Exception):
+    pass
+
+
+def test_every_kind_of_change_outside_of_migrations_is_found(plain: Context) -> None:
+    write_migration(plain, "1_init", BASE)
+    assert found(plain, "drift").detail == "no schema is recorded yet: the next deploy does it"
+    run = apply(plain).run_id
+    assert found(plain, "drift").detail == f"none since run {run}", "no false alarm after a deploy"
+    missed = []
+    with plain.database.session() as session:
+        for change in CHANGES:
+            try:
+                with session.transaction():
+                    for statement in change.split("; "):
+                        session.execute(statement)
+                    if not drift(plain, session).differences:
+                        missed.append(change)
+                    raise Undone
+            except StatementFailed as error:
+                pytest.fail(f"{change}: {error.message}")
+            except Undone:
+                continue
+    assert missed == []
+    assert len(CHANGES) >= 25
+    assert found(plain, "drift").status == "ok", "all was undone"
+
+
+def test_drift_is_told_as_what_differs_and_how_it_is_settled(plain: Context) -> None:
+    write_migration(plain, "1_init", BASE)
+    apply(plain)
+    run_sql(plain, "CREATE INDEX by_hand ON parent (name); ALTER TABLE parent ALTER COLUMN age SET NOT NULL")
+    one = found(plain, "drift")
+    assert one.status == "warn"
+    assert "added index public.by_hand" in one.detail
+    assert "resolve NAME --applied" in one.fix
+    write_migration(plain, "2_by_hand", "CREATE INDEX by_hand ON parent (name);")
+    resolve(plain, "2_by_hand", applied=True)
+    assert found(plain, "drift").status == "ok"
+    run_sql(plain, "UPDATE _prisma_migrations SET migration_name = '3_prisma' WHERE migration_name = '2_by_hand'")
+    assert "something else has migrated" in found(plain, "drift").detail
+    plain.host.write(f"{state_directory(plain.environment)}/schema.json.gz", b"torn")
+    assert (found(plain, "drift").status, found(plain, "drift").fix) == ("fail", "The next deploy records it anew.")
+
+
+def test_no_drift_after_restores_and_rollbacks(server18: Server, context_of: Callable[..., Context]) -> None:
+    plain = context_of(server18.url(server18.create()))
+    write_migration(plain, "1_init", BASE)
+    apply(plain)
+    made = backup.create(plain)
+    write_migration(plain, "2_more", "CREATE TABLE more (id int PRIMARY KEY);")
+    apply(plain)
+    rollback(plain)
+    assert found(plain, "drift").status == "ok"
+    run_sql(plain, "CREATE TABLE by_hand (id int PRIMARY KEY)")
+    assert found(plain, "drift").status == "warn"
+    restore(plain, made.id, emergency=False)
+    assert found(plain, "drift").status == "ok"
+    undo(plain)
+    assert found(plain, "drift").status == "ok", "what was put back is what is wanted"
