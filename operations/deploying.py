@@ -31,7 +31,7 @@ from operations.release.model import PREPARED
 from operations.release.release import Release, database_machine, machines_of
 from operations.release.watching import Outages, probing
 from operations.runner import Performer, StepFailed, StepResult, run
-from operations.schema_record import remember
+from operations.schema_record import drifted, remember
 from operations.settings import Environment
 from operations.transient import may_pass
 from operations.undoing import Rollback
@@ -166,7 +166,8 @@ class Run:
     def _restore_point(self) -> None:
         # Read before the snapshot: what is written in between then counts as written since.
         counters = writes.counters(self.session)
-        fingerprint = catalog.read(self.session, history_table(self.session, self.facts.format)).fingerprint
+        found = catalog.read(self.session, history_table(self.session, self.facts.format))
+        self.notes = (*self.notes, *drifted(self.context, self.session, self.facts.format, found))
         if self.plan.restore_point == "backup" and self.early is None:
             self.backup_id = self._take_backup(self._level)
         elif self.early:
@@ -179,7 +180,7 @@ class Run:
             kind=self.plan.restore_point,
             backup_id=self.backup_id,
             counters=counters.to_json(),
-            fingerprint=fingerprint,
+            fingerprint=found.fingerprint,
             had_history=self._has_history,
         )
 

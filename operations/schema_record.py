@@ -24,6 +24,7 @@ from operations.migrations.model import Format, HistoryRow
 from operations.ports import Session
 
 FILE = "schema.json.gz"
+SHOWN = 5
 LOOK = 5.0
 """Seconds for each query of one who only looks."""
 
@@ -101,6 +102,24 @@ def drift(context: Context, session: Session) -> Drift:
         return Drift("no schema is recorded yet: the next deploy does it")
     format = formats.detect(context.files, context.environment.migrations)
     return compared(record, _now(context, session, format, record.run_id, LOOK))
+
+
+def drifted(context: Context, session: Session, format: Format, found: Catalog) -> tuple[str, ...]:
+    """What a run has to note before it changes the schema: afterwards all that it finds counts as wanted."""
+    try:
+        record = recorded(context)
+    except LocktenderError:
+        return ()
+    if record is None or record.catalog.fingerprint == found.fingerprint:
+        return ()
+    applied = _applied(format.history(session) or ())
+    now = SchemaRecord(record.run_id, record.at, session.server_version // 10000, applied, found)
+    told = compared(record, now)
+    if not told.differences:
+        return ()
+    shown = "; ".join(str(difference) for difference in told.differences[:SHOWN])
+    more = f"; and {len(told.differences) - SHOWN} more" if len(told.differences) > SHOWN else ""
+    return (f"The schema had been changed outside of migrations since run {record.run_id}: {shown}{more}.",)
 
 
 def compared(record: SchemaRecord, now: SchemaRecord) -> Drift:

@@ -465,10 +465,17 @@ def test_drift_is_told_as_what_differs_and_how_it_is_settled(plain: Context) -> 
     assert one.status == "warn"
     assert "added index public.by_hand" in one.detail
     assert "resolve NAME --applied" in one.fix
-    write_migration(plain, "2_by_hand", "CREATE INDEX by_hand ON parent (name);")
-    resolve(plain, "2_by_hand", applied=True)
+    write_migration(plain, "2_next", "SELECT 2;")
+    (note,) = [note for note in apply(plain).notes if "outside of migrations" in note]
+    assert note.startswith("The schema had been changed outside of migrations since run "), "before it counts as wanted"
+    assert "added index public.by_hand" in note
     assert found(plain, "drift").status == "ok"
-    run_sql(plain, "UPDATE _prisma_migrations SET migration_name = '3_prisma' WHERE migration_name = '2_by_hand'")
+    run_sql(plain, "DROP INDEX by_hand; CREATE INDEX by_hand ON parent (name, id)")
+    assert "changed index public.by_hand" in found(plain, "drift").detail
+    write_migration(plain, "3_by_hand", "CREATE INDEX by_hand ON parent (name);")
+    resolve(plain, "3_by_hand", applied=True)
+    assert found(plain, "drift").status == "ok"
+    run_sql(plain, "UPDATE _prisma_migrations SET migration_name = '4_prisma' WHERE migration_name = '3_by_hand'")
     assert "something else has migrated" in found(plain, "drift").detail
     plain.host.write(f"{state_directory(plain.environment)}/schema.json.gz", b"torn")
     assert (found(plain, "drift").status, found(plain, "drift").fix) == ("fail", "The next deploy records it anew.")
