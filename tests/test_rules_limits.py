@@ -12,6 +12,7 @@ from operations.rules.linting import lint, read_source
 from operations.rules.model import Finding
 from operations.rules.schema import Column, Schema, Table
 
+from .campaign.scale import count
 from .corpus import HISTORIES, corpus
 
 MANY = 300
@@ -35,7 +36,7 @@ def found(sql: str, schema: Schema | None = SCHEMA) -> tuple[Finding, ...]:
 
 
 @pytest.mark.parametrize("statement", STATEMENTS.values(), ids=STATEMENTS)
-@pytest.mark.parametrize("many", [MANY, pytest.param(20_000, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("many", [MANY, pytest.param(count(8_000), marks=pytest.mark.campaign)])
 def test_many_statements_are_looked_at(statement: Callable[[int], str], many: int) -> None:
     """Were anything of it quadratic, the long ones would take an hour: pytest's own time-out is the assertion."""
     text = "\n".join(statement(n) for n in range(many))
