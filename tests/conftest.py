@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from operations.adapters.clock import SystemClock
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from .sshd import Sshd
     from .trials import Kept
 
+hypothesis.settings.register_profile("patient", hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("patient")
 DEBIAN_BINARIES = Path("/usr/lib/postgresql/15/bin")
 MORE = {"wal_level": "logical", "max_prepared_transactions": "5"}
 """So that there can be things that bind a database: replication slots, prepared transactions."""
