@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-JOBS   ?= 2
+JOBS   ?= 3
 IMAGE  ?= locktender
 LAB    ?= /var/tmp/locktender-lab-$(shell id -u)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -43,14 +43,14 @@ test: $(VENV)/.installed-dev services ## What every change must pass
 
 test-containers: $(VENV)/.installed-dev services ## The image and the example project in a real Docker, which it brings up itself (needs root)
 	@tests/containers/lab.sh up $(LAB)
-	@status=0; LOCKTENDER_LAB=$(LAB) $(BIN)/pytest -n $(JOBS) --dist loadfile -q -m containers tests/containers || status=$$?; \
+	@status=0; LOCKTENDER_LAB=$(LAB) $(BIN)/pytest -n 2 --dist loadfile -q -m containers tests/containers || status=$$?; \
 		tests/containers/lab.sh down $(LAB); exit $$status
 
 campaign: $(VENV)/.installed-dev services ## The long tests; LOCKTENDER_CAMPAIGN scales the counts (1 = in full)
-	$(BIN)/pytest -n $(JOBS) -q -m campaign
+	$(BIN)/pytest -n 2 -q -m campaign
 
 compare: $(VENV)/.installed-dev services ## Side by side with the real Prisma command line (needs Node and npm)
-	$(BIN)/pytest -n $(JOBS) -q -m prisma
+	$(BIN)/pytest -n 2 -q -m prisma
 
 check: $(VENV)/.installed-dev ## Types, style, import contracts
 	$(BIN)/ruff check .
