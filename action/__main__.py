@@ -41,10 +41,12 @@ def run(environ: Mapping[str, str], stream: TextIO) -> int:
         made, _, error = caught(lambda: _job(environ, log))
         outcome = _ran(made) if made else _not_begun(log, error)
         command = made.inputs.command if made else environ.get("INPUT_COMMAND", "")
-        _, _, unwritten = caught(lambda: _write(environ, log, command, outcome))
-        if unwritten:
-            log.annotate("error", unwritten.message, title="Locktender")
-        return int(outcome.exit_code)
+        _, _, no_summary = caught(lambda: _summarise(environ, log, outcome))
+        _, _, no_outputs = caught(lambda: _put_out(environ, log, command, outcome))
+        for error in filter(None, (no_summary, no_outputs)):
+            log.annotate("error", error.message, title="Locktender")
+        # Steps that follow would take outputs that are not there for an answer.
+        return int(outcome.exit_code or (no_outputs.exit_code if no_outputs else 0))
     finally:
         log.close()
 
@@ -99,8 +101,11 @@ def _not_begun(log: Log, error: LocktenderError | None) -> Outcome:
     return Outcome("usage", error.exit_code, None, error, "", summary)
 
 
-def _write(environ: Mapping[str, str], log: Log, command: str, outcome: Outcome) -> None:
+def _summarise(environ: Mapping[str, str], log: Log, outcome: Outcome) -> None:
     outputs.write_summary(environ.get("GITHUB_STEP_SUMMARY"), log.clean(outcome.summary))
+
+
+def _put_out(environ: Mapping[str, str], log: Log, command: str, outcome: Outcome) -> None:
     result = log.clean(json.dumps(outcome.envelope(command), ensure_ascii=False))
     values = {"outcome": outcome.outcome, "result": result, **outcome.outputs}
     too_long = [name for name, value in values.items() if len(value) > outputs.LARGEST]

@@ -10,7 +10,7 @@ from typing import TypeVar
 from action.event import Event
 from action.platform import Entry, Objects, PlatformError
 from operations.errors import OperationFailed, UsageError
-from operations.validation.folders import MOST_BYTES, MOST_FILES, Tree
+from operations.validation.folders import MOST_BYTES, MOST_FILES, MOST_TOGETHER, Tree
 
 T = TypeVar("T")
 LINK = "120000"
@@ -80,12 +80,12 @@ def ends(event: Event, base_ref: str, checked_out: str, objects: Objects) -> End
 
 def _ends(event: Event, base_ref: str, checked_out: str, objects: Objects) -> Ends:
     here = checked_out or event.sha
-    if base_ref:
-        return _apart(objects.resolve(base_ref), here, objects)
     pull = event.pull
     if pull and event.name == "pull_request_target":  # the workspace is the base's, or nobody knows whose
-        found = _apart(pull.base_sha, pull.head_sha, objects)
+        found = _apart(objects.resolve(base_ref) if base_ref else pull.base_sha, pull.head_sha, objects)
         return Ends(found.base, found.ancestor, pull.head_sha, found.notes)
+    if base_ref:
+        return _apart(objects.resolve(base_ref), here, objects)
     if pull:
         if here != pull.head_sha:
             parents = objects.parents(here)
@@ -114,21 +114,27 @@ def tree_at(objects: Objects, sha: str, folder: str, known: Mapping[str, bytes])
     files: dict[str, bytes] = {}
     links: list[str] = []
     too_large: dict[str, int] = {}
-    unread = 0
+    unread = total = 0
+    fetched = dict(known)
+    directories = set()
     try:
         for path, entry in objects.files(sha, folder).items():
+            if "/" in path:
+                directories.add(path.partition("/")[0])
             if entry.mode == LINK:
                 links.append(path)
-            elif entry.size > MOST_BYTES:
+            elif entry.size > MOST_BYTES or total + entry.size > MOST_TOGETHER:
                 too_large[path] = entry.size
             elif len(files) >= MOST_FILES:
                 unread += 1
             else:
-                files[path] = known[entry.sha] if entry.sha in known else objects.blob(entry.sha)
+                if entry.sha not in fetched:
+                    fetched[entry.sha] = objects.blob(entry.sha)
+                files[path] = fetched[entry.sha]
+                total += entry.size
     except PlatformError as error:
         raise unreadable(error) from error
-    directories = frozenset(path.partition("/")[0] for path in files if "/" in path)
-    return Tree(files, directories, tuple(links), too_large, unread)
+    return Tree(files, frozenset(directories), tuple(links), too_large, unread)
 
 
 def file_at(objects: Objects, sha: str, path: str) -> bytes | None:

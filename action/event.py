@@ -53,7 +53,7 @@ class Event:
     @property
     def of_pull_request(self) -> bool:
         """Whether the event, and so perhaps the workspace, is what somebody proposes, and nobody has merged."""
-        return self.name in PULL_REQUEST_EVENTS
+        return self.name.startswith("pull_request") or self.ref.startswith("refs/pull/")
 
     @property
     def run_url(self) -> str:

@@ -39,12 +39,16 @@ def put_comment(platform: Platform, sticky: Sticky, sleep: Sleep) -> bool:
     if platform.head(sticky.number) != sticky.sha:
         return False
     comment = find_or_create(
-        lambda: next(iter(ours()), None), lambda: platform.create_comment(sticky.number, sticky.body), sleep
+        lambda: min(ours(), key=lambda one: one.id, default=None),
+        lambda: platform.create_comment(sticky.number, sticky.body),
+        sleep,
     )
+    if platform.head(sticky.number) != sticky.sha:
+        return False
     if not _same(comment.body, sticky.body):
         platform.edit_comment(sticky.number, comment.id, sticky.body)
     for double in ours():
-        if double.id != comment.id:
+        if double.id > comment.id:  # whoever was first stays, so that two at once do not remove each other's
             platform.delete_comment(sticky.number, double.id)
     return True
 

@@ -167,12 +167,13 @@ def throwaway_server() -> ThrowawayServer:
 def validation_settings(options: Options) -> tuple[str, Mapping[str, Level]]:
     """Where the migrations to be validated lie, and the severities of rules: all that a configuration file is asked."""
     path = options.config or (DEFAULT_FILE if Path(DEFAULT_FILE).exists() else None)
-    if path and "migrations" not in options.typed:
+    typed = str(Path(options.migrations or DEFAULT_MIGRATIONS).absolute())
+    if path and ("migrations" not in options.typed or options.config):
         from operations.settings_file import load_without_secrets
 
         found = load_without_secrets(Path(path), options.env)
-        return found.migrations, found.rules
-    return str(Path(options.migrations or DEFAULT_MIGRATIONS).absolute()), {}
+        return typed if "migrations" in options.typed else found.migrations, found.rules
+    return typed, {}
 
 
 def read_folder(path: str) -> Tree:

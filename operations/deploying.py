@@ -98,7 +98,6 @@ class Run:
 
     def _deployed(self, steps: tuple[StepResult, ...]) -> DeployResult:
         result = self._result("deployed", steps)
-        remember(self.context, self.journal.run_id)
         commit = self.plan.release.commit if self.plan.release else None
         facts: dict[str, Any] = {"applied": list(result.applied), "backup_id": self.backup_id, "atomic": result.atomic}
         facts |= {"commit": commit} if commit else {}
@@ -110,6 +109,7 @@ class Run:
             what = "brings the application's version before back" if alone else "finds the new state"
             said = f"The journal could not be finished; the next run looks what this one did, and {what}."
             return replace(result, notes=(*result.notes, said))
+        remember(self.context, self.journal.run_id)
         if self.release:
             with suppress(LocktenderError):  # an image too many harms nobody; the next deploy tries again
                 found = latest(self.context, LOOKED_AT)

@@ -54,8 +54,8 @@ def resolve(context: Context, name: str, applied: bool) -> ResolveResult:
             if changed:
                 journal = Journal.open(context, lock, "resolve", migration=name, applied=applied)
                 _record(tool, session, folder.get(name) if applied else None, name, has_table=rows is not None)
-                remember(context, run_id)
                 journal.finish("resolved")
+                remember(context, run_id)
     return ResolveResult(name, applied, changed, run_id)
 
 

@@ -104,10 +104,10 @@ def restore(
         run = _Run(context, journal, manifest, emergency and live, begun, notes)
         with _journalled(journal):
             result = run.into(into) if into is not None else run.live(live)
-            if into is None:
-                remember(context, run_id)
             journal.finish("restored", database=result.database, kept=result.previous_database)
-            return result
+        if into is None:
+            remember(context, run_id)
+        return result
 
 
 def undo(context: Context, approved: str | None = None) -> RestoreResult:
@@ -126,8 +126,8 @@ def undo(context: Context, approved: str | None = None) -> RestoreResult:
         journal = Journal.open(context, lock, "restore --undo", kept=kept)
         with _journalled(journal), _no_migration(context, run_id):
             outage, previous, written = swap_in(context, journal, kept, before)
-            remember(context, run_id)
             journal.finish("restored", database=context.database.target.database, kept=previous)
+        remember(context, run_id)
     return RestoreResult(
         run_id=run_id,
         restored=kept,

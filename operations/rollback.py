@@ -79,8 +79,8 @@ def rollback(
                 way = _with_application(context, journal, runs, session, format, accept_data_loss, release)
         finally:
             session.close()
-        remember(context, own_id)
         journal.finish("rolled_back", rollback=way.method, **outages.facts(context.clock.now()))
+        remember(context, own_id)
     point = trace_of(runs[-1]).restore_point
     return DeployResult(
         own_id,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -59,7 +60,7 @@ class SchemaRecord:
             return cls(
                 told["run"], told["at"], told["major"], tuple(told["applied"]), Catalog.from_json(told["catalog"])
             )
-        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
             raise Tampered(
                 f"The schema recorded after the last run ({FILE}) cannot be read.",
                 hint="The next deploy records it anew.",
@@ -77,14 +78,15 @@ class Drift:
 def remember(context: Context, run_id: str) -> bool:
     """Record the schema as it is now; false where that failed, which is no reason for a run to fail.
 
-    A record that has become stale is told by the migrations applied, and then compared with nothing.
+    Called when the journal has told the run's end: nothing here, not even a signal, may turn what is done into a
+    failure. A record that has become stale is told by the migrations applied, and then compared with nothing.
     """
     try:
         format = formats.detect(context.files, context.environment.migrations)
         with context.database.session(purpose=f"run {run_id}") as session:
             record = _now(context, session, format, run_id)
         context.host.write(_path(context), record.to_bytes())
-    except LocktenderError:
+    except (Exception, KeyboardInterrupt):  # noqa: BLE001 - see above
         return False
     return True
 

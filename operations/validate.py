@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from operations.errors import ConnectionLost, LocktenderError
+from operations.errors import ConnectionLost, LocktenderError, OperationFailed
 from operations.migrations.prisma_folder import SCRIPT
 from operations.ports import Clock, Report, silent
 from operations.rules import linting
@@ -14,6 +14,7 @@ from operations.rules.model import Finding
 from operations.rules.schema import Name, schema_of
 from operations.settings import Level
 from operations.validation import changes as changing
+from operations.validation.beyond import unknown, without_downs_beyond
 from operations.validation.building import BASE, build
 from operations.validation.diagram import diagram
 from operations.validation.findings import FailOn, in_order, of_file, passes
@@ -93,6 +94,14 @@ class _Validating:
         digests = chain([(entry.name, entry.checksum) for entry in landed])
         with self._opened(digests) as trial:
             self.version = trial.server_version
+            if not trial.throwaway:
+                sources, left_out = without_downs_beyond(sources)
+                self.notes += (f"{file} was not tried: it reaches beyond its database." for file in left_out)
+                hidden = tuple(unknown(sources))
+                if hidden:
+                    told = ", ".join(hidden)
+                    self.notes.append(f"Nothing was tried on the server that was named, as it cannot be told: {told}.")
+                    return None
             try:
                 return self._on(trial, landed, sources)
             except ConnectionLost as error:
@@ -110,7 +119,13 @@ class _Validating:
         question = self.question
         with self._timed("base"):
             trial.limit(question.base_seconds)
-            base = build(trial, landed, question.report)
+            try:
+                base = build(trial, landed, question.report)
+            except ConnectionLost as error:
+                raise OperationFailed(
+                    f"What has landed could not be built on the throwaway server: {trial.stopped or error.message}.",
+                    hint="Nothing is said of the new migrations. Does one that has landed run, or write, without end?",
+                ) from error
         self.notes += base.troubles[:5]
         trial.limit(question.seconds)
         with self._timed("apply"):

@@ -8,7 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -25,7 +25,7 @@ from operations.checks.certificates import judged
 from operations.checks.model import Check
 from operations.context import Context
 from operations.database_url import parse_database_url
-from operations.errors import StatementFailed
+from operations.errors import StatementFailed, Tampered
 from operations.health import NAMES, check
 from operations.layout import state_directory
 from operations.monitoring import store
@@ -34,7 +34,7 @@ from operations.monitoring.trends import DAY, HOUR, runs_out, sampled
 from operations.resolve import resolve
 from operations.restore import restore, undo
 from operations.rollback import rollback
-from operations.schema_record import drift
+from operations.schema_record import SchemaRecord, drift
 from operations.settings import App
 
 from .conftest import DEBIAN_BINARIES, Server, missing
@@ -496,3 +496,26 @@ def test_no_drift_after_restores_and_rollbacks(server18: Server, context_of: Cal
     assert found(plain, "drift").status == "ok"
     undo(plain)
     assert found(plain, "drift").status == "ok", "what was put back is what is wanted"
+
+
+def test_a_damaged_record_stops_no_deploy_and_is_made_anew_by_it(
+    server18: Server, context_of: Callable[..., Context]
+) -> None:
+    plain = context_of(server18.url(server18.create()))
+    write_migration(plain, "1_init", BASE)
+    apply(plain)
+    path = f"{state_directory(plain.environment)}/schema.json.gz"
+    good = plain.host.read(path)
+    refused = []
+    for at in range(10, len(good) - 8):
+        damaged = good[:at] + bytes([good[at] ^ 1 << at % 8]) + good[at + 1 :]
+        with suppress(Tampered):
+            SchemaRecord.from_bytes(damaged)
+            continue
+        refused.append(damaged)
+    assert len(refused) > len(good) / 2
+    plain.host.write(path, refused[len(refused) // 2])
+    assert found(plain, "drift").status == "fail"
+    write_migration(plain, "2_more", "CREATE TABLE more (id int PRIMARY KEY);")
+    assert apply(plain).outcome == "deployed"
+    assert found(plain, "drift").status == "ok"

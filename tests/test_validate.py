@@ -216,6 +216,20 @@ def test_on_a_named_server_nothing_reaches_beyond_its_database(server18: Server,
         assert session.rows("SELECT FROM pg_database WHERE datname = 'template1'")
 
 
+def test_on_a_named_server_nothing_runs_of_which_nobody_knows_what_it_does(server18: Server, tmp_path: Path) -> None:
+    program = f"COPY \"User\" TO PROGRAM 'touch {tmp_path}/made';\n"
+    hidden = {**BASE, "20240201000000_new": program + "-- padding\n" * 1_600_000}
+    found = validate(Question(folder(hidden), folder(BASE), NamedServer(server18.superuser()), SystemClock()))
+    assert not found.statements
+    assert "Nothing was tried on the server that was named" in found.notes[-1]
+    written = {**BASE, "20240201000000_new": "CREATE TABLE t ();\nSELECT pg_reload_conf();"}
+    undone = folder(written, {"20240201000000_new": f"DROP TABLE t;\n{program}"})
+    found = validate(Question(undone, folder(BASE), NamedServer(server18.superuser()), SystemClock()))
+    assert "20240201000000_new/down.sql was not tried: it reaches beyond its database." in found.notes
+    assert any(note.startswith("20240201000000_new/migration.sql:2:1 SELECT was left out") for note in found.notes)
+    assert not (tmp_path / "made").exists()
+
+
 def test_usual_extensions_can_be_had_and_others_are_noted(tried: Tried) -> None:
     found = tried(
         'CREATE EXTENSION IF NOT EXISTS "uuid-ossp"; CREATE EXTENSION pgcrypto; CREATE EXTENSION vector;'

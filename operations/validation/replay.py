@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from operations.errors import StatementFailed
-from operations.migrations.reach import reaching_beyond
 from operations.migrations.script import Script, Statement
 from operations.ports import Session
 from operations.segments import TRANSACTION_COMMANDS, Segment, segments_of
+from operations.validation.beyond import statements_beyond
 from operations.validation.excuses import excuse
 from operations.validation.measuring import Effects, Relation, Touched, effects, standing, touched, wal_position
 from operations.validation.model import StatementRun, TableLock
@@ -73,7 +73,7 @@ class Replay:
     def run(self) -> tuple[StatementRun, ...]:
         """Apply it, committed. Raises ``ScriptFailed``, ``ConnectionLost``."""
         if not self.lenient and not self.beyond:
-            self.left_out += (LeftOut(one, BEYOND) for one in reaching_beyond(self.script))
+            self.left_out += (LeftOut(one, BEYOND) for one in statements_beyond(self.script))
         self._known = standing(self.session)
         self.session.reset(self.settings)
         if self.script.statements is None:
