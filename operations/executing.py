@@ -140,7 +140,7 @@ def begin(ledger: Ledger, directory: Directory, context: Context, request: Reque
     rules = Door(ledger, context.environment, directory).rules_of(request)
     arguments = request.proposal.arguments if request.proposal else request.arguments
     now = propose(context, request.operation, arguments, rules.policy, explain=False)
-    recorded = unrecorded(request, ledger.audit(request_id=request.id))
+    recorded = unrecorded(request, ledger.audit_latest(0, 1000, request.id))
     return changed(ledger, request, lambda latest, situation: deciding.started(latest, situation, now, rules, recorded))
 
 

@@ -16,7 +16,7 @@ from operations.approvals.asking import Door, ask, cancel, freeze, vote
 from operations.approvals.audit import verify
 from operations.approvals.model import Account, Operation, Request, State
 from operations.context import Context
-from operations.errors import NotFound, RequestChanged
+from operations.errors import NotAllowed, NotFound, RequestChanged
 from operations.executing import begin, check, execute, plan
 from operations.restore import restore
 from operations.rollback import rollback
@@ -87,6 +87,14 @@ def approved(ledger: PostgresLedger, context: Context, operation: Operation, **a
 def done(ledger: PostgresLedger, context: Context, request: Request) -> Request:
     execute(workshop_of(ledger, context.environment), request.id)
     return ledger.request(request.id)
+
+
+def test_a_click_that_is_refused_takes_nothing_from_an_approval(ledger: PostgresLedger, shop: Context) -> None:
+    request = approved(ledger, shop, "restore", backup="latest")
+    with pytest.raises(NotAllowed):
+        cancel(door(ledger, shop), request.id, CY)
+    ended = done(ledger, shop, request)
+    assert (ended.state, ended.why, items(shop)) == (State.DONE, "", 100)
 
 
 def test_a_restore_goes_from_the_question_to_the_rows_through_the_queue(ledger: PostgresLedger, shop: Context) -> None:

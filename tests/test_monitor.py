@@ -32,10 +32,10 @@ from operations.health import NAMES
 from operations.lock import held
 from operations.monitoring import store
 from operations.monitoring.decide import decide, merged
-from operations.monitoring.messages import payload, signature, slack
+from operations.monitoring.messages import address_key, payload, signature, slack
 from operations.monitoring.metrics import NAMES as METRICS
 from operations.monitoring.model import Event, Message, Standing, State
-from operations.monitoring.sending import KEPT_FOR, kept
+from operations.monitoring.sending import KEPT_FOR, Sender, kept
 from operations.secret import Secret
 from operations.settings import Alerts
 from operations.settings import Server as Machine
@@ -358,6 +358,30 @@ def test_a_slow_webhook_holds_up_neither_the_looks_nor_the_others(watched: Calla
         slow.release.set()
 
 
+def test_a_slow_webhook_holds_up_no_further_alert_and_no_heartbeat(watched: Callable[..., Context]) -> None:
+    with hook(lambda _: 0) as slow, hook() as quick, hook() as beat:
+        context = watched(webhooks=(Secret(slow.url), Secret(quick.url)), heartbeat=Secret(beat.url))
+        sender = Sender(context)
+        keys = {url.url: address_key(Secret(url.url)) for url in (slow, quick)}
+
+        def message(name: str) -> tuple[Message, ...]:
+            return tuple(Message(f"{name}-{key}", key, time.time(), "{}") for key in keys.values())
+
+        sender.start(message("first"), beat=True)
+        wait_for(lambda: slow.got and quick.got and beat.got)
+        sender.start(message("first") + message("second"), beat=True)
+        wait_for(lambda: len(quick.got) == 2 and len(beat.got) == 2)
+        assert len(slow.got) == 1
+        slow.release.set()
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 def test_redirections_are_not_followed(watched: Callable[..., Context]) -> None:
     with hook() as inner, hook(lambda _: 302, location=inner.url) as outer:
         found = monitor.once(watched(webhooks=(Secret(outer.url),)))
@@ -385,6 +409,7 @@ def test_private_addresses_are_refused_unless_allowed(watched: Callable[..., Con
     [
         "10.0.0.1", "127.0.0.1", "169.254.169.254", "192.168.1.1", "172.16.0.1", "100.64.0.1", "0.0.0.0", "224.0.0.1",
         "::1", "::", "fe80::1%eth0", "fd00::1", "::ffff:10.0.0.1", "2002:0a00:0001::", "64:ff9b::a00:1", "ff02::1",
+        "64:ff9b:1::a00:1", "fec0::1",
     ],
 )  # fmt: skip
 def test_addresses_that_not_anybody_can_reach(address: str) -> None:

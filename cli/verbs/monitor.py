@@ -12,7 +12,7 @@ import click
 from cli.desk import Desk
 from cli.options import Duration, VerbGroup, verb
 from cli.output import Answer
-from operations.errors import ExitCode
+from operations.errors import ExitCode, LocktenderError
 
 if TYPE_CHECKING:
     from operations.monitor import Look
@@ -82,7 +82,10 @@ def continuous(
         if metrics:
             metrics.update(look)
         if metrics and metrics_file:
-            metrics.write(look, metrics_file)
+            try:
+                metrics.write(look, metrics_file)
+            except LocktenderError as error:  # a full disk: just now people have to be told
+                click.echo(f"note: {error.message}", err=True)
         _print(desk, look)
 
     try:

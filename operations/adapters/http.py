@@ -100,6 +100,8 @@ def _is_public(address: str) -> bool:
     parsed = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(parsed, ipaddress.IPv4Address):
         return parsed.is_global and not parsed.is_multicast
+    if parsed in LOCAL_NAT64 or parsed.is_site_local:  # Python takes both for global
+        return False
     translated = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF) if parsed in NAT64 else None
     within = parsed.ipv4_mapped or parsed.sixtofour or translated
     if within is not None:
@@ -109,6 +111,8 @@ def _is_public(address: str) -> bool:
 
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 """RFC 6052."""
+LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
+"""RFC 8215."""
 
 
 @contextmanager

@@ -89,8 +89,12 @@ def verify(ledger: Ledger, kept: str | None = None) -> Verified:
 
 
 def unrecorded(request: Request, entries: Sequence[AuditEntry]) -> str | None:
-    """Why the log does not bear out that a request was approved; ``None`` where it does."""
-    latest = json.loads(entries[-1].body) if entries else {}
+    """Why the log does not bear out that a request was approved; ``None`` where it does.
+
+    ``entries``: its newest, the oldest of them first. What somebody was refused changes no state, and does not count.
+    """
+    bodies = (json.loads(entry.body) for entry in reversed(entries))
+    latest = next((body for body in bodies if isinstance(body, dict) and "state" in body), {})
     if latest.get("state") != str(request.state) or latest.get("digest") != request.digest:
         return "the audit log does not say that it was approved"
     return None

@@ -6,8 +6,9 @@ Each is tried a few times with back-off; what is not delivered then stays in the
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -56,45 +57,38 @@ def kept(outbox: Sequence[Message], now: float) -> tuple[Message, ...]:
 
 @dataclass
 class Sender:
-    """Sends in the background, one batch at a time; ``collect`` says what has become of it."""
+    """Sends in the background, one batch at a time to each address; ``collect`` says what has become of it."""
 
     context: Context
-    _thread: threading.Thread | None = None
+    _threads: dict[str, threading.Thread] = field(default_factory=dict)
     _delivered: set[str] = field(default_factory=set)
     _troubles: list[str] = field(default_factory=list)
 
     def start(self, outbox: Sequence[Message], *, beat: bool) -> None:
-        """Begin with a batch, and the heartbeat; not while the one before is still being sent."""
-        if self._thread and self._thread.is_alive():
-            return
-        batch = tuple(message for message in outbox if message.id not in self._delivered)
-        self._thread = threading.Thread(target=self._send, args=(batch, beat), name="alerts", daemon=True)
-        self._thread.start()
+        """Begin with the heartbeat and a batch for each address; not where the one before is still being sent."""
+        known = addresses(self.context)
+        if beat:
+            self._begin("heartbeat", self._beat)
+        for key, (url, _) in known.items():
+            batch = [message for message in outbox if message.to == key and message.id not in self._delivered]
+            if batch:
+                self._begin(key, partial(self._send_to, url, batch))
+        self._delivered |= {message.id for message in outbox if message.to not in known}
+
+    def _begin(self, key: str, work: Callable[[], None]) -> None:
+        before = self._threads.get(key)
+        if before is None or not before.is_alive():
+            self._threads[key] = threading.Thread(target=work, name=f"alerts {key}", daemon=True)
+            self._threads[key].start()
 
     def collect(self, wait: float = 0.0) -> tuple[frozenset[str], tuple[str, ...]]:
         """The ids of what was delivered, and what went wrong, since the last time; ``wait``: seconds at most."""
-        if self._thread and wait:
-            self._thread.join(wait)
+        until = self.context.clock.now() + wait
+        for thread in self._threads.values():
+            thread.join(max(0.0, until - self.context.clock.now()))
         delivered, self._delivered = frozenset(self._delivered), set()
         troubles, self._troubles = tuple(self._troubles), []
         return delivered, troubles
-
-    def _send(self, outbox: Sequence[Message], beat: bool) -> None:
-        known = addresses(self.context)
-        if beat:
-            self._beat()
-        threads = [
-            threading.Thread(
-                target=self._send_to, args=(known[key][0], [m for m in outbox if m.to == key]), daemon=True
-            )
-            for key in dict.fromkeys(message.to for message in outbox)
-            if key in known
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        self._delivered |= {message.id for message in outbox if message.to not in known}
 
     def _send_to(self, url: Secret, batch: Sequence[Message]) -> None:
         for message in batch:

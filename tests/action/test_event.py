@@ -56,12 +56,25 @@ EVENT = Event("pull_request", "ada/shop", sha=M, head_sha=B, base=C, pull=PULL)
         (replace(EVENT, pull=replace(PULL, base_sha=A)), "", B, Ends(A, C)),
         (EVENT, "main", M, Ends(A, C)),
         (replace(EVENT, name="pull_request_target"), "", A, Ends(C, None, B)),
+        (replace(EVENT, name="pull_request_target"), "main", A, Ends(A, C, B)),
         (Event("merge_group", "ada/shop", M, M, base=A), "", M, Ends(A)),
         (Event("push", "ada/shop", M, M, base=A), "", M, Ends(A)),
         (Event("workflow_dispatch", "ada/shop", B, B, base="main"), "", B, Ends(A, C)),
         (Event("schedule", "ada/shop", B, B, base="main"), "", B, Ends(A, C)),
     ],
-    ids=["merge", "no-checkout", "head", "head-behind", "base-ref", "target", "queue", "push", "dispatch", "schedule"],
+    ids=[
+        "merge",
+        "no-checkout",
+        "head",
+        "head-behind",
+        "base-ref",
+        "target",
+        "target-base-ref",
+        "queue",
+        "push",
+        "dispatch",
+        "schedule",
+    ],
 )
 def test_each_event_compares_what_it_is_about(event: Event, base_ref: str, here: str, expected: Ends) -> None:
     assert ends(event, base_ref, here, Commits()) == expected
@@ -93,6 +106,22 @@ def variables(name: str, **more: str) -> dict[str, str]:
 def test_events_are_read_as_github_documents_them(name: str, payload: dict[str, Any], head: str, base: str) -> None:
     event = read(variables(name), payload)
     assert (event.head_sha, event.base) == (head, base)
+
+
+@pytest.mark.parametrize(
+    ("name", "ref", "proposed"),
+    [
+        ("pull_request", "refs/pull/7/merge", True),
+        ("pull_request_target", "refs/heads/main", True),
+        ("pull_request_review", "refs/pull/7/merge", True),
+        ("pull_request_review_comment", "refs/pull/7/merge", True),
+        ("issue_comment", "refs/heads/main", False),
+        ("push", "refs/heads/main", False),
+        ("workflow_dispatch", "refs/pull/7/head", True),
+    ],
+)
+def test_what_is_only_proposed_is_known_by_every_event(name: str, ref: str, proposed: bool) -> None:
+    assert Event(name, "ada/shop", A, A, A, ref=ref).of_pull_request is proposed
 
 
 def test_forks_and_dependabot_have_a_token_that_may_only_read() -> None:

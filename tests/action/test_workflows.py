@@ -80,9 +80,11 @@ def test_an_example_gives_only_inputs_that_there_are(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [path for path in EXAMPLES if path.stem in ("deploy", "backup")], ids=named)
-def test_what_changes_an_environment_has_one_group_and_is_never_cancelled(path: Path) -> None:
+def test_what_changes_an_environment_is_never_cancelled_nor_takes_a_waiting_deploys_place(path: Path) -> None:
+    """Of the runs that wait in a group GitHub keeps the newest only, so that deploys have one for themselves."""
     workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
-    assert workflow["concurrency"] == {"group": "production", "cancel-in-progress": False}
+    group = "production-backup" if path.stem == "backup" else "production-${{ inputs.command || 'deploy' }}"
+    assert workflow["concurrency"] == {"group": group, "cancel-in-progress": False}
 
 
 def test_the_check_is_reported_for_the_merge_queue_too() -> None:

@@ -176,7 +176,7 @@ class ShopProject:
         directory: Path,
         server: Mapping[str, str],
         app: Mapping[str, object],
-        more: Mapping[str, str] | None = None,
+        more: Mapping[str, str] = NOTHING,
     ) -> None:
         """Write the locktender.toml, and the URL beside it, with which ``directory`` deploys this project.
 
