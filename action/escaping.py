@@ -74,5 +74,5 @@ def plain(text: str) -> str:
 
 def link(text: str, server: str, *path: str, anchor: str = "") -> str:
     """A link to a page of the repository; the path is quoted, so that it can lead nowhere else."""
-    target = "/".join(quote(part, safe="/", errors="surrogateescape") for part in path)
+    target = "/".join(quote(part, safe="/", errors="replace") for part in path)
     return f"[{text}]({server}/{target}{f'#{anchor}' if anchor else ''})"

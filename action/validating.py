@@ -98,7 +98,7 @@ def _place(job: Job, folder: str) -> Place:
         server_url=event.server_url,
         run_url=event.run_url,
         environment=job.inputs.environment,
-        directory=job.inputs.working_directory,
+        directory=f"{job.inputs.working_directory} {job.inputs.migrations}".rstrip(),
     )
 
 
@@ -154,13 +154,15 @@ def _suggest(job: Job, github: Platform, validation: Validation, place: Place) -
 def _check_name(job: Job) -> str:
     """Told apart where a repository has several projects or environments, since each can be required."""
     inputs = job.inputs
-    parts = [part for part in (inputs.environment, inputs.working_directory) if part not in ("", ".")]
+    named = (inputs.environment, inputs.working_directory, inputs.migrations)
+    parts = [part for part in named if part not in ("", ".")]
     return f"{CHECK} ({', '.join(parts)})" if parts else CHECK
 
 
 def _key(job: Job) -> str:
     inputs = job.inputs
-    return f"locktender {job.event.key} {inputs.environment or 'default'} {inputs.working_directory}"[:200]
+    where = f"{inputs.environment or 'default'} {inputs.working_directory} {inputs.migrations}".rstrip()
+    return f"locktender {job.event.key} {where}"[:200]
 
 
 def _short(job: Job, validation: Validation, place: Place) -> str:

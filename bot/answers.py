@@ -19,7 +19,7 @@ from bot.blocks.parts import Message, Modal
 from bot.blocks.request import TITLES
 from bot.forms import form_of
 from bot.patience import patiently
-from bot.roster import Roster, environment_named
+from bot.roster import DIRECT, SHARED, Roster, environment_named
 from bot.slack import Opened, Slack, SlackFailed
 from operations.approvals.asking import Door
 from operations.approvals.model import Account, Freeze, State
@@ -86,7 +86,7 @@ class Answers:
 
     def shared_refusal(self, channel: str) -> str | None:
         """Why nothing is done from this channel, as Slack says now; looked up anew after a minute."""
-        if channel[:1] in ("D", "U", "W"):
+        if channel[:1] in DIRECT:
             return None
         at, shared = self._shared.get(channel, (float("-inf"), False))
         if time.monotonic() - at > KEPT:
@@ -95,7 +95,7 @@ class Answers:
             except SlackFailed as error:
                 return f"this channel could not be looked up ({error.reason})"
             self._shared[channel] = (time.monotonic(), shared)
-        return "people of other organisations are in this channel" if shared else None
+        return SHARED if shared else None
 
     def _answer(self, ask: Ask, environment: Environment) -> Message:
         if ask.verb in ("frozen", "unfrozen"):

@@ -66,6 +66,12 @@ class House:
         """Where somebody stands who wants something."""
         return Door(self.ledger, environment, self.roster.directory())
 
+    def refuse_unfit(self, caller: Caller) -> None:
+        """Raise ``NotAllowed`` for whom Slack says that nothing may be done for; waits for Slack, but not long."""
+        why = self.roster.refusal_at_once(caller.user, caller.channel, self.own_team)
+        if why:
+            raise NotAllowed(f"Nothing was done: {why}.")
+
     def refuse_strangers(self, caller: Caller) -> None:
         """Raise ``NotAllowed`` for whom nothing is done, whatever it is."""
         why = refusal(caller, self.own_team)

@@ -254,6 +254,7 @@ class Reception:
         )
 
     def _freeze(self, caller: Caller, environment: Environment, length: str, reason: str, once: str) -> Message:
+        self.house.refuse_unfit(caller)
         seconds = duration_of(length)
         until = self.house.ledger.now() + seconds if seconds else None
         door, account = self.house.door(environment), Account("slack", caller.user)
@@ -264,6 +265,7 @@ class Reception:
         return notices.notice(f"{environment.name} is frozen{f' for {length}' if seconds else ''}.")
 
     def _unfreeze(self, caller: Caller, environment: Environment, reason: str) -> Message:
+        self.house.refuse_unfit(caller)
         lifted = asking.unfreeze(self.house.door(environment), Account("slack", caller.user), reason)
         if lifted is None:
             return notices.notice(f"{environment.name} was not frozen.")

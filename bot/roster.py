@@ -15,6 +15,9 @@ from operations.settings import Environment, Settings
 
 KEPT = 60.0
 """Seconds that a look-up is good for; ``usergroups.*`` takes twenty calls a minute."""
+DIRECT = ("D", "U", "W")
+"""How the ids of conversations between two begin."""
+SHARED = "people of other organisations are in this channel"
 
 
 @dataclass
@@ -51,6 +54,14 @@ class Roster:
             return unfit(patiently(lambda: self.slack.profile(person)), own_team)
         except SlackFailed as error:
             return f"who you are could not be looked up ({error.reason})"
+
+    def refusal_at_once(self, person: str, channel: str, own_team: str) -> str | None:
+        """The same, and of the channel, by one question each: for what takes effect before a worker looks at it."""
+        try:
+            why = unfit(self.slack.profile(person), own_team)
+            return why or (SHARED if channel[:1] not in DIRECT and self.slack.is_shared(channel) else None)
+        except SlackFailed as error:
+            return f"who you are, and where, could not be looked up ({error.reason})"
 
     def _members(self, group: str) -> tuple[str, ...] | None:
         try:

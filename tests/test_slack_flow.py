@@ -213,6 +213,9 @@ def test_guests_strangers_and_other_places_are_refused(stage: Stage) -> None:
     assert "not the workspace" in stage.command("status", team_id="T0OTHER").text
     stage.command("status", "U0GUEST")
     told(stage, "U0GUEST", "guest")
+    for verb in ("freeze production 2h mine", "unfreeze production"):
+        assert "guest" in stage.command(verb, "U0GUEST").text
+    assert "mine" not in json.dumps(stage.command("pending").json)
     stage.command("status", "U0GONE")
     told(stage, "U0GONE", "deactivated")
     stage.command("backup production", "U0GUEST")

@@ -125,7 +125,7 @@ def test_what_has_landed_meanwhile_is_no_deletion(project: Project, shadow: str)
 
 def test_what_cannot_be_validated_leaves_no_older_verdict_in_sight(project: Project) -> None:
     proposal = project.proposed({NEXT: ADDS})
-    project.github.state.add_comment("<!-- locktender:validate default . -->\nAll is well", OWN_LOGIN)
+    project.github.state.add_comment("<!-- locktender:validate default . nowhere -->\nAll is well", OWN_LOGIN)
     ran = proposal.run({"migrations": "nowhere"})
     assert ran.exit_code == 2, ran.said
     (comment,) = project.github.state.comments.values()
