@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -54,6 +55,18 @@ class Machine:
 
     def start_sshd(self) -> None:
         self.sshd = launch(self.sshd.directory, self.sshd.port, self.sshd.address)
+
+    def await_reachable(self) -> None:
+        """A line that is up again takes a moment until the neighbours know each other."""
+        until = time.monotonic() + GONE_WITHIN
+        with self.line.left():
+            while True:
+                try:
+                    socket.create_connection((self.sshd.address, self.sshd.port), timeout=5).close()
+                    return
+                except OSError:
+                    assert time.monotonic() < until
+                    time.sleep(0.1)
 
     def left(self) -> list[str]:
         """Command lines of processes, and database sessions, that are nobody's any more."""
@@ -179,6 +192,7 @@ class Measured:
         finally:
             if not mended:
                 manner.mend(machine)
+            machine.await_reachable()
 
     def judged(self, ran: Ran, *, at_once: bool) -> str:
         """What stood. ``at_once``: the next run begins although the server may not have noticed anything yet."""
