@@ -24,8 +24,8 @@ by the schema that `pg_dump -s` prints, by a hash over every row of every table,
 database's own properties. It fails if the live name does not answer, if any other state stands (files that commit one
 by one may leave one *in between until settled* by the next run, and `status` must then say so), if `status` or the
 exit status tells another story, if a half-written directory passes for a backup, or if the next run leaves a scratch
-database, a lock or a partial backup behind. A failed trial fails the campaign: the tables hold no failures because a
-campaign with one is not reported.
+database, a lock or a partial backup behind. A failed trial fails its part of the campaign, which then is
+not in the tables: they hold no failures, and lack what has failed or was not run.
 """
 
 
