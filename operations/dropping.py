@@ -16,6 +16,11 @@ _END_SESSIONS = """
 """
 
 
+def end_sessions(session: Session, name: str) -> None:
+    """All in that database that this role may end."""
+    session.rows(_END_SESSIONS, (name,))
+
+
 def drop_database(session: Session, name: str) -> None:
     """Drop it if it exists, ending all sessions in it; raises ``StatementFailed``.
 
@@ -30,7 +35,7 @@ def drop_database(session: Session, name: str) -> None:
         except StatementFailed as error:
             if error.sqlstate != NO_RIGHT:
                 raise
-        session.rows(_END_SESSIONS, (name,))
+        end_sessions(session, name)
         try:
             session.execute(drop)
             return

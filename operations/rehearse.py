@@ -24,9 +24,8 @@ from operations.migrations.reach import reaching_beyond
 from operations.migrations.script import Script, read_script
 from operations.ports import Progress, Session
 from operations.quoting import identifier
-from operations.rules import ban_server_access
 from operations.rules.model import Finding
-from operations.rules.source import read_source
+from operations.validation.beyond import server_access
 from operations.validation.model import StatementRun
 from operations.validation.replay import SETTINGS, Replay, ScriptFailed
 from operations.validation.trying import failure
@@ -141,7 +140,5 @@ def _beyond(script: Script) -> Iterator[str]:
         yield f"{file} cannot be parsed, so that nobody knows ({script.verdict.reason})"
         return
     yield from (f"{file}:{one.line} {one.kind}" for one in reaching_beyond(script))
-    check = ban_server_access.RULE.check_file
-    source = read_source(file, script.text)
-    for found in check(source) if check else ():
-        yield f"{file}:{source.place(found.offset or 0)[0]} {found.message}"
+    lines = {statement.start: statement.line for statement in script.statements}
+    yield from (f"{file}:{lines[offset]} {told}" for offset, told in server_access(script))

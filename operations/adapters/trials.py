@@ -18,7 +18,7 @@ from operations.adapters import extensions
 from operations.adapters.postgres import PostgresDatabase, PostgresSession
 from operations.adapters.throwaway import FAST, ThrowawayServer
 from operations.database_url import parse_database_url
-from operations.dropping import drop_database
+from operations.dropping import drop_database, end_sessions
 from operations.errors import LocktenderError
 from operations.quoting import identifier, literal
 from operations.secret import Secret
@@ -48,12 +48,6 @@ CONFINED = FAST | {
     "lc_messages": "C",
 }
 """``temp_file_limit`` and the number of workers are nothing that a script could change."""
-
-
-_END_SESSIONS = """
-    SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
-    WHERE starts_with(datname, %s) AND usesysid IS NOT NULL AND pg_has_role(usesysid, 'USAGE')
-"""
 
 
 @dataclass
@@ -129,8 +123,7 @@ class _Trial:
     _directory: Path | None = None
 
     def _end_all(self) -> None:
-        with self._server.session(purpose="validate") as session:
-            session.rows(_END_SESSIONS, (self._prefix,))
+        raise NotImplementedError
 
 
 class _OwnServer(_Trial):
@@ -214,6 +207,11 @@ class _NamedServer(_Trial):
         """As the role of the URL."""
         with self._server.session(self._prefix + name, purpose="validate") as session:
             yield session
+
+    def _end_all(self) -> None:
+        with self._server.session(purpose="validate") as session:
+            for name in self._names.copy():
+                end_sessions(session, self._prefix + name)
 
     def drop_all(self) -> None:
         """What was created."""

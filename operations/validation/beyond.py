@@ -15,11 +15,15 @@ from operations.validation.reading import Source
 
 def statements_beyond(script: Script) -> tuple[Statement, ...]:
     """Those that reach beyond their database, as far as their text shows it; none are known where it does not parse."""
-    starts = {statement.start for statement in reaching_beyond(script)}
+    starts = {statement.start for statement in reaching_beyond(script)} | dict(server_access(script)).keys()
+    return tuple(statement for statement in script.statements or () if statement.start in starts)
+
+
+def server_access(script: Script) -> Iterator[tuple[int, str]]:
+    """Where the lint rule finds that a script reaches the server's files, programs or settings, and what it says."""
     check = ban_server_access.RULE.check_file
     if check and script.statements is not None:
-        starts |= {found.offset or 0 for found in check(read_source(SCRIPT, script.text))}
-    return tuple(statement for statement in script.statements or () if statement.start in starts)
+        yield from ((found.offset or 0, found.message) for found in check(read_source(SCRIPT, script.text)))
 
 
 def unknown(sources: Sequence[Source]) -> Iterator[str]:
