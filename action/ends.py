@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from action.event import Event
 from action.platform import Entry, Objects, PlatformError
 from operations.errors import OperationFailed, UsageError
-from operations.validation.folders import MOST_BYTES, MOST_FILES, MOST_TOGETHER, Tree
+from operations.validation.folders import MOST_BYTES, Found, Tree, bounded
 
 T = TypeVar("T")
 LINK = "120000"
@@ -111,30 +112,22 @@ def _apart(base: str, head: str, objects: Objects) -> Ends:
 
 def tree_at(objects: Objects, sha: str, folder: str, known: Mapping[str, bytes]) -> Tree:
     """A folder as it is at a commit. ``known``: contents by git's name for them, which need not be fetched."""
-    files: dict[str, bytes] = {}
-    links: list[str] = []
-    too_large: dict[str, int] = {}
-    unread = total = 0
     fetched = dict(known)
-    directories = set()
+
+    def content(name: str) -> bytes:
+        if name not in fetched:
+            fetched[name] = objects.blob(name)
+        return fetched[name]
+
     try:
-        for path, entry in objects.files(sha, folder).items():
-            if "/" in path:
-                directories.add(path.partition("/")[0])
-            if entry.mode == LINK:
-                links.append(path)
-            elif entry.size > MOST_BYTES or total + entry.size > MOST_TOGETHER:
-                too_large[path] = entry.size
-            elif len(files) >= MOST_FILES:
-                unread += 1
-            else:
-                if entry.sha not in fetched:
-                    fetched[entry.sha] = objects.blob(entry.sha)
-                files[path] = fetched[entry.sha]
-                total += entry.size
+        entries = objects.files(sha, folder)
+        found = (
+            Found(path, entry.size, None if entry.mode == LINK else partial(content, entry.sha))
+            for path, entry in entries.items()
+        )
+        return bounded(found, {path.partition("/")[0] for path in entries if "/" in path})
     except PlatformError as error:
         raise unreadable(error) from error
-    return Tree(files, frozenset(directories), tuple(links), too_large, unread)
 
 
 def file_at(objects: Objects, sha: str, path: str) -> bytes | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from operations.errors import MigrationFilesError
-from operations.validation.folders import MOST_BYTES, MOST_FILES, MOST_TOGETHER, Tree
+from operations.validation.folders import MOST_BYTES, Found, Tree, bounded
 
 
 def read_folder(path: Path, within: Path | None = None) -> Tree:
@@ -32,28 +34,18 @@ def read_folder(path: Path, within: Path | None = None) -> Tree:
 
 
 def _read(root: Path) -> Tree:
-    files: dict[str, bytes] = {}
-    links: list[str] = []
-    too_large: dict[str, int] = {}
-    unread, total, directories = 0, 0, set()
+    return bounded(_files(root), (entry.name for entry in os.scandir(root) if entry.is_dir(follow_symlinks=False)))
+
+
+def _files(root: Path) -> Iterator[Found]:
+    """Everything but directories, one at a time: there may be any number."""
     for parent, below, names in os.walk(root):
         for name in (*below, *names):
             full = os.path.join(parent, name)  # noqa: PTH118 - a name may be no valid text
-            relative = os.path.relpath(full, root)
             status = os.lstat(full)
-            if stat.S_ISDIR(status.st_mode):
-                if "/" not in relative:
-                    directories.add(relative)
-            elif not stat.S_ISREG(status.st_mode):
-                links.append(relative)
-            elif status.st_size > MOST_BYTES or total + status.st_size > MOST_TOGETHER:
-                too_large[relative] = status.st_size
-            elif len(files) >= MOST_FILES:
-                unread += 1
-            else:
-                files[relative] = _content(full)
-                total += status.st_size
-    return Tree(files, frozenset(directories), tuple(links), too_large, unread)
+            if not stat.S_ISDIR(status.st_mode):
+                read = partial(_content, full) if stat.S_ISREG(status.st_mode) else None
+                yield Found(os.path.relpath(full, root), status.st_size, read)
 
 
 def _content(path: str) -> bytes:

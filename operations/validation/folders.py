@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -30,6 +30,34 @@ class Tree:
     """Bytes."""
     unread: int = 0
     """Files beyond ``MOST_FILES``."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What somebody sent, by its path relative to the folder; ``read`` gives a regular file's bytes, else ``None``."""
+
+    path: str
+    size: int
+    read: Callable[[], bytes] | None
+
+
+def bounded(found: Iterable[Found], directories: Iterable[str]) -> Tree:
+    """What of it is read: file by file, as long as the limits allow."""
+    files: dict[str, bytes] = {}
+    links: list[str] = []
+    too_large: dict[str, int] = {}
+    unread = total = 0
+    for one in found:
+        if one.read is None:
+            links.append(one.path)
+        elif one.size > MOST_BYTES or total + one.size > MOST_TOGETHER:
+            too_large[one.path] = one.size
+        elif len(files) >= MOST_FILES:
+            unread += 1
+        else:
+            files[one.path] = one.read()
+            total += one.size
+    return Tree(files, frozenset(directories), tuple(links), too_large, unread)
 
 
 @dataclass(frozen=True)
