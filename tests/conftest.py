@@ -23,6 +23,8 @@ from operations.quoting import identifier
 from operations.secret import Secret
 from operations.settings import Environment
 
+from .ports import free_port
+
 if TYPE_CHECKING:
     from .sshd import Sshd
     from .trials import Kept
@@ -73,7 +75,7 @@ class Server:
 
 
 def start(binaries: Path, major: int) -> Iterator[Server]:
-    with ThrowawayServer(binaries=binaries, settings={**FAST, **MORE}) as process:
+    with ThrowawayServer(binaries=binaries, settings={**FAST, **MORE}, port=free_port()) as process:
         server = Server(process, major)
         with server.superuser().session() as session:
             session.execute(f"CREATE ROLE app_owner LOGIN CREATEDB PASSWORD '{OWNER_PASSWORD.reveal()}'")

@@ -17,15 +17,10 @@ from typing import Literal
 from operations.secret import Secret
 
 from .conftest import OWNER_PASSWORD, Server, missing
+from .ports import free_port
 
 Mode = Literal["session", "transaction", "statement"]
 PATHS = "/usr/sbin:/usr/local/sbin:/usr/bin"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

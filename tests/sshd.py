@@ -17,6 +17,7 @@ from operations.secret import Secret
 from operations.settings import Server
 
 from .conftest import missing
+from .ports import free_port
 
 BINARY = Path("/usr/sbin/sshd")
 # SHLVL: so that bash leaves the ~/.bashrc of whoever runs the tests alone, which may take its time.
@@ -124,12 +125,6 @@ def keygen(path: Path, *more: str, kind: str = "ed25519", passphrase: str = "") 
         stdin=subprocess.DEVNULL,
     )
     return path
-
-
-def free_port(address: str = "127.0.0.1") -> int:
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from operations.approvals.model import State
 from operations.database_url import parse_database_url
 
 from .conftest import Server
+from .ports import free_port
 from .slack.stage import ADA, BOB, CLEO, OPS, Stage, eventually, staged
 from .slack.standin import TEAM, Posted
 from .slack.websocket import SocketMode, listening
@@ -47,7 +48,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, server18: Server, line: Sock
         made.slack.socket_url = line.url
         made.slack.add_channel("C0SHARED", is_ext_shared=True)
         made.bot(socket_mode=True)
-        made.worker_port = made.free_port()
+        made.worker_port = free_port()
         made.worker(LOCKTENDER_WORKER_PORT=str(made.worker_port))
         (made.directory / "migrations" / "migration_lock.toml").write_text('provider = "postgresql"\n')
         yield made
@@ -213,7 +214,8 @@ def chosen(stage: Stage, line: SocketMode, verb: str) -> tuple[str, Any]:
 
 def test_bot_and_worker_end_cleanly(stage: Stage, line: SocketMode) -> None:
     bot, worker = stage.processes
-    assert [stage.get("/readyz", port) for port in (stage.port, stage.worker_port)] == [200, 200]
+    assert [process.poll() for process in stage.processes] == [None, None], stage.logs()
+    assert [stage.get("/readyz", port) for port in (stage.port, stage.worker_port)] == [200, 200], stage.logs()
     assert stage.get("/slack/events", stage.port) == 404
     assert stage.stop(worker) == 0
     assert stage.stop(bot) == 0

@@ -35,7 +35,8 @@ from operations.secret import Secret
 from operations.settings import Server
 
 from .conftest import Server as Postgres
-from .sshd import Sshd, free_port, keygen, public_of, running
+from .ports import free_port
+from .sshd import Sshd, keygen, public_of, running
 from .stalling import Relay
 from .test_host import processes_with, wait_until
 

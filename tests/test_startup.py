@@ -38,7 +38,7 @@ from operations.waiting import gives_up, wait_for_database
 from .conftest import Server, missing
 from .folders import LOCK_FILE
 from .locktender_process import ROOT, Project, Ran, finish
-from .pooler import free_port
+from .ports import free_port
 
 PATIENCE = 60.0
 UP = ("sh", "-c", "echo up")
@@ -222,7 +222,7 @@ def test_a_file_that_is_no_program_is_told_too(running: App, tmp_path: Path) -> 
 @pytest.fixture(scope="module")
 def lonely(server18: Server) -> Iterator[ThrowawayServer]:
     """A server that goes and comes."""
-    with ThrowawayServer() as server:
+    with ThrowawayServer(port=free_port()) as server:
         yield server
 
 

@@ -35,6 +35,7 @@ from operations.ports import Session
 from operations.secret import Secret
 
 from .conftest import DEBIAN_BINARIES, MORE, OWNER_PASSWORD, Server
+from .ports import free_port
 
 ContextOf = Callable[..., Context]
 WHO = "SELECT name FROM who"
@@ -383,7 +384,7 @@ def crashing(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server of our own, safe against power loss, that can be crashed."""
     binaries = DEBIAN_BINARIES if request.param == 15 else embedded_binaries()
     durable = {**FAST, **MORE, "fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
-    with ThrowawayServer(binaries=binaries, settings=durable) as process:
+    with ThrowawayServer(binaries=binaries, settings=durable, port=free_port()) as process:
         yield Server(process, request.param)
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
 
+from operations.adapters import throwaway
 from operations.adapters.postgres import PostgresDatabase
 from operations.adapters.throwaway import ThrowawayServer, embedded_binaries
 from operations.database_url import parse_database_url
+
+from .ports import free_port
 
 
 def test_programs_in_a_private_directory_can_be_run_by_the_servers_own_user(tmp_path: Path) -> None:
@@ -34,3 +38,11 @@ def test_nothing_of_our_environment_reaches_the_server_and_no_network_either(mon
         assert b"secret of ours" not in Path(f"/proc/{process}/environ").read_bytes()
         with PostgresDatabase(parse_database_url(server.url())).session() as session:
             assert session.rows("SHOW listen_addresses") == [("",)]
+
+
+def test_a_port_that_is_taken_in_between_is_given_up_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = [taken.getsockname()[1], free_port()]
+        monkeypatch.setattr(throwaway, "_free_port", iter(ports).__next__)
+        with ThrowawayServer() as server:
+            assert server.port == ports[1]

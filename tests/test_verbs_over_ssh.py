@@ -16,7 +16,8 @@ from operations.database_url import parse_database_url
 
 from .conftest import DEBIAN_BINARIES, Server
 from .locktender_process import Project, finish
-from .sshd import Sshd, free_port, keygen, public_of
+from .ports import free_port
+from .sshd import Sshd, keygen, public_of
 from .test_host import processes_with, wait_until
 
 INIT = 'CREATE TABLE "Item" (id serial PRIMARY KEY, price int NOT NULL);\nINSERT INTO "Item" (price) VALUES (1), (2);\n'

@@ -28,6 +28,8 @@ FAST = {
 }
 """Nothing of a throwaway server survives a crash of the machine, so nothing is paid for it."""
 START_TIMEOUT = 60.0
+PORTS = 5
+"""How many free ports are tried, where each was taken before the server began to listen."""
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "TZ", "TMPDIR")
 """Variables that the server gets; whatever else stands in ours may be a secret."""
 
@@ -73,17 +75,31 @@ class ThrowawayServer:
         """Create the cluster and start it; raises ``CommandFailed``."""
         self._account, self._binaries = _unprivileged_account(), self.binaries
         self.directory = Path(tempfile.mkdtemp(prefix="locktender-pg-"))
-        self.port = self.port or (DEFAULT_PORT if self.by_socket else _free_port())
         try:
             self._binaries = _readable_copy(self.binaries, self.directory, self._account)
             if self.cluster:
                 self._copy(self.cluster, Path(self._data))
             else:
                 self._initialise()
-            self.launch()
+            self._launch_on_a_free_port()
         except BaseException:  # also Ctrl-C, while pg_ctl waits for a server that is already there
             self.stop()
             raise
+
+    def _launch_on_a_free_port(self) -> None:
+        """Between the look for a free port and the server's start, another process may take it."""
+        if self.port or self.by_socket:
+            self.port = self.port or DEFAULT_PORT
+            return self.launch()
+        for _ in range(PORTS - 1):
+            self.port = _free_port()
+            try:
+                return self.launch()
+            except CommandFailed as error:
+                if "Address already in use" not in error.message:
+                    raise
+        self.port = _free_port()
+        return self.launch()
 
     def launch(self) -> None:
         """Start the server of the cluster that exists already."""

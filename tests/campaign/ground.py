@@ -17,6 +17,7 @@ from operations.secret import Secret
 
 from ..conftest import DEBIAN_BINARIES, OWNER_PASSWORD, Server, missing
 from ..locktender_process import Ran
+from ..ports import free_port
 
 LIVE = "shop"
 TEMPLATES = "template_of_"
@@ -31,7 +32,7 @@ def campaign_server(major: int) -> Iterator[Server]:
     binaries = DEBIAN_BINARIES if major == 15 else embedded_binaries()
     if not binaries.exists():
         missing(f"PostgreSQL {major}")
-    with ThrowawayServer(binaries=binaries, settings=DURABLE) as process:
+    with ThrowawayServer(binaries=binaries, settings=DURABLE, port=free_port()) as process:
         server = Server(process, major)
         with server.superuser().session() as session:
             session.execute(f"CREATE ROLE app_owner LOGIN CREATEDB PASSWORD '{OWNER_PASSWORD.reveal()}'")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -68,13 +67,6 @@ def until(holds: Callable[[], object], what: str, timeout: float = 60) -> None:
     while not holds():
         assert time.monotonic() < end, f"not so after {timeout:.0f} s: {what}"
         time.sleep(0.1)
-
-
-def free_port() -> int:
-    """A port of the loopback that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def program_path(directory: Path) -> str:

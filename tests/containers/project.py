@@ -25,7 +25,8 @@ from typing import Any
 
 from operations.secret import Secret
 
-from .docker import POSTGRES_IMAGE, ROOT, Docker, free_port
+from ..ports import free_port
+from .docker import POSTGRES_IMAGE, ROOT, Docker
 
 EXAMPLE = ROOT / "examples" / "shop"
 FIRST = "1.0"

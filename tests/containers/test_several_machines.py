@@ -13,7 +13,8 @@ import pytest
 
 from .. import sshd
 from ..locktender_process import Ran
-from .docker import Docker, free_port
+from ..ports import free_port
+from .docker import Docker
 from .production import SOON, run, session_variables
 from .project import ShopProject
 

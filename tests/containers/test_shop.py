@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from .docker import POSTGRES_IMAGE, Docker, free_port, program_path, until
+from ..ports import free_port
+from .docker import POSTGRES_IMAGE, Docker, program_path, until
 from .project import EXAMPLE, NEVER, ShopProject
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]

@@ -8,7 +8,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from operations.adapters.ledger import PostgresLedger
 from operations.database_url import parse_database_url
 from operations.secret import Secret
 
+from ..ports import free_port
 from .standin import APP_TOKEN, TEAM, TOKEN, Posted, SlackStandIn, running
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -155,18 +155,13 @@ class Stage:
     def bot(self, *, socket_mode: bool = False, **environ: str) -> subprocess.Popen[bytes]:
         if socket_mode:
             environ |= {"SLACK_APP_TOKEN": APP_TOKEN, "SLACK_SIGNING_SECRET": ""}
-        self.port = self.free_port()
+        self.port = free_port()
         process = self.start(PORT=str(self.port), **environ)
         eventually(lambda: self._alive(process) and self.get("/readyz") == 200, "the bot is ready")
         return process
 
     def worker(self, **environ: str) -> subprocess.Popen[bytes]:
         return self.start("worker", **environ)
-
-    def free_port(self) -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
 
     def stop(self, process: subprocess.Popen[bytes]) -> int:
         process.send_signal(signal.SIGTERM)
