@@ -173,7 +173,7 @@ def end(sshd: Sshd) -> None:
 
 
 def wait_for(address: str, port: int, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         assert process.poll() is None, "sshd did not start"
         with socket.socket() as probe:

@@ -341,7 +341,7 @@ def test_the_certificate_of_the_database_server(
 
 
 def found_eventually(context: Context, name: str) -> Check:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while True:
         others = tuple(other for other in NAMES if other != name)
         all_found = [one for one in check(limited(context, ignore=others)).checks if one.name == name]

@@ -170,7 +170,7 @@ def waiting_for_a_lock(context: Context) -> Iterator[int]:
         holder.execute('LOCK TABLE "User"')
         thread = threading.Thread(target=lambda: waiter.rows('SELECT count(*) FROM "User"'))
         thread.start()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         query = "SELECT count(*) FROM pg_locks WHERE pid = %s AND NOT granted AND waitstart IS NOT NULL"
         while eye.rows(query, (waiting,)) != [(1,)]:
             assert time.monotonic() < deadline

@@ -47,7 +47,7 @@ def machine(request: pytest.FixtureRequest) -> Iterator[Host]:
     host.close()
 
 
-def wait_until(true: Callable[[], bool], within: float = 10.0) -> None:
+def wait_until(true: Callable[[], bool], within: float = 60.0) -> None:
     until = time.monotonic() + within
     while not true():
         assert time.monotonic() < until, "it did not come true"
@@ -157,15 +157,15 @@ def test_a_program_is_ended_with_all_its_children_when_its_time_is_over(machine:
     began = time.monotonic()
     with pytest.raises(CommandFailed, match="still running after 1 s and was ended"):
         machine.run(["sh", "-c", f"sleep {mark} & sleep {mark}; true"], timeout=1)
-    assert time.monotonic() - began < 8
-    wait_until(lambda: not processes_with(mark), 10)
+    assert time.monotonic() - began < 40
+    wait_until(lambda: not processes_with(mark))
 
 
 def test_a_program_that_ignores_the_request_to_end_is_killed(machine: Host) -> None:
     mark = f"32{os.getpid()}{time.monotonic_ns() % 10**6}"
     with pytest.raises(CommandFailed):
         machine.run(["sh", "-c", f"trap '' TERM; while true; do sleep 0.1 {mark[:0]}; : {mark}; done"], timeout=0.5)
-    wait_until(lambda: not processes_with(mark), 10)
+    wait_until(lambda: not processes_with(mark))
 
 
 def test_an_interruption_ends_the_program(machine: Host) -> None:
@@ -180,7 +180,7 @@ def test_an_interruption_ends_the_program(machine: Host) -> None:
     with pytest.raises(KeyboardInterrupt):
         machine.run(["sleep", mark], timeout=60)
     thread.join()
-    wait_until(lambda: not processes_with(mark), 10)
+    wait_until(lambda: not processes_with(mark))
     assert machine.run(["echo", "on"], timeout=20).stdout == "on\n"
 
 
@@ -189,7 +189,7 @@ def test_a_child_left_behind_does_not_hold_the_call(machine: Host) -> None:
     began = time.monotonic()
     done = machine.run(["sh", "-c", f"sleep {mark} & echo done"], timeout=60)
     assert (done.returncode, done.stdout) == (0, "done\n")
-    assert time.monotonic() - began < 12
+    assert time.monotonic() - began < 40
     for pid in processes_with(mark):
         os.kill(pid, signal.SIGKILL)
 

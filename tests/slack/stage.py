@@ -171,7 +171,7 @@ class Stage:
         return "\n".join(path.read_text(errors="replace") for path in sorted(self.directory.glob("log-*")))
 
     def get(self, path: str, port: int = 0) -> int:
-        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=60)
         try:
             connection.request("GET", path)
             return connection.getresponse().status
