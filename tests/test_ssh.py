@@ -36,7 +36,7 @@ from operations.settings import Server
 
 from .conftest import Server as Postgres
 from .ports import free_port
-from .sshd import Sshd, keygen, public_of, running
+from .sshd import Sshd, children, keygen, public_of, running
 from .stalling import Relay
 from .test_host import processes_with, wait_until
 
@@ -440,6 +440,26 @@ def test_a_server_that_allows_less_is_told_in_our_words(
     with running(tmp_path, more) as started, connected(started.server(connect_timeout=8.0)) as host, caught as told:
         call(host)
     assert type(told.value).__module__ == "operations.errors"
+
+
+def test_files_are_closed_there_although_nobody_waits_for_it(tmp_path: Path) -> None:
+    (files := tmp_path / "files").mkdir()
+    file = files / "file"
+    with running(tmp_path) as started, connected(started.server()) as host:
+        host.write(str(file), b"")
+
+        def open_there() -> int:
+            assert host.exists("/")  # answered after all that was sent before
+            serving = [pid for child in started.connections() for pid in (child, *children(child))]
+            return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in serving)
+
+        before = open_there()
+        for number in range(40):
+            host.append(str(file), b"x")
+            host.write(str(files / "other"), b"y")
+            assert host.read(str(file)) == b"x" * (number + 1)
+            assert host.list(str(files)) == ("file", "other")
+        assert open_there() < before + 40  # a few are those of the line's own watch
 
 
 # --- a forwarded port ----------------------------------------------------------------------------------------------

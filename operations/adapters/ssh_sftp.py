@@ -49,6 +49,11 @@ class Pipeline(paramiko.SFTPClient):  # type: ignore[misc]
         numbers = [self._async_request(type(None), *request) for request in requests]
         return [self._answer(number) for number in numbers]
 
+    def tell(self, *requests: tuple[Any, ...]) -> None:
+        """Requests whose answers tell nothing: not waited for, they are passed over when the next one is read."""
+        for request in requests:
+            self._async_request(type(None), *request)
+
     def _answer(self, number: int) -> Any:
         try:
             return self._read_response(number)[1]
@@ -92,9 +97,10 @@ class SftpFiles:
                 self._write_all(path, handles[0], data, sync=True)
                 self._did(path, *ask(_rename(temporary, path), _fsync(handles[1])))
             except HostError:
-                ask((code.CMD_REMOVE, _raw(temporary)), *map(_closed, handles))
+                ask((code.CMD_REMOVE, _raw(temporary)))
+                self._close(*handles)
                 raise
-            ask(*map(_closed, handles))
+            self._close(*handles)
 
     def append(self, path: str, data: bytes, *, sync: bool) -> None:
         """At the end, wherever that is by then."""
@@ -253,9 +259,9 @@ class SftpFiles:
             raise
         self._close(handle)
 
-    def _close(self, handle: bytes) -> None:
+    def _close(self, *handles: bytes) -> None:
         assert self._client  # noqa: S101 - inside of _asking
-        self._client.ask(_closed(handle))
+        self._client.tell(*((code.CMD_CLOSE, handle) for handle in handles))
 
     def _read_all(self, path: str, handle: bytes, size: int) -> bytes:
         assert self._client  # noqa: S101 - inside of _asking
@@ -314,10 +320,6 @@ def _open_directory(of: str) -> tuple[Any, ...]:
 
 def _rename(old: str, new: str) -> tuple[Any, ...]:
     return code.CMD_EXTENDED, "posix-rename@openssh.com", _raw(old), _raw(new)
-
-
-def _closed(handle: bytes) -> tuple[Any, ...]:
-    return code.CMD_CLOSE, handle
 
 
 def _fsync(handle: bytes) -> tuple[Any, ...]:
