@@ -442,6 +442,14 @@ def test_a_server_that_allows_less_is_told_in_our_words(
     assert type(told.value).__module__ == "operations.errors"
 
 
+def test_a_cipher_without_a_checksum_of_its_own_is_preferred_and_any_other_will_do(tmp_path: Path) -> None:
+    for more, cipher in (("", "aes128-gcm@openssh.com"), ("Ciphers aes256-ctr", "aes256-ctr")):
+        (directory := tmp_path / cipher).mkdir()
+        with running(directory, more) as started, connected(started.server()) as host:
+            assert host.exists("/")
+            assert host._line.transport().local_cipher == cipher
+
+
 def test_files_are_closed_there_although_nobody_waits_for_it(tmp_path: Path) -> None:
     (files := tmp_path / "files").mkdir()
     file = files / "file"

@@ -241,13 +241,17 @@ class _Pinned(paramiko.RejectPolicy):  # type: ignore[misc]
 
 
 def _transport(known: frozenset[str], sock: Any, **options: Any) -> Any:
-    """One that asks for the kinds of host keys that are known first, as ssh does."""
+    """One that asks for the kinds of host keys that are known first, as ssh does, and for the quickest ciphers.
+
+    paramiko puts those that need no checksum of their own last, behind 3DES.
+    """
     if isinstance(sock, socket.socket):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     transport = paramiko.Transport(sock, **options)
     security = transport.get_security_options()
     names = {"rsa-sha2-512": "ssh-rsa", "rsa-sha2-256": "ssh-rsa"}
     security.key_types = sorted(security.key_types, key=lambda name: names.get(name, name) not in known)
+    security.ciphers = sorted(security.ciphers, key=lambda name: "-gcm@" not in name)
     return transport
 
 
