@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from operations.adapters import ssh_line
 from operations.adapters.postgres import PostgresDatabase
 from operations.adapters.ssh_host import SshHost
 from operations.database_url import parse_database_url
@@ -394,6 +395,16 @@ def test_a_line_that_falls_silent_counts_as_cut_on_both_sides(sshd: Sshd, relay:
             wait_until(lambda: watcher.rows("SELECT count(*) FROM pg_stat_activity WHERE pid = %s", (pid,)) == [(0,)])
         assert host.exists("/")
         session.close()
+
+
+def test_a_program_is_watched_from_its_start_on(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = 4_000_000 + os.getpid() % 1_000_000
+    monkeypatch.setattr(ssh_line, "FIRST_BEAT", 3600.0)
+    with connected(sshd.server(keepalive=seconds / ssh_line.MISSED)) as host:
+        assert host.exists("/")
+        host.run(["true"], timeout=20)
+        wait_until(lambda: bool(processes_with(f"timeout\0{seconds}\0head")), 30)
+    wait_until(lambda: not processes_with(f"timeout\0{seconds}\0head"), 30)
 
 
 # --- what the server lets others see -------------------------------------------------------------------------------

@@ -94,6 +94,7 @@ class RemoteProgram:
         self._line.transport()
         with signals_held_back() as hold:
             channel = self._line.session()
+            self._line.watch()  # not before: of two sessions that fail at once, paramiko knows the reason of one
             try:
                 self._start(channel, keep)
                 hold.release()

@@ -31,6 +31,7 @@ from operations.settings import Server
 MISSED = 4
 """Signs of life in a row without an answer, after which a line counts as cut."""
 FIRST_BEAT = 0.5
+"""Seconds that a short run has to end before the watch begins; a program that is started there begins it at once."""
 NO_ANSWER, CLOSED = "it did not answer in time", "the connection was closed"
 NO_REFUSAL = {
     "Authentication timeout": NO_ANSWER,
@@ -59,6 +60,7 @@ class Line:
         self._refusal: LocktenderError | None = None
         self._early: LocktenderError | None = None
         self._closed = threading.Event()
+        self._watching = threading.Event()
 
     def transport(self) -> Any:
         """paramiko's transport, connected; raises ``HostUnreachable``, ``HostKeyRefused``, ``HostLoginRefused``."""
@@ -87,6 +89,10 @@ class Line:
                 first()
 
         threading.Thread(target=connect, name="ssh connect", daemon=True).start()
+
+    def watch(self) -> None:
+        """Begin the watch now: there will be something on the server that a cut line must end."""
+        self._watching.set()
 
     def session(self) -> Any:
         """A new channel for a program or a subsystem."""
@@ -125,6 +131,7 @@ class Line:
     def close(self) -> None:
         """For good."""
         self._closed.set()
+        self._watching.set()
         if self._lock.acquire(timeout=PARTING):  # whoever is connecting sees it and ends by itself
             try:
                 self._drop()
@@ -205,7 +212,8 @@ class Line:
     def _watch(self, transport: Any) -> None:
         """Beats that must be answered; without an answer the connection is ended, and all that waits for it."""
         interval = self.server.keepalive
-        if self._closed.wait(min(FIRST_BEAT, interval)):
+        self._watching.wait(min(FIRST_BEAT, interval))
+        if self._closed.is_set():
             return
         guard = self._guard(transport)
         while transport.is_active():
