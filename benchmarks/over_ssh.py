@@ -144,8 +144,8 @@ def _milliseconds(seconds: float) -> str:
 _WITH_SSH = f"{WITHOUT_SSH}, operations.adapters.ssh_host"
 _WORDS = """Whole processes, the same database server and folder, here and through Fabric over SSH to an sshd on the
 loopback; the migrations are read here either way. `sessions` are the commands and subsystems that sshd was asked
-for in one run. What comes on top is much the same for every run: importing Fabric and logging in before anything
-else, then a few round trips for lock, journal and backup directory; each question to the database goes through the
-tunnel, which costs little. A real network adds its own time to every round trip."""
+for in one run. What comes on top is much the same for every run: importing Fabric (the login happens beside other
+preparations), then a few round trips for lock, journal and backup directory; each question to the database goes
+through the tunnel, which costs little. A real network adds its own time to every round trip."""
 _PARTS = """The parts that the difference is made of, one by one: medians of 50, but for the modules (five
 processes) and the login (once a run)."""
