@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -310,8 +311,11 @@ class Applier:
         return row.applied_steps if row else 0
 
     def _report(self, name: str) -> None:
-        names = list(self.row_ids)
-        self.context.report(Progress(f"applying {name}", names.index(name), len(names), "migrations"))
+        self.context.report(Progress(f"applying {name}", self._numbers[name], len(self._numbers), "migrations"))
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.row_ids)}
 
     def _failed(self, name: str, error: StatementFailed, offset: int) -> MigrationFailed:
         at = self._where(name, error, offset) if name else None

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from operations import catalog, writes
 from operations.applying import Applier, history_table
-from operations.backup import Level, take_backup
 from operations.context import Context
 from operations.errors import (
     DataWouldBeLost,
@@ -28,7 +27,6 @@ from operations.outcome import DeployResult, Outcome
 from operations.plan import Plan
 from operations.ports import Session
 from operations.release.model import PREPARED
-from operations.release.release import Release, database_machine, machines_of
 from operations.release.watching import Outages, probing
 from operations.runner import Performer, StepFailed, StepResult, run
 from operations.schema_record import drifted, remember
@@ -36,6 +34,10 @@ from operations.settings import Environment
 from operations.transient import may_pass
 from operations.undoing import Rollback
 from operations.way_back import WayBack, all_applied
+
+if TYPE_CHECKING:
+    from operations.backup import Level
+    from operations.release.release import Release
 
 NOTHING = writes.Counters()
 VERSIONS_KEPT = 5
@@ -83,6 +85,8 @@ class Run:
         )
         app, planned = self.context.environment.app, self.plan.release
         if app and planned:
+            from operations.release.release import Release, machines_of
+
             machines, run_id = machines_of(self.context, app), self.journal.run_id
             self.release = Release(self.context, app, planned, run_id, self.journal, machines, self.outages)
         watched = probing(self.context, self.release.machines, self.outages) if self.release else nullcontext()
@@ -145,6 +149,8 @@ class Run:
     def _start_database(self) -> None:
         """It ran when the plan was made; should the new version of the project start it otherwise, that shows here."""
         if self.release:
+            from operations.release.release import database_machine
+
             database_machine(self.context, self.release.app).up_database()
 
     def _wait(self) -> None:
@@ -190,6 +196,8 @@ class Run:
         return level_before(self.context.environment, target.size, target.may_create_databases)
 
     def _take_backup(self, level: Level) -> str:
+        from operations.backup import take_backup  # an empty database needs none, and should not wait for it
+
         reason = f"before {self.plan.operation}"
         return take_backup(self.context, reason, self.journal.run_id, level).id
 

@@ -17,7 +17,6 @@ from operations.advisory import STEADY
 from operations.applying import CONCURRENT_LOCK_TIMEOUT
 from operations.context import Context
 from operations.counting import counted, locked, written_by_others
-from operations.down_proof import Proof
 from operations.down_scripts import Down, NotThisWay, downs_of
 from operations.errors import StatementFailed
 from operations.journal import Journal
@@ -178,6 +177,8 @@ class _Attempt:
         return all(down.inverse for down in self.downs)
 
     def perform(self) -> bool:
+        from operations.down_proof import Proof  # as in ``undoing``: a deploy that succeeds need not load it
+
         undoing, session = self.undoing, self.undoing.session
         place = undoing.format.place(session)
         proof = Proof(undoing.context, session, undoing.format, undoing.traces, self.rows, undoing.point)

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import groupby
 from typing import Literal
 
@@ -72,7 +73,7 @@ class Plan:
     release: PlannedRelease | None = None
     """The version of the application that is deployed with it."""
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 over all of it as canonical JSON: whatever changes, changes this."""
         text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -44,7 +43,7 @@ def load_environment(
     rest = {key: value for key, value in every.items() if key != chosen}
     changed = _changed(every[chosen], changes)
     found, problems = _validated({**data, "environments": {chosen: changed}}, path, environ)
-    of_the_rest = _validated({**data, "environments": rest}, path, None)[1]
+    of_the_rest = _validated({**data, "environments": rest}, path, None)[1] if rest else []
     problems += [problem for problem in of_the_rest if problem not in problems]
     _refuse(path, text, problems)
     environment: Environment = found["environments"][chosen]
@@ -190,6 +189,8 @@ def _refuse(path: Path, text: str, found: Found) -> None:
 
 
 def _with_suggestion(key: tuple[str, ...], message: str) -> str:
+    import difflib
+
     from operations.settings_schema import known_keys
 
     if message != "unknown key":

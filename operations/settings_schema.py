@@ -10,14 +10,13 @@ import re
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic_core import PydanticCustomError, SchemaValidator, ValidationError, core_schema
 from pydantic_core.core_schema import CoreSchema, ValidationInfo
 
-from operations.approvals.people import SLACK_GROUP
 from operations.secret import Secret
 from operations.settings import APPROVABLE, Alerts, App, Approval, Backups, Environment, Level, Person
 
@@ -49,6 +48,12 @@ def validate(data: Mapping[str, Any], surroundings: Surroundings) -> dict[str, A
 
     Raises pydantic's ``ValidationError``.
     """
+    result: dict[str, Any] = _validator().validate_python(data, strict=True, context=surroundings)
+    return result
+
+
+@cache
+def _validator() -> SchemaValidator:
     root = core_schema.typed_dict_schema(
         {
             "environments": core_schema.typed_dict_field(_named_schema(Environment)),
@@ -57,8 +62,7 @@ def validate(data: Mapping[str, Any], surroundings: Surroundings) -> dict[str, A
         },
         extra_behavior="forbid",
     )
-    result: dict[str, Any] = SchemaValidator(root).validate_python(data, strict=True, context=surroundings)
-    return result
+    return SchemaValidator(root)
 
 
 def problems_of(error: ValidationError) -> list[tuple[tuple[str, ...], str]]:
@@ -229,6 +233,8 @@ def _keeps_something(made: object) -> None:
 def _can_be_approved(made: object) -> None:
     if not isinstance(made, Approval):
         return
+    from operations.approvals.people import SLACK_GROUP
+
     groups = any(SLACK_GROUP.fullmatch(entry) for entry in made.approvers)
     if not groups and made.required > len(set(made.approvers)):
         raise _invalid(f"requires {made.required} approvals, but names {len(set(made.approvers))} approvers")

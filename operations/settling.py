@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from operations.advisory import POLL, STEADY, is_held, lock_database
 from operations.backup_leftovers import remove_leftovers
-from operations.beside import drop
 from operations.context import Context
 from operations.errors import (
     AppNotWell,
@@ -35,10 +34,11 @@ from operations.migrations import formats
 from operations.migrations.model import Format
 from operations.ports import Session
 from operations.reality import MIGRATING, judge, look
-from operations.release.release import Release
-from operations.release.settling import release_of, settle_rollback
 from operations.traces import Trace, at_a_boundary, trace_of
 from operations.undoing import undo
+
+if TYPE_CHECKING:
+    from operations.release.release import Release
 
 ENDING = 10.0
 """Seconds that a server process may take to end after it was told to."""
@@ -96,6 +96,8 @@ def _drop_scratch_databases(context: Context, lock: Lock) -> tuple[str, ...]:
         names = session.rows("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (prefix,))
         if names and _migrates_elsewhere(context, session):
             return ()
+    if names:
+        from operations.beside import drop
     for (name,) in names:
         drop(context, name)
     return tuple(name for (name,) in names)
@@ -126,6 +128,8 @@ def _migrates_elsewhere(context: Context, session: Session) -> bool:
 
 
 def _settle(context: Context, lock: Lock, record: RunRecord) -> str:
+    from operations.release.settling import release_of, settle_rollback
+
     journal = Journal.reopen(context, lock, record.run_id)
     if record.operation in MIGRATING:
         release = release_of(context, journal, record)

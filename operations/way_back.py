@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from operations.applying import Applier
 from operations.context import Context
@@ -11,9 +12,11 @@ from operations.errors import ConnectionLost, DatabaseUnreachable, DataWouldBeLo
 from operations.journal import Journal
 from operations.migrations.model import Format
 from operations.ports import Progress
-from operations.release.release import Release
 from operations.runner import StepFailed
 from operations.undoing import Rollback, put_back
+
+if TYPE_CHECKING:
+    from operations.release.release import Release
 
 WITH_NEW_SCHEMA = frozenset({"start", "check"})
 """Steps at which everything has been applied."""

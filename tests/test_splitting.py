@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -125,3 +128,26 @@ def test_long_lists_are_not_deep() -> None:
     rows = ", ".join(f"({n} + 1 - 2, 'a - b')" for n in range(6_000))
     where = " OR ".join(f"id = {n}" for n in range(6_000))
     assert len(split(f"INSERT INTO t VALUES {rows}; DELETE FROM t WHERE {where}; SELECT 1")) == 3
+
+
+def test_trees_are_the_same_as_with_all_of_the_checks_that_pglast_makes() -> None:
+    files = sorted(str(path) for path in Path(__file__).parent.rglob("*.sql"))
+    assert len(files) > 50
+    ours, theirs = (_trees(module, files) for module in ("operations.migrations.parser", "pglast.parser"))
+    assert "'Boolean'" in ours
+    assert ours == theirs
+
+
+def _trees(module: str, files: list[str]) -> str:
+    code = f"""
+import sys
+from {module} import ParseError, parse_sql
+for name in sys.argv[1:]:
+    try:
+        for statement in parse_sql(open(name, encoding="utf-8").read()):
+            print(statement())
+    except ParseError as error:
+        print(error.args)
+"""
+    argv = [sys.executable, "-c", code, *files]
+    return subprocess.run(argv, capture_output=True, check=True, timeout=120).stdout.decode()

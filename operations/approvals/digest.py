@@ -6,10 +6,12 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from operations.approvals.model import Proposal
 from operations.errors import RequestChanged
+
+if TYPE_CHECKING:
+    from operations.approvals.model import Proposal
 
 WORDS = {
     "operation": "the operation",

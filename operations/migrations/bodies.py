@@ -54,8 +54,7 @@ def _ends(before: str, word: str, after: str) -> bool:
 
 def _words(text: str) -> list[str] | None:
     """The tokens of a body without its comments, upper-case, each cut to what tells it from a keyword."""
-    from pglast.parser import ParseError, scan
-
+    from operations.migrations.parser import ParseError, scan
     from operations.migrations.splitting import in_ascii
 
     plain = in_ascii(text)

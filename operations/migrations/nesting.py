@@ -32,7 +32,7 @@ def too_deep(plain: str) -> int | None:
     """The offset at which an ASCII text becomes too deep to parse; ``None`` if it nowhere does."""
     if len(plain) < 2 * DEEPEST or not _may_be(plain):
         return None
-    from pglast.parser import ParseError, scan
+    from operations.migrations.parser import ParseError, scan
 
     try:
         return _found(scan(plain))

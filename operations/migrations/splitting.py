@@ -42,7 +42,7 @@ class Piece:
         """The parse tree with every name as it is written."""
         if self.text.isascii():
             return self.node
-        from pglast.parser import parse_sql
+        from operations.migrations.parser import parse_sql
 
         return parse_sql(self.text)[0].stmt
 
@@ -80,7 +80,7 @@ def _pieces(text: str, plain: str) -> Iterator[Piece]:
 
 
 def _parse(text: str, plain: str) -> Any:
-    from pglast.parser import ParseError, parse_sql
+    from operations.migrations.parser import ParseError, parse_sql
 
     try:
         return parse_sql(plain)
@@ -95,7 +95,7 @@ def _without_trailing_comments(statement: str) -> str:
     statement = statement.rstrip()
     if not _PERHAPS_A_COMMENT.search(statement):
         return statement
-    from pglast.parser import scan
+    from operations.migrations.parser import scan
 
     ends = [token.end + 1 for token in scan(statement) if token.name not in ("SQL_COMMENT", "C_COMMENT")]
     return statement[: max(ends, default=0)]

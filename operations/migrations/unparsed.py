@@ -13,7 +13,7 @@ def may_commit(text: str) -> bool:
 
     False where it cannot even be scanned: then the server will not run any of it.
     """
-    from pglast.parser import ParseError, scan
+    from operations.migrations.parser import ParseError, scan
 
     first = True
     try:

@@ -9,7 +9,6 @@ from operations.commands import git
 from operations.context import Context
 from operations.errors import ConfigurationError, UsageError
 from operations.release.model import PlannedRelease
-from operations.release.release import database_machine, machines_of
 from operations.tree import TreeOf
 
 
@@ -27,6 +26,8 @@ def choose(context: Context, ref: str | None) -> tuple[Context, PlannedRelease |
                 hint=f"Add [environments.{context.environment.name}.app], or leave --ref out.",
             )
         return context, None
+    from operations.release.release import database_machine, machines_of
+
     machines = machines_of(context, app)
     names = tuple(machine.name for machine in machines)
     if ref is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from operations.context import Context
 from operations.errors import ConnectionLost, DatabaseUnreachable
 from operations.ports import Progress
-from operations.release.release import database_machine
 from operations.waiting import wait_for_database
 
 QUICK = 5.0
@@ -19,6 +18,8 @@ def ensure_database(context: Context) -> None:
     app = context.environment.app
     if app is None or app.database_service is None:
         return
+    from operations.release.release import database_machine
+
     try:
         context.database.ping(QUICK)
     except (DatabaseUnreachable, ConnectionLost):

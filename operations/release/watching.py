@@ -6,13 +6,16 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from operations.context import Context
 from operations.errors import AppNotWell, LocktenderError
 from operations.ports import Progress
-from operations.release.machine import Machine
 from operations.release.model import condition, restarts
+
+if TYPE_CHECKING:
+    from operations.release.machine import Machine
 
 INTERVAL = 0.1
 ANSWER_WITHIN = 2.0

@@ -32,7 +32,7 @@ def indentation(text: str, statement: Statement) -> str | None:
 
 def tokens(text: str) -> Sequence[Any]:
     """What the scanner sees, comments included; nothing where it gives up. Offsets are characters."""
-    from pglast.parser import ParseError, scan
+    from operations.migrations.parser import ParseError, scan
 
     try:
         return scan(in_ascii(text))

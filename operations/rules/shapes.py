@@ -39,7 +39,7 @@ def constraint(node: Node) -> Constraint:
 @lru_cache(maxsize=4096)
 def constraint_of(definition: str) -> Constraint | None:
     """One as the catalog prints it; ``None`` where the parser does not know it."""
-    from pglast.parser import ParseError, parse_sql
+    from operations.migrations.parser import ParseError, parse_sql
 
     try:
         statement: Node = parse_sql(f"ALTER TABLE t ADD CONSTRAINT c {definition}")[0].stmt
@@ -56,7 +56,7 @@ def index_columns(node: Node) -> tuple[str | None, ...]:
 @lru_cache(maxsize=4096)
 def indexed_columns(definition: str) -> tuple[str | None, ...]:
     """Those of an index that covers all rows; none of a partial one."""
-    from pglast.parser import ParseError, parse_sql
+    from operations.migrations.parser import ParseError, parse_sql
 
     try:
         node: Node = parse_sql(definition)[0].stmt

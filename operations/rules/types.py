@@ -58,7 +58,7 @@ def type_of(node: Any) -> Type:
 @lru_cache(maxsize=4096)
 def parsed_type(text: str) -> Type | None:
     """A type as the catalog prints it; ``None`` where the parser does not know it."""
-    from pglast.parser import ParseError, parse_sql
+    from operations.migrations.parser import ParseError, parse_sql
 
     try:
         statement: Any = parse_sql(f"SELECT NULL::{text}")[0].stmt
