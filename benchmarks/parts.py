@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from operations.adapters.local_host import LocalHost
 from operations.commands import postgres_client as client
 
 from .measure import Timed, timed
@@ -73,19 +74,27 @@ def working(server: Server, run: Timed, before: float) -> Work:
 def measure(server: Server, database: str, archive: Path, usual: Work, whole: Work, counted: Work) -> Parts:
     """The parts of a backup that took ``whole``, and ``counted`` without hashes; ``archive`` is what it wrote."""
     dump = _dumped(server, database, archive.parent / "parts")
-    entries = sorted(archive.rglob("*.dat*"))
-    read = timed(client.read_through(str(server.binaries / "pg_restore"), str(archive)), client.PLAIN, ROOT).cpu
-    began = time.process_time()
-    for entry in entries:
-        with entry.open("rb") as file:
-            hashlib.file_digest(file, "sha256")
-    digests = time.process_time() - began
+    files = sorted(archive.glob("[0-9]*.dat*"))
+    gzipped = [file.name for file in files if file.suffix == ".gz"]
+    host = LocalHost()
+    if gzipped:
+        read = _taken(lambda: host.read_gzip(str(archive), gzipped))
+    else:
+        read = timed(client.read_through(str(server.binaries / "pg_restore"), str(archive)), client.PLAIN, ROOT).cpu
+    digests = _taken(lambda: host.sha256(str(archive), [file.name for file in files]))
     hashes = max(0.0, whole.server - counted.server)
     known = dump.server + dump.client + hashes + read + digests
     return Parts(
         usual.server + usual.client, dump.server, dump.client, hashes, read, digests,
         max(0.0, whole.server + whole.client - known),
     )  # fmt: skip
+
+
+def _taken(action: Callable[[], object]) -> float:
+    """Seconds of CPU that this process takes for it."""
+    began = time.process_time()
+    action()
+    return time.process_time() - began
 
 
 def _dumped(server: Server, name: str, directory: Path) -> Work:
