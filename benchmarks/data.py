@@ -38,6 +38,15 @@ CREATE INDEX events_by_order ON events (order_id, at);
 """
 
 
+def random_bytes(megabytes: int) -> int:
+    """What no program can compress: the id and the trace of each event, 16 bytes of chance each."""
+    return 4 * 32 * _orders(megabytes)
+
+
+def _orders(megabytes: int) -> int:
+    return max(100, megabytes * 1_000_000 // BYTES_PER_ORDER)
+
+
 def _sentence(words: str, seed: str) -> str:
     return (
         f"(SELECT string_agg((w.a)[1 + (random() * 25)::int], ' ') FROM (SELECT {WORDS} AS a) w,"
@@ -47,7 +56,7 @@ def _sentence(words: str, seed: str) -> str:
 
 def fill(database: PostgresDatabase, megabytes: int) -> int:
     """Create the tables and fill them to about ``megabytes``; returns the size that the server tells, in bytes."""
-    orders = max(100, megabytes * 1_000_000 // BYTES_PER_ORDER)
+    orders = _orders(megabytes)
     customers, products = max(20, orders // 5), max(20, orders // 100)
     with database.session() as session:
         session.script(SCHEMA)

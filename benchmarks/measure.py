@@ -27,11 +27,15 @@ class NotMeasured(Exception):
 
 @dataclass(frozen=True)
 class Timed:
-    """One process that ended well. ``rss`` is bytes, of the largest of it and the children that it waited for."""
+    """One process that ended well. ``rss`` is bytes, of the largest of it and the children that it waited for.
+
+    ``cpu`` is seconds, user's and system's, of all of them together.
+    """
 
     seconds: float
     rss: int
     stdout: str
+    cpu: float
 
 
 def timed(argv: Sequence[str], env: Mapping[str, str], cwd: Path, codes: Iterable[int] = (0,)) -> Timed:
@@ -50,7 +54,7 @@ def timed(argv: Sequence[str], env: Mapping[str, str], cwd: Path, codes: Iterabl
         stdout, stderr = out.read().decode(errors="replace"), err.read().decode(errors="replace")
     if process.returncode not in codes:
         raise BenchmarkFailed(f"{' '.join(argv)[:300]}: exit {process.returncode}\n{stdout[-2000:]}\n{stderr[-2000:]}")
-    return Timed(seconds, usage.ru_maxrss * 1024, stdout)
+    return Timed(seconds, usage.ru_maxrss * 1024, stdout, usage.ru_utime + usage.ru_stime)
 
 
 @contextmanager

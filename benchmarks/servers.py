@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -47,11 +48,27 @@ class Server:
     def superuser(self, name: str = "postgres") -> PostgresDatabase:
         return PostgresDatabase(parse_database_url(self.process.url(name)))
 
+    @property
+    def cpu(self) -> float:
+        """Seconds of CPU that all of its processes have taken so far, those that have ended among them (Linux)."""
+        postmaster = (self.process.directory / "data" / "postmaster.pid").read_text().split()[0]
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+        return _ticks(postmaster) + sum(_ticks(child) for child in children)
+
     def create(self, name: str) -> PostgresDatabase:
         with self.superuser().session() as session:
             session.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
             session.execute(f'CREATE DATABASE "{name}" OWNER {OWNER}')
         return self.database(name)
+
+
+def _ticks(pid: str) -> float:
+    """Of a process and the children that it has waited for, in seconds; see proc(5)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:  # it has ended meanwhile, and counts among its parent's
+        return 0.0
+    return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
 
 def available() -> dict[str, Path]:

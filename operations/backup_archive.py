@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,12 +18,14 @@ from operations.backups.tables import Table
 from operations.client_tools import ClientTools, find
 from operations.commands import postgres_client as client
 from operations.context import Context
-from operations.errors import BackupFailed, CommandFailed, RestoreFailed
+from operations.errors import BackupFailed, CommandFailed, RestoreFailed, listed
 from operations.layout import ARCHIVE, backup_path, state_directory
 from operations.ports import Session
 from operations.quoting import identifier
 
 MOST_JOBS = 4
+LARGE = 1 << 18
+"""Bytes of a file from which reading it elsewhere is worth it; pg_restore is started anyway, for the definitions."""
 COUNT_CORES = ["nproc"]
 MAINTENANCE_MEMORY = 128 << 20
 """Bytes that each restoring session may use to build an index, where the server itself does not give it more."""
@@ -69,10 +71,12 @@ def archive_into(context: Context, manifest: Manifest, database: str) -> None:
 
 
 def read_through(context: Context, tools: ClientTools, directory: str, files: Mapping[str, int], size: int) -> None:
-    """Read an archive to its end, in parallel; raises ``BackupFailed`` if pg_restore cannot.
+    """Read an archive to its end, in parallel; raises ``BackupFailed`` if that cannot be done.
 
-    ``files`` are the archive's with their bytes, to share them out evenly; ``size`` the database's bytes.
+    ``files`` are the archive's with their bytes, to share them out evenly; ``size`` the database's bytes. The
+    host reads large files of rows where it is quicker at that than pg_restore, which reads all else.
     """
+    done = _inflated(context, directory, files)
 
     def read(entries: str) -> None:
         argv = client.read_through(tools.pg_restore, directory, entries)
@@ -81,9 +85,20 @@ def read_through(context: Context, tools: ClientTools, directory: str, files: Ma
             raise BackupFailed(f"The archive cannot be read: {telling(completed.stderr, tool_secrets(context))}")
 
     with _listed(context, tools, directory) as (path, text):
-        lists = toc.shared_out(text, files, jobs_for(context))
+        lists = toc.shared_out(toc.without(text, done), files, jobs_for(context))
         with _written(context, path, lists) as parts, ThreadPoolExecutor(len(parts)) as pool:
             list(pool.map(read, parts))
+
+
+def _inflated(context: Context, directory: str, files: Mapping[str, int]) -> Collection[str]:
+    """The files that the host has read to their ends."""
+    large = [name for name, size in files.items() if toc.GZIPPED_ROWS.fullmatch(name) and size >= LARGE]
+    large.sort(key=lambda name: -files[name])
+    found = context.host.read_gzip(directory, large) if large else {}
+    wrong = [f"{name}: {problem}" for name, problem in found.items() if problem]
+    if wrong:
+        raise BackupFailed(f"The archive cannot be read: {listed(wrong)}")
+    return found.keys()
 
 
 def _cores(context: Context) -> int:

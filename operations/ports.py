@@ -106,6 +106,13 @@ class Host(Files, Protocol):
         """Lower-case hex SHA-256 of each file, by its path relative to ``directory``; hashed in parallel."""
         ...
 
+    def read_gzip(self, directory: str, names: Sequence[str], /) -> Mapping[str, str | None]:
+        """Read gzip files, by their paths relative to ``directory``, to their ends: each → what is wrong, or ``None``.
+
+        A host that has nothing quicker at hand than the client tools leaves all out.
+        """
+        ...
+
     def sync(self, path: str) -> None:
         """Flush every file and directory of a tree to the disk."""
         ...

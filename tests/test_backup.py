@@ -15,7 +15,9 @@ import pytest
 from operations import backup_dump
 from operations.adapters.throwaway import embedded_binaries
 from operations.backup import create, list_backups, load_intact, show, take_backup, verify
+from operations.backup_archive import LARGE, read_through
 from operations.backup_leftovers import lists_path, partial_path
+from operations.client_tools import find
 from operations.context import Context
 from operations.errors import (
     BackupFailed,
@@ -110,6 +112,25 @@ def test_levels_only_rise_with_what_was_tried(shop: Context) -> None:
     assert verify(shop, made.id).level == "L2", "a lesser check takes nothing back"
     assert list_backups(shop)[0].verified
     assert load_intact(shop, made.id).digest == digest, "the manifest itself is never written again"
+
+
+def test_rows_that_cannot_be_read_to_their_end_are_named(shop: Context, server: Server) -> None:
+    """Whether we read them ourselves, as large ones, or pg_restore does."""
+    made = create(shop)
+    archive, tools = archive_of(shop, made.id), find(shop, server.major * 10_000)
+    sizes = shop.host.sizes(str(archive))
+    rows = sorted(archive.glob("[0-9]*.dat.gz"), key=lambda path: path.stat().st_size)
+    assert rows[0].stat().st_size < LARGE < rows[-1].stat().st_size
+    read_through(shop, tools, str(archive), sizes, 1000)
+    for path, named in ((rows[-1], rows[-1].name), (rows[0], "could not ")):
+        whole = path.read_bytes()
+        for damaged in (whole[:-5], None):
+            path.unlink()
+            if damaged:
+                path.write_bytes(damaged)
+            with pytest.raises(BackupFailed, match=named if damaged else "could not|No such file"):
+                read_through(shop, tools, str(archive), shop.host.sizes(str(archive)), 1000)
+        path.write_bytes(whole)
 
 
 def test_the_newest_is_first_and_latest(shop: Context) -> None:

@@ -205,5 +205,8 @@ def test_an_archive_is_shared_out_evenly(parts: int) -> None:
     lines = [line for text in lists for line in text.splitlines()]
     assert sorted(lines) == sorted(line for line in TOC.splitlines() if not line.startswith(";"))
     assert toc.shared_out(";\n", {}, parts) == [""]
+    assert toc.without(TOC, ["3359.dat.gz", "blob_3361.dat.gz", "toc.dat"]) == "".join(
+        line for line in TOC.splitlines(keepends=True) if not line.startswith("3359;")
+    )
     if parts == 2:
         assert {"3359" in lists[0], "3361" in lists[0]} == {True, False}

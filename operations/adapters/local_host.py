@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from operations.adapters import gzip_reading
 from operations.adapters.tail import Tail
 from operations.errors import CommandFailed, DiskFull, HostError, ProgramUnusable
 from operations.ports import Completed
@@ -138,6 +139,11 @@ class LocalHost:
         """One thread per core: hashlib lets go of the interpreter for large blocks."""
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             return dict(zip(names, pool.map(lambda name: _digest(Path(directory, name)), names), strict=True))
+
+    def read_gzip(self, directory: str, names: Sequence[str], /) -> Mapping[str, str | None]:
+        """All of them."""
+        with _told(directory):
+            return gzip_reading.read_all(directory, names)
 
     def sync(self, path: str) -> None:
         """Files first, then the directories that name them."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 ENTRY = re.compile(r"^(\d+); \d+ \d+ (.*)$")
 EXTENSION_COMMENT = re.compile(r"^\d+; \d+ \d+ COMMENT - EXTENSION ")
 SCHEMA = re.compile(r"^\d+; \d+ \d+ (?:SCHEMA - |(?:ACL|COMMENT) - SCHEMA )")
+GZIPPED_ROWS = re.compile(r"[0-9]+\.dat\.gz")
+"""The file of a table's rows, named after its entry."""
 LARGE_OBJECTS = "BLOBS "
 
 
@@ -36,6 +38,13 @@ def shared_out(text: str, files: Mapping[str, int], parts: int) -> list[str]:
         lists[lightest].append(line)
         loads[lightest] += weight
     return ["".join(f"{line}\n" for line in lines) for lines in lists if lines] or [""]
+
+
+def without(text: str, files: Collection[str]) -> str:
+    """The list without the entries whose rows are in these files."""
+    read = _bytes_by_entry(dict.fromkeys(files, 0))
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if not ((entry := ENTRY.match(line)) and entry[1] in read))
 
 
 def _bytes_by_entry(files: Mapping[str, int]) -> Mapping[str, int]:
