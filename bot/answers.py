@@ -20,13 +20,13 @@ from bot.blocks.request import TITLES
 from bot.forms import form_of
 from bot.patience import patiently
 from bot.roster import DIRECT, SHARED, Roster, environment_named
-from bot.slack import Opened, Slack, SlackFailed
+from bot.slack import Opened, Slack, SlackFailed, SlackGone
 from operations.approvals.asking import Door
 from operations.approvals.model import Account, Freeze, State
 from operations.backup_catalogue import list_backups
 from operations.checks.model import Check
 from operations.context import Context
-from operations.errors import LocktenderError, NotAllowed
+from operations.errors import LocktenderError, NotAllowed, NotNow
 from operations.health import check as look_at_health
 from operations.ports import Ledger, Report, silent
 from operations.report import report as whole_report
@@ -85,15 +85,17 @@ class Answers:
         return environment
 
     def shared_refusal(self, channel: str) -> str | None:
-        """Why nothing is done from this channel, as Slack says now; looked up anew after a minute."""
+        """Why nothing is done from this channel, as Slack says, or said a minute ago. Raises ``NotNow``."""
         if channel[:1] in DIRECT:
             return None
         at, shared = self._shared.get(channel, (float("-inf"), False))
         if time.monotonic() - at > KEPT:
             try:
                 shared = patiently(lambda: self.slack.is_shared(channel))
-            except SlackFailed as error:
+            except SlackGone as error:
                 return f"this channel could not be looked up ({error.reason})"
+            except SlackFailed as error:
+                raise NotNow(f"Slack does not say who is in this channel: {error.reason}.", hint="Try again.") from None
             self._shared[channel] = (time.monotonic(), shared)
         return SHARED if shared else None
 

@@ -5,17 +5,19 @@ Policies say who may approve; that an account was deactivated, or has become a g
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from operations.approvals.change import Change, Job
 from operations.approvals.model import Event, Request, State
-from operations.errors import RequestChanged
+from operations.errors import NotNow, RequestChanged
 from operations.ports import Ledger
 
 Refusal = Callable[[str], str | None]
-"""The id of a person, or of a channel → why nothing may be done for or from it; ``None``: it may."""
+"""The id of a person, or of a channel → why nothing may be done for or from it; ``None``: it may. Raises ``NotNow``."""
 CARD = "card"
+logger = logging.getLogger("locktender.bot")
 BEFORE: Mapping[str, State] = {"plan": State.PLANNING, "execute": State.APPROVED}
 
 
@@ -30,21 +32,26 @@ class Handle(Protocol):
 def guarded(
     handlers: Mapping[Job, Handle], ledger: Ledger, of_person: Refusal, of_channel: Refusal
 ) -> Mapping[Job, Handle]:
-    """The same handlers behind the gate."""
+    """The same handlers behind the gate. Where Slack does not answer, it waits for the next time."""
+
+    def why_not(request: Request) -> str | None:
+        return unfit(request, of_person) or _out_of_place(ledger, request, of_channel)
 
     def gate(job: Job, handle: Handle) -> Handle:
         def pass_or_void(request_id: str, /) -> None:
             request = ledger.request(request_id)
-            if request.state is BEFORE[job]:
-                why = unfit(request, of_person) or _out_of_place(ledger, request, of_channel)
+            try:
+                why = why_not(request) if request.state is BEFORE.get(job) else None
                 if why:
                     void(ledger, request, why)
-                    return
-            handle(request_id)
+                else:
+                    handle(request_id)
+            except NotNow as error:  # ``Ledger.sweep`` puts it into the queue again
+                logger.warning("request %s waits: %s", request_id, error.message)
 
         return pass_or_void
 
-    return {job: gate(job, handle) if job in BEFORE else handle for job, handle in handlers.items()}
+    return {job: gate(job, handle) for job, handle in handlers.items()}
 
 
 def unfit(request: Request, refusal: Refusal) -> str | None:

@@ -10,7 +10,7 @@ from bot.words import VERBS, Verb
 from operations.approvals.asking import Door
 from operations.approvals.model import Account, Request
 from operations.approvals.policy import policy_of
-from operations.errors import NotAllowed
+from operations.errors import NotAllowed, NotNow
 from operations.ports import Ledger
 from operations.settings import Environment, Settings
 
@@ -32,7 +32,7 @@ class House:
         def may(verb: Verb, environment: Environment) -> bool:
             try:
                 policy = policy_of(environment, verb.name, directory)  # type: ignore[arg-type]
-            except NotAllowed:
+            except (NotAllowed, NotNow):
                 return False
             return policy.requesters is None or me in policy.requesters
 

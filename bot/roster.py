@@ -1,4 +1,8 @@
-"""Who is who in Slack: user groups and profiles, looked up, and kept for a short while. What fails means no."""
+"""Who is who in Slack: user groups and profiles, looked up, and kept for a short while.
+
+That there is no such group or person is an answer, and means no. That Slack does not say is none: then nothing is
+decided, and it is tried again.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bot.patience import patiently
-from bot.slack import Profile, Slack, SlackFailed
+from bot.slack import Profile, Slack, SlackBusy, SlackFailed, SlackGone
 from operations.approvals.model import Request
 from operations.approvals.people import Directory, groups_named
+from operations.errors import NotNow
 from operations.settings import Environment, Settings
 
 KEPT = 60.0
 """Seconds that a look-up is good for; ``usergroups.*`` takes twenty calls a minute."""
+AGAIN = 5.0
+"""Seconds after which it is tried again, where Slack has not answered."""
 DIRECT = ("D", "U", "W")
 """How the ids of conversations between two begin."""
 SHARED = "people of other organisations are in this channel"
@@ -26,13 +33,20 @@ class Roster:
 
     slack: Slack
     settings: Settings
-    _groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    _read: float = float("-inf")
+    _directory: Directory = field(init=False)
+    _next: float = float("-inf")
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def __post_init__(self) -> None:
+        self._directory = Directory(self.settings.people, unknown=self._wanted)
+
+    @property
+    def _wanted(self) -> frozenset[str]:
+        return frozenset(group for one in self.settings.environments for group in groups_named(one))
+
     def directory(self) -> Directory:
-        """As it was known a moment ago; a group that could not be looked up has nobody in it."""
-        return Directory(self.settings.people, dict(self._groups))
+        """As it was known a moment ago."""
+        return self._directory
 
     def fresh(self) -> Directory:
         """As it is now."""
@@ -42,18 +56,30 @@ class Roster:
     def refresh(self) -> None:
         """Look the groups up, if that was long ago."""
         with self._lock:
-            if time.monotonic() - self._read < KEPT:
+            if time.monotonic() < self._next:
                 return
-            wanted = {group for one in self.settings.environments for group in groups_named(one)}
-            self._groups = {group: found for group in sorted(wanted) if (found := self._members(group)) is not None}
-            self._read = time.monotonic()
+            groups: dict[str, tuple[str, ...]] = {}
+            unknown, wait = set(), 0.0
+            for group in sorted(self._wanted):
+                try:
+                    groups[group] = self._members(group)
+                except SlackFailed as error:
+                    unknown.add(group)
+                    wait = max(wait, error.seconds if isinstance(error, SlackBusy) else AGAIN)
+            self._directory = Directory(self.settings.people, groups, frozenset(unknown))
+            self._next = time.monotonic() + (wait if unknown else KEPT)
 
     def refusal(self, person: str, own_team: str) -> str | None:
-        """Why this account may do nothing at all, as Slack says now; ``None``: it may. Waits for Slack."""
+        """Why this account may do nothing at all, as Slack says now; ``None``: it may. Waits for Slack.
+
+        Raises ``NotNow`` where it does not say.
+        """
         try:
             return unfit(patiently(lambda: self.slack.profile(person)), own_team)
-        except SlackFailed as error:
+        except SlackGone as error:
             return f"who you are could not be looked up ({error.reason})"
+        except SlackFailed as error:
+            raise NotNow(f"Slack does not say who {person} is: {error.reason}.", hint="Try again.") from None
 
     def refusal_at_once(self, person: str, channel: str, own_team: str) -> str | None:
         """The same, and of the channel, by one question each: for what takes effect before a worker looks at it."""
@@ -63,11 +89,11 @@ class Roster:
         except SlackFailed as error:
             return f"who you are, and where, could not be looked up ({error.reason})"
 
-    def _members(self, group: str) -> tuple[str, ...] | None:
+    def _members(self, group: str) -> tuple[str, ...]:
         try:
             return self.slack.group(group)
-        except SlackFailed:
-            return None
+        except SlackGone:
+            return ()
 
 
 def unfit(profile: Profile, own_team: str) -> str | None:

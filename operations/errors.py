@@ -135,6 +135,12 @@ class ConnectionLost(OperationFailed):
     code = "connection_lost"
 
 
+class NotNow(OperationFailed):
+    """Somebody else (Slack, GitHub) does not say what must be known. Nothing has changed; trying again helps."""
+
+    code = "not_now"
+
+
 class CommandFailed(OperationFailed):
     """A program on the host ended with an error or ran out of time."""
 

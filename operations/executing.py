@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from operations.approvals import deciding
 from operations.approvals.asking import Door
 from operations.approvals.audit import unrecorded
-from operations.approvals.change import Change, Decide, Job
+from operations.approvals.change import Change, Decide, Job, Situation
 from operations.approvals.model import Event, Freeze, Outcome, Request, State
 from operations.approvals.people import Directory
 from operations.context import Context
-from operations.errors import ConnectionLost, DatabaseUnreachable, LocktenderError, RequestChanged, as_ours
+from operations.errors import ConnectionLost, DatabaseUnreachable, LocktenderError, NotNow, RequestChanged, as_ours
 from operations.lost_runs import found_of
 from operations.performing import Performed, perform
 from operations.ports import Clock, Ledger, Progress, Report, silent
@@ -37,6 +37,8 @@ RECORD_FOR = 900.0
 
 ContextOf = Callable[[str, str, Report], AbstractContextManager[Context]]
 """Environment's name, who it is done for, progress → the means. Raises ``ConfigurationError`` for an unknown name."""
+Placed = Callable[[Context, Request], Context]
+"""The means with the files that a request is about, where those lie elsewhere. Raises ``NotNow``."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Workshop:
     context_of: ContextOf
     directory_of: Callable[[Environment], Directory]
     tell: Callable[[Request], None] = lambda _: None
+    placed: Placed = lambda context, _: context
 
     @property
     def handlers(self) -> Mapping[Job, Callable[[str], None]]:
@@ -79,6 +82,7 @@ def plan(workshop: Workshop, request_id: str) -> None:
     if request.state != State.PLANNING:
         return
     with _at(workshop, request, silent) as context:
+        context = workshop.placed(context, request)
         found = propose(context, request.operation, request.arguments, request.policy)
         proposal = timed(found, workshop.ledger.typical_seconds(request.environment, request.operation))
         workshop.changed(request, lambda now, _: deciding.planned_as(now, request.version, proposal))
@@ -92,6 +96,7 @@ def check(workshop: Workshop, request_id: str) -> None:
     arguments, policy = request.proposal.arguments, request.policy
     # What cannot be looked at just now is, before it begins.
     with suppress(LocktenderError), workshop.context_of(request.environment, actor(request), silent) as context:
+        context = workshop.placed(context, request)
         now = propose(context, request.operation, arguments, policy, explain=False)
         workshop.changed(request, lambda latest, _: deciding.checked(latest, request.version, now))
 
@@ -119,6 +124,8 @@ def _at(workshop: Workshop, request: Request, report: Report) -> Iterator[Contex
         with workshop.context_of(request.environment, actor(request), report) as context:
             secrets = context.secrets
             yield context
+    except NotNow:  # no answer is no reason: ``Ledger.sweep`` puts its job into the queue again
+        raise
     except Exception as error:  # noqa: BLE001
         told = as_ours(error)
         why = redact(" ".join(filter(None, (told.message, told.hint))), secrets)
@@ -137,11 +144,35 @@ def look(workshop: Workshop, request_id: str) -> None:
 
 def begin(ledger: Ledger, directory: Directory, context: Context, request: Request) -> Request | None:
     """The request as it is running, with its token, or voided; ``None``: it does not begin (any more)."""
+    return changed(ledger, request, _judged(ledger, directory, context, request))
+
+
+def void_unless_it_stands(workshop: Workshop, request: Request) -> Request | None:
+    """Look at everything that ``begin`` looks at, and begin nothing: voided, or ``None``: it may, or is over.
+
+    Raises what planning raises, ``NotNow``: then nothing has changed.
+    """
+    with workshop.context_of(request.environment, actor(request), silent) as context:
+        context = workshop.placed(context, request)
+        directory = workshop.directory_of(context.environment)
+        judge = _judged(workshop.ledger, directory, context, request)
+
+    def decide(latest: Request, situation: Situation) -> Change:
+        change = judge(latest, situation)
+        if Event.VOIDED not in change.events:
+            raise RequestChanged("There is no reason to void it.")
+        return change
+
+    return changed(workshop.ledger, request, decide)
+
+
+def _judged(ledger: Ledger, directory: Directory, context: Context, request: Request) -> Decide:
+    """Everything gathered anew that decides whether it may begin."""
     rules = Door(ledger, context.environment, directory).rules_of(request)
     arguments = request.proposal.arguments if request.proposal else request.arguments
     now = propose(context, request.operation, arguments, rules.policy, explain=False)
     recorded = unrecorded(request, ledger.audit_latest(0, 1000, request.id))
-    return changed(ledger, request, lambda latest, situation: deciding.started(latest, situation, now, rules, recorded))
+    return lambda latest, situation: deciding.started(latest, situation, now, rules, recorded)
 
 
 def run(ledger: Ledger, context: Context, request: Request, report: Reporter) -> Performed:

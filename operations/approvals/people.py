@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from operations import settings
 from operations.approvals.model import Account, Person
+from operations.errors import NotNow
 
 SLACK_USER = re.compile(r"[UW][A-Z0-9]+")
 SLACK_GROUP = re.compile(r"S[A-Z0-9]+")
@@ -29,11 +30,13 @@ def account(kind: str, id: str) -> Account:
 class Directory:
     """All that is known about people. ``groups``: Slack group id → the ids of its members, as looked up just now.
 
-    A group that could not be looked up is not in it, and has nobody in it.
+    A group that is not in it has nobody in it. ``unknown`` are those of which Slack did not say who is in them:
+    whatever depends on one of them cannot be decided now.
     """
 
     people: Sequence[settings.Person] = ()
     groups: Mapping[str, Iterable[str]] = field(default_factory=dict)
+    unknown: frozenset[str] = NOBODY
 
     def person(self, used: Account) -> Person:
         """Whose account it is: one of ``[people]``, or else a person that is known by this account alone."""
@@ -45,12 +48,17 @@ class Directory:
         return any(owned == used for _, owned in self._accounts())
 
     def members(self, entries: Iterable[str]) -> frozenset[str]:
-        """A list of the configuration as the ids of persons: names, Slack users, Slack groups, ``github:login``."""
+        """A list of the configuration as the ids of persons: names, Slack users, Slack groups, ``github:login``.
+
+        Raises ``NotNow``.
+        """
         names = {one.name for one in self.people}
         found: set[str] = set()
         for entry in entries:
             if entry in names:
                 found.add(entry)
+            elif entry in self.unknown:
+                raise NotNow(f"Slack does not say who is in the group {entry}.", hint="Try again in a moment.")
             else:
                 found |= {self.person(one).id for one in self._named(entry)}
         return frozenset(found)
