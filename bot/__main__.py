@@ -8,13 +8,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
+from starlette.applications import Starlette
 
 from bot import wiring
-from bot.http import Front, application
+from bot.http import application
 from operations.errors import LocktenderError
 
 GRACE = 10
@@ -49,17 +49,17 @@ def main() -> int:
 def _work(given: wiring.Variables) -> None:
     crew = wiring.crew(given, os.environ)
     if given.worker_port:
-        server = _server(given, given.worker_port, None, crew.ready)
+        server = _server(given, given.worker_port, application(None, crew.ready))
         threading.Thread(target=server.run, name="watched", daemon=True).start()
     logger.info("worker started")
     crew.run()
     logger.info("worker stopped")
 
 
-def _server(given: wiring.Variables, port: int, front: Front | None, ready: Callable[[], None]) -> uvicorn.Server:
+def _server(given: wiring.Variables, port: int, answering: Starlette) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
-            application(front, ready),
+            answering,
             host=given.address,
             port=port,
             log_config=None,
@@ -84,7 +84,8 @@ def _speak(given: wiring.Variables) -> None:
         if socket and not socket.is_connected():
             raise ConnectionError("Socket Mode is not connected")
 
-    server = _server(given, given.port, front, ready)
+    hook = made.hook.events if made.hook else None
+    server = _server(given, given.port, application(front, ready, hook))
     try:
         if socket:
             socket.connect()

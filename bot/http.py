@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import anyio
@@ -42,7 +42,7 @@ class Front:
     async def events(self, request: Request) -> Response:
         """``/slack/events``: commands, buttons, forms and events alike."""
         began = time.monotonic()
-        body = await _body(request)
+        body = await body_of(request)
         if body is None:
             return PlainTextResponse("too large", 413)
         verdict = judge(self._secret, request.headers, body, time.time())
@@ -67,8 +67,14 @@ class Front:
         return Response(answer.body, answer.status, answer.first_headers_without_set_cookie())
 
 
-def application(front: Front | None, ready: Callable[[], None]) -> Starlette:
-    """The whole: without a ``front`` (Socket Mode) only what watches over it. ``ready`` raises what is amiss."""
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def application(front: Front | None, ready: Callable[[], None], github: Endpoint | None = None) -> Starlette:
+    """The whole: without a ``front`` (Socket Mode) only what watches over it, and GitHub's side where it is wanted.
+
+    ``ready`` raises what is amiss.
+    """
 
     async def readyz(_: Request) -> Response:
         try:
@@ -82,6 +88,7 @@ def application(front: Front | None, ready: Callable[[], None]) -> Starlette:
         Route("/readyz", readyz),
         Route("/metrics", _metrics),
         *([Route("/slack/events", front.events, methods=["POST"])] if front else []),
+        *([Route("/github/events", github, methods=["POST"])] if github else []),
     ]
     return Starlette(routes=routes)
 
@@ -94,7 +101,8 @@ async def _metrics(_: Request) -> Response:
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
-async def _body(request: Request) -> bytes | None:
+async def body_of(request: Request) -> bytes | None:
+    """All of it; ``None`` where it is larger than anything that is ours."""
     found = bytearray()
     async for chunk in request.stream():
         found += chunk

@@ -7,7 +7,9 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import Protocol
 
 from procrastinate.exceptions import ProcrastinateException
 from psycopg_pool import PoolTimeout
@@ -15,7 +17,10 @@ from psycopg_pool import PoolTimeout
 from bot.answers import Answers, ContextOf
 from bot.ask_queue import AskQueue, AskWorker
 from bot.convergence import Convergence
+from bot.doorkeeper import Doorkeeper, Placing, nowhere
 from bot.gate import guarded
+from bot.github_app import GithubApp
+from bot.hook import Hook
 from bot.house import House
 from bot.http import Dispatch, Front
 from bot.listeners import bolt_app
@@ -40,6 +45,7 @@ from operations.settings_file import load, load_shape
 from operations.settings_secrets import secrets_of
 
 SLACK_API = "https://slack.com/api/"
+GITHUB_API = "https://api.github.com"
 START_PATIENCE = 60.0
 """Seconds that Slack may be away at the start."""
 OPENERS = 16
@@ -66,6 +72,11 @@ class Variables:
     """How many requests of Slack are dealt with at the same time; as many connections to the ledger."""
     concurrency: int
     """How many requests a worker executes at the same time, each of another environment."""
+    github_url: str
+    webhook_secret: Secret
+    app_id: str
+    app_key: Secret
+    """Of the GitHub App, where GitHub holds deployments back."""
 
 
 def variables(environ: Mapping[str, str]) -> Variables:
@@ -106,6 +117,10 @@ def variables(environ: Mapping[str, str]) -> Variables:
         address=environ.get("LOCKTENDER_BOT_ADDRESS") or "0.0.0.0",  # noqa: S104 - a container's only way out
         threads=max(1, numbers["LOCKTENDER_BOT_THREADS"]),
         concurrency=max(1, numbers["LOCKTENDER_WORKER_CONCURRENCY"]),
+        github_url=(environ.get("GITHUB_API_URL") or GITHUB_API).rstrip("/"),
+        webhook_secret=Secret(environ.get("GITHUB_WEBHOOK_SECRET", "")),
+        app_id=environ.get("GITHUB_APP_ID", ""),
+        app_key=Secret(environ.get("GITHUB_APP_PRIVATE_KEY", "")),
     )
 
 
@@ -118,6 +133,7 @@ class Bot:
     opener: Opener
     roster: Roster
     dispatch: Dispatch
+    hook: Hook | None
 
     def close(self) -> None:
         """Finish what has begun, and let go."""
@@ -129,6 +145,7 @@ class Bot:
 def bot(given: Variables) -> Bot:
     """Raises ``ConfigurationError``, ``DatabaseUnreachable``, ``SlackFailed``."""
     settings = load_shape(given.config)
+    _refuse_lacking(settings, GITHUB_WEBHOOK_SECRET=bool(given.webhook_secret))
     slack = WebApi(given.bot_token, given.slack_url)
     team, user = _whoami(slack)
     parameters = parse_database_url(given.ledger_url)
@@ -137,7 +154,9 @@ def bot(given: Variables) -> Bot:
     opener = Opener(slack, queue, OPENERS)
     roster = Roster(slack, settings)
     reception = Reception(House(settings, ledger, roster, team), queue, opener, given.command)
-    return Bot(ledger, queue, opener, roster, bolt_app(reception, user).dispatch)
+    hook = Hook(given.webhook_secret, given.github_url, settings.environments, ledger.held.hold)
+    dispatch = bolt_app(reception, user).dispatch
+    return Bot(ledger, queue, opener, roster, dispatch, hook if given.webhook_secret else None)
 
 
 def front(given: Variables, made: Bot) -> Front:
@@ -150,6 +169,18 @@ def socket(given: Variables, made: Bot) -> Socket:
     return Socket(given.app_token, given.slack_url, made.ledger.first_seen, made.dispatch, given.threads)
 
 
+class Beside(Protocol):
+    """Something that works in threads of its own."""
+
+    def start(self) -> None:
+        """Begin."""
+        ...
+
+    def stop(self) -> None:
+        """Finish what is at work and end."""
+        ...
+
+
 @dataclass(frozen=True)
 class Crew:
     """What works. ``worker`` runs in the main thread, as it listens for signals; the rest beside it."""
@@ -159,6 +190,7 @@ class Crew:
     asks: AskWorker
     convergence: Convergence
     upkeep: Upkeep
+    doorkeeper: Doorkeeper | None
 
     def ready(self) -> None:
         """Raises what is amiss."""
@@ -166,7 +198,8 @@ class Crew:
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT; what is at work is finished first."""
-        beside = (self.asks, self.convergence, self.upkeep)
+        beside: list[Beside] = [self.asks, self.convergence, self.upkeep]
+        beside += [self.doorkeeper] if self.doorkeeper else []
         for one in beside:
             one.start()
         try:
@@ -190,7 +223,8 @@ class Crew:
 def crew(given: Variables, environ: Mapping[str, str]) -> Crew:
     """Raises as ``bot`` does."""
     settings = load(given.config, environ)
-    secrets = (given.ledger_url, *(secret for one in settings.environments for secret in secrets_of(one)))
+    github = _github(given, settings)
+    secrets = (given.ledger_url, given.app_key, *chain.from_iterable(map(secrets_of, settings.environments)))
     slack = WebApi(given.bot_token, given.slack_url, secrets)
     team, _ = _whoami(slack)
     parameters = parse_database_url(given.ledger_url)
@@ -198,15 +232,39 @@ def crew(given: Variables, environ: Mapping[str, str]) -> Crew:
     roster = Roster(slack, settings)
     context_of = contexts(settings, given.config)
     answers = Answers(settings, ledger, slack, roster, context_of, team)
-    workshop = Workshop(ledger, context_of, lambda _: roster.fresh())
-    handlers = guarded(workshop.handlers, ledger, lambda person: roster.refusal(person, team), answers.shared_refusal)
+    placed = Placing(github) if github else nowhere
+    workshop = Workshop(ledger, context_of, lambda _: roster.fresh(), placed=placed)
+
+    def of_person(person: str) -> str | None:
+        return roster.refusal(person, team)
+
+    handlers = guarded(workshop.handlers, ledger, of_person, answers.shared_refusal)
     return Crew(
         ledger,
         ledger.worker(handlers, given.concurrency),
         AskWorker(keywords_of(parameters, "answers"), answers.handle, given.concurrency),
         Convergence(ledger, slack, roster),
         Upkeep(ledger, roster),
+        Doorkeeper(ledger, ledger.held, github, workshop, roster, of_person) if github else None,
     )
+
+
+def _github(given: Variables, settings: Settings) -> GithubApp | None:
+    """``None`` where GitHub holds nothing back. Raises ``ConfigurationError``."""
+    _refuse_lacking(settings, GITHUB_APP_ID=bool(given.app_id), GITHUB_APP_PRIVATE_KEY=bool(given.app_key))
+    if not (given.app_id and given.app_key):
+        return None
+    return GithubApp(given.app_id, given.app_key, given.github_url)
+
+
+def _refuse_lacking(settings: Settings, **given: bool) -> None:
+    names = [one.name for one in settings.environments if one.github]
+    lacking = [name for name, there in given.items() if not there]
+    if names and lacking:
+        raise ConfigurationError(
+            f"GitHub holds back deployments of {', '.join(names)}, and {' and '.join(lacking)} is not set.",
+            hint="docs/slack.md says what goes there.",
+        )
 
 
 def contexts(settings: Settings, config: Path) -> ContextOf:

@@ -51,11 +51,23 @@ SECTIONS = (
     ("[environments.NAME.approvals.OPERATION]", settings.Approval),
     ("[environments.NAME.break_glass]", settings.BreakGlass),
     ("[environments.NAME.slack]", settings.Slack),
+    ("[environments.NAME.github]", settings.Github),
     ("[environments.NAME.checks]", settings.Checks),
     ("[environments.NAME.alerts]", settings.Alerts),
     ("[people.NAME]", settings.Person),
 )
-SECTIONS_OF_THEIR_OWN = ("backups", "server", "app", "approvals", "break_glass", "slack", "checks", "alerts", "rules")
+SECTIONS_OF_THEIR_OWN = (
+    "backups",
+    "server",
+    "app",
+    "approvals",
+    "break_glass",
+    "slack",
+    "github",
+    "checks",
+    "alerts",
+    "rules",
+)
 JSON = """
 With `--json` the last and only line of stdout is one object; progress stays on stderr:
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from operations.approvals.change import Decide, NewRequest, Swept
+    from operations.approvals.held import Answer, Held
     from operations.approvals.model import AuditEntry, Freeze, Message, Person, Request
 
 from operations.secret import Secret
@@ -430,4 +431,28 @@ class Ledger(Protocol):
 
     def close(self) -> None:
         """Let go of connections."""
+        ...
+
+
+class HeldDeployments(Protocol):
+    """Deployments that GitHub holds back, in the ledger. Raises as a ``Ledger`` does, and may be tried again."""
+
+    def hold(self, one: Held) -> bool:
+        """Record one; False: it is there already."""
+        ...
+
+    def due(self, lease: float, limit: int = 20) -> tuple[Held, ...]:
+        """Those that GitHub has not been told of yet. Nobody else is given the same ones for ``lease`` seconds."""
+        ...
+
+    def asked(self, one: Held, request_id: str) -> None:
+        """The request that decides."""
+        ...
+
+    def later(self, one: Held, seconds: float) -> None:
+        """Nothing can be done about it now; it is given out again then."""
+        ...
+
+    def answered(self, one: Held, answer: Answer, comment: str) -> None:
+        """GitHub has been told; it is over."""
         ...

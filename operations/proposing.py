@@ -88,7 +88,7 @@ ARGUMENTS: Mapping[Operation, frozenset[str]] = {
     "backup": frozenset({"test_restore"}),
     "verify": frozenset({"backup", "test_restore"}),
     "restore": frozenset({"backup", "undo", "into", "foreign", "no_emergency_backup"}),
-    "deploy": frozenset({"ref", "strategy"}),
+    "deploy": frozenset({"ref", "strategy", "github"}),
     "apply": frozenset({"to", "baseline"}),
     "rollback": frozenset({"run", "accept_data_loss"}),
     "resolve": frozenset({"name", "applied"}),
@@ -116,7 +116,8 @@ def _deploy(context: Context, operation: Operation, given: Mapping[str, Any]) ->
         result = apply(context, to=given.get("to"), baseline=given.get("baseline"), dry_run=True)
     plan = result.plan
     assert plan is not None  # noqa: S101 - a dry run always plans
-    if not (plan.migrations or plan.release or given.get("baseline")):
+    of_github: Mapping[str, Any] = given.get("github") or {}  # what else that run does, only GitHub knows
+    if not (plan.migrations or plan.release or given.get("baseline") or of_github):
         raise NothingToDo("Nothing to do: every migration is applied.", details={"plan": plan.digest})
     names = ", ".join(one.name for one in plan.migrations)
     whole = "all of it happens, or nothing" if plan.atomic else f"in several transactions: {plan.verdict}"
@@ -130,7 +131,7 @@ def _deploy(context: Context, operation: Operation, given: Mapping[str, Any]) ->
         ),
         migrations={one.name: one.checksum for one in plan.migrations},
         plan=plan.digest,
-        commit=plan.release.commit if plan.release else None,
+        commit=plan.release.commit if plan.release else of_github.get("commit"),
     )
 
 

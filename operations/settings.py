@@ -154,6 +154,18 @@ class Slack:
 
 
 @dataclass(frozen=True)
+class Github:
+    """Where the environment is deployed from, if GitHub holds its deployments back until Slack has agreed to them."""
+
+    repository: str
+    """``OWNER/NAME``."""
+    environment: str | None = None
+    """What the environment is called there. Absent: the same as here."""
+    migrations: str = "prisma/migrations"
+    """The migrations folder in the repository; of an app it is known anyway."""
+
+
+@dataclass(frozen=True)
 class Checks:
     """From where on ``check`` and ``monitor`` find something worth telling. Sizes in bytes, times in seconds."""
 
@@ -272,6 +284,8 @@ class Environment:
     """How many requests one person may make."""
     slack: Slack = field(default_factory=Slack)
     """From where in Slack."""
+    github: Github | None = None
+    """Absent: GitHub's deployments of it are not opened by an approval in Slack."""
     checks: Checks = field(default_factory=Checks)
     """From where on something is worth telling."""
     alerts: Alerts = field(default_factory=Alerts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -149,6 +149,7 @@ def _validated(data: Mapping[str, Any], path: Path, environ: Mapping[str, str] |
         from operations.approvals.people import problems as problems_with_people
 
         problems += problems_with_people(environments.values(), people)
+    problems += _unopenable(environments.values())
     if environ is not None:
         problems += _unusable_urls(environments)
     placed = {
@@ -158,6 +159,23 @@ def _validated(data: Mapping[str, Any], path: Path, environ: Mapping[str, str] |
         for name, environment in environments.items()
     }
     return {**found, "environments": placed}, problems
+
+
+def _unopenable(environments: Iterable[Environment]) -> Found:
+    """What GitHub holds back must be asked for somewhere, and it must be clear of which environment it is."""
+    known: dict[tuple[str, str], str] = {}
+    problems: Found = []
+    for one in environments:
+        if one.github is None:
+            continue
+        key = ("environments", one.name, "github")
+        there = (one.github.repository.lower(), (one.github.environment or one.name).lower())
+        if not one.slack.channels:
+            problems.append((key, "needs slack.channels: requests are shown in the first one"))
+        if there in known:
+            problems.append((key, f"means the same environment on GitHub as that of {known[there]}"))
+        known[there] = one.name
+    return problems
 
 
 def _unusable_urls(environments: Mapping[str, Environment]) -> Found:

@@ -18,12 +18,14 @@ from pydantic_core import PydanticCustomError, SchemaValidator, ValidationError,
 from pydantic_core.core_schema import CoreSchema, ValidationInfo
 
 from operations.secret import Secret
-from operations.settings import APPROVABLE, Alerts, App, Approval, Backups, Environment, Level, Person
+from operations.settings import APPROVABLE, Alerts, App, Approval, Backups, Environment, Github, Level, Person
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 """What an environment may be called: it becomes a directory's name."""
 SERVICE = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]*")
 """As Compose has it, but for what a program would take for an option."""
+REPOSITORY = re.compile(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}")
+"""As GitHub has it: OWNER/NAME."""
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kKMGT]?i?B)")
@@ -128,7 +130,7 @@ def _with_names(found: dict[str, Callable[..., Any]]) -> dict[str, Any]:
 def _section_schema(section: type) -> CoreSchema:
     def build(values: dict[str, Any]) -> Any:
         made = section(**values)
-        for check in (_keeps_something, _can_be_approved, _has_services, _may_be_sent_to):
+        for check in (_keeps_something, _can_be_approved, _has_services, _may_be_sent_to, _is_a_repository):
             check(made)
         return made
 
@@ -245,6 +247,11 @@ def _may_be_sent_to(made: object) -> None:
         every = (*made.webhooks, *made.slack, *([made.heartbeat] if made.heartbeat else []))
         if any(url and not url.reveal().startswith("https://") for url in every):
             raise _invalid("webhooks, slack and heartbeat must begin with https://, unless internal = true")
+
+
+def _is_a_repository(made: object) -> None:
+    if isinstance(made, Github) and not REPOSITORY.fullmatch(made.repository):
+        raise _invalid('its repository must be written "OWNER/NAME"')
 
 
 def _has_services(made: object) -> None:

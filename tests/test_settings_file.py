@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from operations import settings as model
 from operations.errors import ConfigurationError, ExitCode
-from operations.settings import Alerts, Approval, Backups, BreakGlass, Checks, Environment, Slack
+from operations.settings import Alerts, Approval, Backups, BreakGlass, Checks, Environment, Github, Slack
 from operations.settings_file import load, load_environment
 from operations.settings_schema import seconds, section_fields, size
 from operations.toml_lines import key_lines, line_of
@@ -84,9 +84,10 @@ def test_the_example_is_valid_and_what_it_calls_defaults_are_the_defaults(tmp_pa
         "restore": Approval(approvers=("U0BBBB", "U0CCCC"), requesters=("U0AAAA",), required=1, expires=1800.0)
     }
     own = {"name", "database_url", "migrations", "backup_dir", "client_bin", "transactions", "backups"}
-    own |= {"server", "app", "approvals", "break_glass", "slack", "checks", "alerts", "rules", "log_file"}
+    own |= {"server", "app", "approvals", "break_glass", "slack", "github", "checks", "alerts", "rules", "log_file"}
     assert environment.break_glass == BreakGlass(("U0BBBB", "U0CCCC"))
     assert environment.slack == Slack(("C0OPS",), ("T0TEAM",))
+    assert environment.github == Github("example/shop", "Production")
     for field in fields(Environment):
         assert field.name in own or getattr(environment, field.name) == field.default, field.name
     for field in fields(Backups):
@@ -95,6 +96,23 @@ def test_the_example_is_valid_and_what_it_calls_defaults_are_the_defaults(tmp_pa
     for field in fields(Alerts):
         own = {"webhooks", "slack", "signing_key", "heartbeat"}
         assert field.name in own or getattr(environment.alerts, field.name) == field.default, field.name
+
+
+def test_what_github_holds_back_is_asked_for_in_a_channel_and_belongs_to_one_environment(tmp_path: Path) -> None:
+    other = MINIMAL.replace("production", "staging")
+    text = MINIMAL + '[environments.production.github]\nrepository = "ada/shop"\n'
+    text += other + '[environments.staging.github]\nrepository = "Ada/Shop"\nenvironment = "production"\n'
+    text += '[environments.staging.slack]\nchannels = "C0OPS"\n'
+    with pytest.raises(ConfigurationError) as caught:
+        load(written(tmp_path, text), ENVIRON)
+    told = [(problem["key"], problem["message"]) for problem in caught.value.details["problems"]]
+    assert told == [
+        ("environments.production.github", "needs slack.channels: requests are shown in the first one"),
+        ("environments.staging.github", "means the same environment on GitHub as that of production"),
+    ]
+    text = MINIMAL + '[environments.production.github]\nrepository = "https://github.com/ada/shop"\n'
+    ((_, key, message),) = problems(written(tmp_path, text))
+    assert (key, message) == ("environments.production.github", 'its repository must be written "OWNER/NAME"')
 
 
 def test_webhooks_are_https_unless_they_may_be_internal(tmp_path: Path) -> None:

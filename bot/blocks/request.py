@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bot.blocks.parts import Element, Message, Sheet, button, confirm
@@ -162,7 +162,9 @@ def ending(request: Request) -> Iterator[Marked]:
     if request.why and request.why not in (vote.reason for vote in request.votes):
         yield lines(bold("Because"), quoted(request.why, 1500))
     if request.state is State.EXPIRED:
-        yield typed("Nobody decided in time. Nothing was done.")
+        agreed = len(request.agreed) >= request.policy.required
+        why = "It was approved, and did not begin in time." if agreed else "Nobody decided in time."
+        yield typed(f"{why} Nothing was done.")
     if request.state in (State.DENIED, State.CANCELLED, State.VOIDED):
         yield typed("Nothing was done.")
     if request.outcome:
@@ -223,7 +225,8 @@ def _what(request: Request) -> Marked:
 
 
 def _argument(key: str, value: object) -> str:
-    return key.replace("_", " ") if value is True else f"{key.replace('_', ' ')} {value}"
+    told = " ".join(map(str, value.values())) if isinstance(value, Mapping) else value
+    return key.replace("_", " ") if value is True else f"{key.replace('_', ' ')} {told}"
 
 
 def _database(request: Request) -> Marked:

@@ -19,6 +19,7 @@ from operations.adapters import ledger_rows as rows
 from operations.adapters import ledger_sql as sql
 from operations.adapters.ledger_change import commit, locked, no_request, one, values_of, written
 from operations.adapters.ledger_errors import translated
+from operations.adapters.ledger_held import PostgresHeld
 from operations.adapters.ledger_schema import SETTINGS, prepare
 from operations.adapters.ledger_sweep import requeue
 from operations.adapters.postgres import KEEPALIVE, connect_error
@@ -275,6 +276,11 @@ class PostgresLedger:
             requeued = requeue(connection)
             connection.execute("COMMIT")
         return Swept(expired, lost, requeued)
+
+    @property
+    def held(self) -> PostgresHeld:
+        """What GitHub holds back, in the same database."""
+        return PostgresHeld(self._pool)
 
     def worker(self, handlers: Handlers, concurrency: int = 1) -> Worker:
         """A worker on the same database's queue."""

@@ -22,7 +22,7 @@ from jsonschema import Draft202012Validator
 
 PACKAGE = "@octokit/openapi"
 VERSION = "23.0.2"
-GENERATION = 2
+GENERATION = 3
 """Changes with how it is cut down."""
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "github-openapi"
 MEMBER = "package/generated/api.github.com.json"
@@ -33,7 +33,9 @@ USED = (
     "/check-runs/{check_run_id}", "/commits/{ref}/check-runs", "/commits/{ref}", "/deployments",
     "/deployments/{deployment_id}", "/deployments/{deployment_id}/statuses", "/git/trees/{tree_sha}",
     "/git/blobs/{file_sha}", "/git/commits/{commit_sha}", "/compare/{basehead}", "/issues/{issue_number}", "",
+    "/installation", "/actions/runs/{run_id}", "/actions/runs/{run_id}/deployment_protection_rule",
 )  # fmt: skip
+ELSEWHERE = ("/app/installations/{installation_id}/access_tokens",)
 NO_BODY = ("GET", "DELETE")
 DROPPED = ("description", "example", "examples", "x-github", "externalDocs")
 
@@ -90,7 +92,7 @@ def _fetched() -> dict[str, Any]:
 
 def _cut(whole: Mapping[str, Any]) -> dict[str, Any]:
     paths: dict[str, Any] = {}
-    for path in (REPOSITORY + tail for tail in USED):
+    for path in (*(REPOSITORY + tail for tail in USED), *ELSEWHERE):
         paths[path] = {
             method: {
                 "parameters": [_resolved(whole, one) for one in operation.get("parameters", ())],

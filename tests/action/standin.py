@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from . import app
+from .app import App
 from .openapi import complaints
 
 OWN_LOGIN = "github-actions[bot]"
@@ -71,6 +73,8 @@ class State:
     texts: list[str] = field(default_factory=list)
     """Bodies of all requests, for looking for secrets."""
     serial: int = 100
+    app: App | None = None
+    """Where it is an App that asks, and no workflow."""
 
     def next_id(self) -> int:
         self.serial += 1
@@ -164,7 +168,8 @@ class _Handler(BaseHTTPRequestHandler):
         return fault, answer
 
     def _obeyed(self, state: State, body: bytes) -> tuple[int, Any, Mapping[str, str]]:
-        if self.headers.get("Authorization") != f"token {TOKEN}":
+        path, word = urlsplit(self.path).path, self.headers.get("Authorization", "")
+        if not (state.app.lets_in(word, path) if state.app else word == f"token {TOKEN}"):
             return 401, {"message": "Bad credentials"}, {}
         if self.path == "/graphql":
             return 200, {"data": {"viewer": {"login": OWN_LOGIN}}}, {}
@@ -179,6 +184,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _routed(self, state: State, sent: dict[str, Any]) -> tuple[int, Any, Mapping[str, str]]:
         parts = urlsplit(self.path)
         prefix = f"/repos/{state.name}"
+        if (token := re.fullmatch(r"/app/installations/(\d+)/access_tokens", parts.path)) and state.app:
+            return app.access_token(self.server.stand_in, sent, token[1])  # type: ignore[attr-defined, no-any-return]
         if not parts.path.startswith(prefix):
             return 404, {"message": "Not Found"}, {}
         query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
@@ -374,4 +381,8 @@ ROUTES: tuple[Route, ...] = (
     ("GET", r"/git/blobs/([^/]+)", _blob),
     ("GET", r"/git/commits/([^/]+)", _git_commit),
     ("GET", r"/compare/([^/]+)", _compare),
+    ("GET", r"/installation", app.installation),
+    ("GET", r"/actions/runs/(\d+)", app.run),
+    ("POST", r"/actions/runs/(\d+)/deployment_protection_rule", app.decide),
+    ("GET", r"/deployments/(\d+)", app.deployment),
 )

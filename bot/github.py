@@ -1,0 +1,47 @@
+"""What is needed of GitHub as a protocol, and its errors; ``github_app.py`` is the real one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from operations.approvals.held import Deployment, Run, Word
+from operations.errors import OperationFailed
+
+
+class GithubFailed(OperationFailed):
+    """GitHub did not do what it was asked for."""
+
+    code = "github"
+
+
+class GithubAway(GithubFailed):
+    """No answer, too many calls, or GitHub is out of order: trying again helps. ``seconds``: not before."""
+
+    def __init__(self, message: str, seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class GithubGone(GithubFailed):
+    """There is no such thing, or it is over: trying again does not help."""
+
+
+class Github(Protocol):
+    """GitHub, as the App that is installed there. Every method raises ``GithubFailed`` after a bounded time."""
+
+    def run(self, repository: str, run_id: int) -> Run:
+        """A run of a workflow, as it is now."""
+        ...
+
+    def deployment(self, repository: str, id: int) -> Deployment:
+        """A deployment, as it is now."""
+        ...
+
+    def files(self, repository: str, commit: str, folder: str) -> Mapping[str, bytes]:
+        """The regular files below a folder of a commit, by their path in it."""
+        ...
+
+    def decide(self, repository: str, run_id: int, environment: str, word: Word, comment: str) -> None:
+        """Let the run's jobs for an environment go on, or not. Raises ``GithubGone`` where none waits for it."""
+        ...

@@ -1,0 +1,82 @@
+"""``HeldDeployments`` in the ledger's database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg_pool
+
+from operations.adapters import ledger_rows as rows
+from operations.adapters.ledger_change import commit
+from operations.adapters.ledger_errors import translated
+from operations.adapters.ledger_sql import BEGIN
+from operations.approvals.held import Answer, Held
+
+COLUMNS = "environment, repository, there, run_id, deployment_id, id, request_id"
+HOLD = """
+    INSERT INTO held_deployments (environment, repository, there, run_id, deployment_id)
+    VALUES (%s, lower(%s), %s, %s, %s) ON CONFLICT DO NOTHING
+"""
+DUE = f"""
+    UPDATE held_deployments SET due = clock_timestamp() + make_interval(secs => %s)
+    WHERE id IN (SELECT id FROM held_deployments WHERE answer IS NULL AND due <= clock_timestamp()
+                 ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
+    RETURNING {COLUMNS}
+"""
+ASKED = "UPDATE held_deployments SET request_id = %s, due = '-infinity' WHERE id = %s AND request_id IS NULL"
+LATER = "UPDATE held_deployments SET due = clock_timestamp() + make_interval(secs => %s) WHERE id = %s"
+ANSWERED = """
+    UPDATE held_deployments SET answer = %s, answered_at = clock_timestamp() WHERE id = %s AND answer IS NULL
+"""
+
+
+class PostgresHeld:
+    """On the ledger's own connections."""
+
+    def __init__(self, pool: psycopg_pool.ConnectionPool[Any]) -> None:
+        self._pool = pool
+
+    @translated
+    def hold(self, one: Held) -> bool:
+        """Insert or find."""
+        values = (one.environment, one.repository, one.there, one.run_id, one.deployment_id)
+        with self._pool.connection() as connection:
+            return bool(connection.execute(HOLD, values).rowcount == 1)
+
+    @translated
+    def due(self, lease: float, limit: int = 20) -> tuple[Held, ...]:
+        """Leased to the caller."""
+        with self._pool.connection() as connection:
+            found = connection.execute(DUE.encode(), (lease, limit)).fetchall()
+        return tuple(sorted((Held(*row) for row in found), key=lambda one: one.id))
+
+    @translated
+    def asked(self, one: Held, request_id: str) -> None:
+        """The request that decides."""
+        with self._pool.connection() as connection:
+            connection.execute(ASKED, (request_id, one.id))
+
+    @translated
+    def later(self, one: Held, seconds: float) -> None:
+        """The lease ends then."""
+        with self._pool.connection() as connection:
+            connection.execute(LATER, (seconds, one.id))
+
+    @translated
+    def answered(self, one: Held, answer: Answer, comment: str) -> None:
+        """One commit with its entry in the audit log."""
+        facts = {
+            "environment": one.environment,
+            "request": one.request_id,
+            "repository": one.repository,
+            "run": one.run_id,
+            "answer": answer,
+            "reason": comment,
+        }
+        with self._pool.connection() as connection:
+            try:
+                connection.execute(BEGIN)
+                if connection.execute(ANSWERED, (answer, one.id)).rowcount == 1:
+                    commit(connection, [rows.body("github", None, None, facts)])
+            finally:
+                connection.rollback()
