@@ -20,7 +20,6 @@ from operations.approvals.words import one_line
 from operations.context import Context
 from operations.errors import ApprovalMissing, ConnectionLost, DatabaseUnreachable, LocktenderError
 from operations.executing import Reporter, actor, begin, run
-from operations.performing import perform
 from operations.ports import Ledger, Progress
 from operations.proposing import NothingToDo, propose, timed
 
@@ -67,23 +66,10 @@ def perform_approved(asker: Asker, operation: Operation, arguments: Mapping[str,
     try:
         found = propose(asker.context, operation, arguments, rules.policy)
     except NothingToDo as error:
-        return _nothing(asker.context, operation, arguments, rules.policy, error)
+        return error.result  # needs nobody, and nothing is touched for it
     proposal = timed(found, asker.ledger.typical_seconds(asker.context.environment.name, operation))
     request = _awaited(asker, proposal)
     return _performed(asker, request)
-
-
-def _nothing(
-    context: Context, operation: Operation, arguments: Mapping[str, Any], policy: Policy, error: NothingToDo
-) -> object:
-    """Needs nobody's approval, and can do nothing: the empty plan is the only one that is let through."""
-    proposal = Proposal(
-        operation, context.environment.name, arguments, policy.version, "", "", plan=error.details["plan"]
-    )
-    done = perform(context, proposal)
-    if done.error:
-        raise done.error
-    return done.result
 
 
 def _awaited(asker: Asker, proposal: Proposal) -> Request:

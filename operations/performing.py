@@ -171,7 +171,8 @@ def _verify(context: Context, proposal: Proposal) -> VerifyResult:
 
 
 def _resolve(context: Context, proposal: Proposal) -> ResolveResult:
-    return resolve(context, str(proposal.arguments["name"]), bool(proposal.arguments.get("applied")))
+    given = proposal.arguments
+    return resolve(context, str(given["name"]), bool(given.get("applied")), approved=proposal.plan)
 
 
 PERFORMERS: Mapping[str, Callable[[Context, Proposal], object]] = {

@@ -9,15 +9,21 @@ from typing import Any
 from operations.approvals.model import Explanation, Operation, Policy, Proposal
 from operations.context import Context
 from operations.errors import Refused, UsageError
+from operations.journal import RunRecord
 from operations.outcome import DeployResult
 from operations.restore_checks import system_identifier
+from operations.settling import unfinished
 from operations.swap import maintenance
 
 
 class NothingToDo(Refused):
-    """There is nothing to ask for; ``details["plan"]`` is the digest of the empty plan."""
+    """There is nothing to ask for. ``result`` is that of doing it."""
 
     code = "nothing_to_do"
+
+    def __init__(self, message: str, result: DeployResult) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 def propose(
@@ -71,6 +77,8 @@ def _of(context: Context, operation: Operation, arguments: Mapping[str, Any], ex
         return _undo(context, given) if given.get("undo") else _restore(context, given, explain)
     if operation == "verify":
         return _verify(context, given)
+    if operation == "resolve":
+        return _resolve(context, given)
     steps, loses, undo = _SIMPLE[operation]
     return _Found(given, Explanation((steps.format(environment=context.environment.name, **given),), loses, undo), {})
 
@@ -100,7 +108,6 @@ NEEDED: Mapping[Operation, frozenset[str]] = {"resolve": frozenset({"name"})}
 _NOTHING = "Nothing."
 _SIMPLE: Mapping[Operation, tuple[str, str, str]] = {
     "backup": ("Take a backup of {environment}, check it, and remove what the rules let go.", _NOTHING, ""),
-    "resolve": ("Record what is true of migration {name}.", "Nothing but what the history said before.", ""),
     "freeze": ("Keep everything that changes {environment} from beginning.", _NOTHING, "unfreeze"),
     "unfreeze": ("Let operations on {environment} begin again.", _NOTHING, "freeze"),
 }
@@ -117,14 +124,21 @@ def _deploy(context: Context, operation: Operation, given: Mapping[str, Any]) ->
     plan = result.plan
     assert plan is not None  # noqa: S101 - a dry run always plans
     of_github: Mapping[str, Any] = given.get("github") or {}  # what else that run does, only GitHub knows
+    dead: tuple[RunRecord, ...] = ()
     if not (plan.migrations or plan.release or given.get("baseline") or of_github):
-        raise NothingToDo("Nothing to do: every migration is applied.", details={"plan": plan.digest})
+        dead = unfinished(context)  # to settle them is to do something
+        if not dead:
+            raise NothingToDo("Nothing to do: every migration is applied.", replace(result, outcome="nothing_to_do"))
     names = ", ".join(one.name for one in plan.migrations)
     whole = "all of it happens, or nothing" if plan.atomic else f"in several transactions: {plan.verdict}"
     return _Found(
         given,
         Explanation(
-            steps=(*(f"{step.name}: {step.what}" for step in plan.steps), *([f"migrations: {names}"] if names else [])),
+            steps=(
+                *(f"settle run {record.run_id} ({record.operation}), if it has died" for record in dead),
+                *(f"{step.name}: {step.what}" for step in plan.steps),
+                *([f"migrations: {names}"] if names else []),
+            ),
             loses="What the migrations themselves remove; a verified backup is taken before.",
             undo=f"rollback goes back to before it; {whole}.",
             notes=(*result.notes, *(f"In the way now: {blocker}" for blocker in result.blockers)),
@@ -197,6 +211,16 @@ def _verify(context: Context, given: Mapping[str, Any]) -> _Found:
     explanation = Explanation((f"Read backup {manifest.id} of {manifest.created} {how}.",), _NOTHING)
     resolved = {**given, "backup": manifest.id}
     return _Found(resolved, explanation, {}, backup_id=manifest.id, backup_digest=manifest.digest)
+
+
+def _resolve(context: Context, given: Mapping[str, Any]) -> _Found:
+    from operations.resolve import planned
+
+    name, applied = str(given["name"]), bool(given.get("applied"))
+    plan = planned(context, name, applied)
+    said = "applied, without running it" if applied else "rolled back"
+    explanation = Explanation((f"Record migration {name} as {said}.",), "Nothing but what the history said before.")
+    return _Found(given, explanation, {name: plan.checksum} if plan.checksum else {}, plan=plan.digest)
 
 
 def timed(proposal: Proposal, seconds: float | None) -> Proposal:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from operations.advisory import lock_database
+from operations.approvals.digest import canonical, refuse_other
 from operations.context import Context
 from operations.errors import HistoryConflict, NotFound
 from operations.journal import Journal
@@ -30,10 +32,37 @@ class ResolveResult:
     run_id: str
 
 
-def resolve(context: Context, name: str, applied: bool) -> ResolveResult:
+@dataclass(frozen=True)
+class Resolution:
+    """What would be recorded, and over what. ``checksum`` of the file that is said to be applied; else ``None``."""
+
+    name: str
+    applied: bool
+    checksum: str | None
+    rows: tuple[HistoryRow, ...]
+    """The migration's own, as they stand."""
+    has_table: bool
+
+    @property
+    def digest(self) -> str:
+        """SHA-256: another file, or another history, is another one."""
+        attempts = [(row.checksum, row.finished_at is not None, row.rolled_back_at is not None) for row in self.rows]
+        text = canonical([self.name, self.applied, self.checksum, attempts])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def planned(context: Context, name: str, applied: bool) -> Resolution:
+    """What ``resolve`` would record now. Raises as it does; changes nothing."""
+    tool = formats.detect(context.files, context.environment.migrations)
+    with context.database.session(purpose="plan") as session:
+        return _planned(context, session, tool, name, applied)[0]
+
+
+def resolve(context: Context, name: str, applied: bool, approved: str | None = None) -> ResolveResult:
     """Record migration ``name`` as applied without running it, or its failed attempts as rolled back.
 
-    Raises ``NotFound`` (P3011, P3017) and ``HistoryConflict`` (P3008, P3012) as Prisma does, ``LockHeld`` (P1002).
+    ``approved``: digest of the only ``Resolution`` that may be recorded, compared under the lock. Raises ``NotFound``
+    (P3011, P3017) and ``HistoryConflict`` (P3008, P3012) as Prisma does, ``LockHeld`` (P1002), ``RequestChanged``.
     """
     run_id = new_id(context.clock.now(), secrets.token_hex(3))
     with held(context, "resolve", run_id) as lock:
@@ -41,22 +70,31 @@ def resolve(context: Context, name: str, applied: bool) -> ResolveResult:
         if unfinished(context, run_id):
             settle_if_possible(context, lock)
         tool = formats.detect(context.files, context.environment.migrations)
-        folder = {migration.name: migration for migration in tool.read(context.files, context.environment.migrations)}
         with context.database.session(purpose=f"run {run_id}") as session:
             lock_database(context, session, tool.lock_id)
-            rows = tool.history(session)
-            own = [row for row in rows or () if row.name == name]
-            if applied:
-                refuse_applied(name, folder, own, context.command)
-            else:
-                refuse_rolled_back(name, own, context.command)
-            changed = applied or any(_is_open(row) for row in own)
+            plan, migration = _planned(context, session, tool, name, applied)
+            refuse_other(approved, plan.digest, "migration, or its history,")
+            changed = applied or any(_is_open(row) for row in plan.rows)
             if changed:
                 journal = Journal.open(context, lock, "resolve", migration=name, applied=applied)
-                _record(tool, session, folder.get(name) if applied else None, name, has_table=rows is not None)
+                _record(tool, session, migration, name, has_table=plan.has_table)
                 journal.finish("resolved")
                 remember(context, run_id)
     return ResolveResult(name, applied, changed, run_id)
+
+
+def _planned(
+    context: Context, session: Session, tool: Format, name: str, applied: bool
+) -> tuple[Resolution, Migration | None]:
+    folder = {migration.name: migration for migration in tool.read(context.files, context.environment.migrations)}
+    rows = tool.history(session)
+    own = tuple(row for row in rows or () if row.name == name)
+    if applied:
+        refuse_applied(name, folder, own, context.command)
+    else:
+        refuse_rolled_back(name, own, context.command)
+    migration = folder.get(name) if applied else None
+    return Resolution(name, applied, migration.checksum if migration else None, own, rows is not None), migration
 
 
 def refuse_applied(name: str, folder: dict[str, Migration], rows: Sequence[HistoryRow], command: str) -> None:

@@ -147,6 +147,31 @@ def test_a_freeze_holds_back_what_needs_no_approval_too(site: Site) -> None:
     assert verify(site.ledger).intact
 
 
+def test_what_a_dead_run_left_is_not_settled_without_an_approval(site: Site) -> None:
+    vote_for = site.start("deploy")
+    request = site.awaited(vote_for)
+    vote(site.door, request.id, request.version, BOB, agrees=True)
+    assert finish(vote_for).exit_code == 0
+    journal = next(site.project.backup_path.glob("**/journal/*.jsonl"))
+    lines = journal.read_text().splitlines(keepends=True)
+    died = journal.with_name(f"{journal.stem[:-6]}ffffff.jsonl")
+    died.write_text("".join(line for line in lines if '"run_finished"' not in line.split(",")[0]))
+    freeze(site.door, BOB, "launch day")
+    frozen = site.run("deploy")
+    assert (frozen.exit_code, frozen.error["code"]) == (5, "frozen"), frozen.said
+    assert '"run_finished"' not in died.read_text()
+    site.ledger.unfreeze("local", site.door.directory.person(BOB), "")
+    process = site.start("deploy")
+    request = site.awaited(process)
+    assert request.proposal
+    assert died.stem in request.proposal.explanation.steps[0]
+    assert '"run_finished"' not in died.read_text()
+    vote(site.door, request.id, request.version, BOB, agrees=True)
+    ran = finish(process)
+    assert (ran.exit_code, ran.result["outcome"]) == (0, "nothing_to_do"), ran.said
+    assert '"run_finished"' in died.read_text()
+
+
 def test_who_stops_waiting_takes_the_request_back(site: Site) -> None:
     process = site.start("deploy")
     request = site.awaited(process)

@@ -16,11 +16,14 @@ from operations.approvals.asking import Door, ask, cancel, freeze, vote
 from operations.approvals.audit import verify
 from operations.approvals.model import Account, Operation, Request, State
 from operations.context import Context
-from operations.errors import NotAllowed, NotFound, RequestChanged
+from operations.errors import DatabaseUnreachable, NotAllowed, NotFound, RequestChanged
 from operations.executing import begin, check, execute, plan
+from operations.migrations import formats
+from operations.resolve import planned, resolve
 from operations.restore import restore
 from operations.rollback import rollback
 from operations.settings import Approval
+from operations.status import status
 
 from .conftest import Server
 from .folders import write_migration
@@ -37,7 +40,7 @@ def ledger(server18: Server) -> Iterator[PostgresLedger]:
         yield made
 
 
-POLICIES = {"restore": FREE, "deploy": FREE, "rollback": FREE}
+POLICIES = {"restore": FREE, "deploy": FREE, "rollback": FREE, "resolve": FREE}
 
 
 @pytest.fixture
@@ -247,3 +250,75 @@ def test_a_backup_needs_nobody_and_runs_at_once(ledger: PostgresLedger, shop: Co
     ended = ledger.request(asked.id)
     assert ended.state == State.DONE, ended.why
     assert len(backup.list_backups(shop)) == 2
+
+
+NAME = "20240101000000_init"
+
+
+def test_who_agrees_to_resolve_agrees_to_that_file_and_no_other(ledger: PostgresLedger, fresh: Context) -> None:
+    request = approved(ledger, fresh, "resolve", name=NAME, applied=True)
+    assert request.proposal
+    assert list(request.proposal.migrations) == [NAME]
+    write_migration(fresh, NAME, "CREATE TABLE item (id bigint PRIMARY KEY);")
+    ended = done(ledger, fresh, request)
+    assert (ended.state, ended.why.startswith(f"migration {NAME} changed")) == (State.VOIDED, True)
+    assert done(ledger, fresh, approved(ledger, fresh, "resolve", name=NAME, applied=True)).state == State.DONE
+
+
+def test_a_file_that_changes_between_the_last_look_and_the_lock_is_not_recorded(
+    ledger: PostgresLedger, fresh: Context
+) -> None:
+    agreed = planned(fresh, NAME, True).digest
+    write_migration(fresh, NAME, "CREATE TABLE item (id bigint PRIMARY KEY);")
+    with pytest.raises(RequestChanged):
+        resolve(fresh, NAME, True, approved=agreed)
+    assert status(fresh).applied == ()
+    resolve(fresh, NAME, True, approved=planned(fresh, NAME, True).digest)
+    assert status(fresh).applied == (NAME,)
+
+
+def test_what_the_history_says_is_part_of_what_is_resolved(ledger: PostgresLedger, fresh: Context) -> None:
+    write_migration(fresh, NAME, "SELECT 1/0;")
+    with fresh.database.session() as session:
+        tool = formats.detect(fresh.files, fresh.environment.migrations)
+        tool.create_history(session)
+        (migration,) = tool.read(fresh.files, fresh.environment.migrations)
+        tool.record_started(session, "a", migration)
+        request = approved(ledger, fresh, "resolve", name=NAME)
+        tool.record_started(session, "b", migration)
+    ended = done(ledger, fresh, request)
+    assert (ended.state, "the plan" in ended.why) == (State.VOIDED, True)
+
+
+def test_a_lost_run_is_looked_at_until_it_is_known_what_became_of_it(ledger: PostgresLedger, fresh: Context) -> None:
+    request = approved(ledger, fresh, "deploy")
+    begun = begin(ledger, DIRECTORY, fresh, request)
+    assert begun
+    with ledger._transaction() as connection:
+        connection.execute("UPDATE requests SET beat_at = beat_at - interval '1 hour'")
+        connection.execute("DELETE FROM procrastinate_jobs")
+    assert ledger.sweep().lost == (request.id,)
+    workshop = workshop_of(ledger, fresh.environment)
+
+    def away(*_: object) -> None:
+        raise DatabaseUnreachable("not just now")
+
+    ledger.worker(replace(workshop, context_of=away).handlers).run(wait=False)  # type: ignore[arg-type]
+    assert "gives no sign of life" in told(ledger, request.id)
+    ledger.sweep()
+    ledger.sweep()
+    with ledger._transaction() as connection:
+        found = connection.execute("SELECT id FROM procrastinate_jobs WHERE scheduled_at > now()").fetchall()
+        connection.execute("UPDATE procrastinate_jobs SET scheduled_at = now()")
+    assert len(found) == 1
+    ledger.worker(workshop.handlers).run(wait=False)
+    assert "it had changed nothing yet" in told(ledger, request.id)
+    ledger.sweep()
+    with ledger._transaction() as connection:
+        assert connection.execute("SELECT FROM procrastinate_jobs").fetchall() == []
+
+
+def told(ledger: PostgresLedger, request_id: str) -> str:
+    outcome = ledger.request(request_id).outcome
+    assert outcome
+    return outcome.summary

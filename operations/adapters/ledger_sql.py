@@ -145,4 +145,13 @@ WITHOUT_JOB = f"""
                         AND j.status IN ('todo', 'doing'))
     ORDER BY created_at
 """
+WITHOUT_LOOK = f"""
+    SELECT {COLUMNS} FROM requests
+    WHERE state = 'needs_attention' AND outcome ->> 'error' = 'lost'
+      AND ended_at > clock_timestamp() - interval '7 days'
+      AND NOT EXISTS (SELECT FROM procrastinate_jobs j WHERE j.args ->> 'request_id' = requests.id
+                        AND j.status IN ('todo', 'doing'))
+    ORDER BY created_at
+"""
+"""Given up for lost, and it could not be told yet what became of them."""
 FORGET_SIGNATURES = "DELETE FROM signatures WHERE seen_at < clock_timestamp() - interval '15 minutes'"

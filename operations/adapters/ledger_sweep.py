@@ -14,6 +14,8 @@ from operations.approvals.model import State
 
 DEAD_AFTER = 60.0
 """Seconds without a heartbeat of a worker, which sends one every ten."""
+LOOK_AGAIN = 60
+"""Seconds between two looks at what became of a run, where the first could not tell."""
 
 
 def requeue(connection: psycopg.Connection[Any]) -> tuple[str, ...]:
@@ -27,5 +29,7 @@ def requeue(connection: psycopg.Connection[Any]) -> tuple[str, ...]:
     lost = [rows.request_of(row) for row in connection.execute(sql.WITHOUT_JOB.encode()).fetchall()]
     for request in lost:
         defer(connection, "plan" if request.state == State.PLANNING else "execute", request)
+    for row in connection.execute(sql.WITHOUT_LOOK.encode()).fetchall():
+        defer(connection, "look", rows.request_of(row), seconds=LOOK_AGAIN)
     connection.execute(sql.FORGET_SIGNATURES)
     return tuple(request.id for request in lost)

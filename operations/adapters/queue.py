@@ -26,10 +26,14 @@ def task_name(job: Job) -> str:
     return f"locktender.{job}"
 
 
-def defer(connection: psycopg.Connection[Any], job: Job, request: Request) -> None:
-    """Put a job into the queue, in the connection's transaction; of an environment, one is executed at a time."""
+def defer(connection: psycopg.Connection[Any], job: Job, request: Request, *, seconds: int = 0) -> None:
+    """Put a job into the queue, in the connection's transaction; of an environment, one is executed at a time.
+
+    It is not taken before ``seconds`` have passed.
+    """
     lock = f"environment {request.environment}" if job == "execute" else None
-    task = _DEFERRING.configure_task(task_name(job), queue=QUEUE, lock=lock, connection=connection)
+    later = {"seconds": seconds} if seconds else None
+    task = _DEFERRING.configure_task(task_name(job), queue=QUEUE, lock=lock, connection=connection, schedule_in=later)
     task.defer(request_id=request.id)
 
 
