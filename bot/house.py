@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.admission import Caller, may_decide, refusal, usable
-from bot.roster import Roster, environment_named
+from bot.gate import unfit, void
+from bot.roster import DIRECT, Roster, environment_named
 from bot.words import VERBS, Verb
 from operations.approvals.asking import Door
 from operations.approvals.model import Account, Request
@@ -71,6 +72,17 @@ class House:
         why = self.roster.refusal_at_once(caller.user, caller.channel, self.own_team)
         if why:
             raise NotAllowed(f"Nothing was done: {why}.")
+
+    def void_if_unfit(self, caller: Caller, request: Request) -> None:
+        """Before an approval of what no worker begins: whether who has had a part in it still may, and who agrees now.
+
+        Void, if one of the others may not. Raises ``NotAllowed``, ``NotNow``; waits for Slack, but not long.
+        """
+        self.refuse_unfit(caller)
+        why = unfit(request, lambda person: self.roster.refusal_at_once(person, DIRECT[0], self.own_team))
+        if why:
+            void(self.ledger, request, why)
+            raise NotAllowed(f"It is void: {why}")
 
     def refuse_strangers(self, caller: Caller) -> None:
         """Raise ``NotAllowed`` for whom nothing is done, whatever it is."""

@@ -134,6 +134,8 @@ class Reception:
             return None
         account = Account("slack", caller.user)
         if action == "approve":
+            if request.executor == "caller":
+                self.house.void_if_unfit(caller, request)
             return self._voted(asking.vote(door, request_id, version, account, True))
         if action == "cancel":
             asking.cancel(door, request_id, account)

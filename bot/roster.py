@@ -86,8 +86,10 @@ class Roster:
         try:
             why = unfit(self.slack.profile(person), own_team)
             return why or (SHARED if channel[:1] not in DIRECT and self.slack.is_shared(channel) else None)
-        except SlackFailed as error:
+        except SlackGone as error:
             return f"who you are, and where, could not be looked up ({error.reason})"
+        except SlackFailed as error:
+            raise NotNow(f"Slack does not say who {person} is: {error.reason}.", hint="Try again.") from None
 
     def _members(self, group: str) -> tuple[str, ...]:
         try:

@@ -29,11 +29,11 @@ BUSY_SECONDS = 5.0
 class WebApi:
     """The real Slack. Threads may share it: the SDK's client makes a connection for each call."""
 
-    def __init__(self, token: Secret, url: str, secrets: tuple[Secret, ...] = ()) -> None:
+    def __init__(self, token: Secret, url: str, secrets: tuple[Secret, ...] = (), timeout: int = TIMEOUT) -> None:
         quiet = logging.getLogger("slack_sdk.quiet")  # the SDK's own would log what is sent, when asked for details
         quiet.setLevel(logging.CRITICAL)
         base = url if url.endswith("/") else f"{url}/"
-        self._client = WebClient(token.reveal(), base_url=base, timeout=TIMEOUT, logger=quiet, retry_handlers=[])
+        self._client = WebClient(token.reveal(), base_url=base, timeout=timeout, logger=quiet, retry_handlers=[])
         self._secrets = (token, *secrets)
         self._direct: dict[str, str] = {}
 

@@ -49,6 +49,8 @@ GITHUB_API = "https://api.github.com"
 START_PATIENCE = 60.0
 """Seconds that Slack may be away at the start."""
 OPENERS = 16
+AT_ONCE = 2
+"""Seconds that a person may wait for what Slack must be asked before they are answered."""
 RETRY = 2.0
 logger = logging.getLogger("locktender.bot")
 
@@ -152,7 +154,7 @@ def bot(given: Variables) -> Bot:
     ledger = PostgresLedger(parameters, connections=given.threads, warm=given.threads, purpose="bot").open()
     queue = AskQueue(keywords_of(parameters, "bot"), max(4, given.threads // 2))
     opener = Opener(slack, queue, OPENERS)
-    roster = Roster(slack, settings)
+    roster = Roster(WebApi(given.bot_token, given.slack_url, timeout=AT_ONCE), settings)
     reception = Reception(House(settings, ledger, roster, team), queue, opener, given.command)
     hook = Hook(given.webhook_secret, given.github_url, settings.environments, ledger.held.hold)
     dispatch = bolt_app(reception, user).dispatch

@@ -18,8 +18,11 @@ import pytest
 from bot.ask_queue import AskQueue
 from bot.asks import Ask
 from operations.adapters.ledger import keywords_of
-from operations.approvals.model import State
+from operations.approvals.asking import Door, ask
+from operations.approvals.model import Account, Proposal, State
+from operations.approvals.people import Directory
 from operations.database_url import parse_database_url
+from operations.settings_file import load_shape
 
 from .conftest import Server
 from .slack.stage import ADA, BOB, CLEO, DAN, OPS, Stage, eventually, staged
@@ -316,6 +319,45 @@ def test_who_approved_and_was_deactivated_before_it_began_does_not_count(stage: 
     shown(stage, card, "Verify a backup · production: void")
     assert "deactivated" in card.all_text
     stage.slack.users[CLEO]["deleted"] = False
+
+
+def by_caller(stage: Stage, reason: str) -> Posted:
+    """What the command line asks for, and performs itself."""
+    settings = load_shape(stage.configuration)
+    door = Door(stage.ledger, settings.environments[0], Directory(settings.people))
+    policy = door.rules("verify").policy
+    plan = Proposal("verify", "production", {"backup": "x"}, policy.version, "shop", "db:5432", backup_id="x")
+    shown_in = (("card", OPS),)
+    ask(door, Account("slack", ADA), "verify", {}, reason, executor="caller", proposal=plan, messages=shown_in)
+    return stage.card(reason)
+
+
+def test_what_no_worker_begins_is_looked_at_when_it_is_approved(stage: Stage) -> None:
+    card = by_caller(stage, "asked for on the command line")
+    stage.press(card, "approve", CLEO)
+    shown(stage, card, "1 more approval")
+    stage.slack.fail("users.info", Fault(status=429, retry_after=1))
+    stage.press(card, "approve", DAN)
+    told(stage, DAN, "Slack does not say who U0DAN is")
+    assert state(stage, card) is State.PENDING
+    stage.slack.users[DAN]["deleted"] = True
+    try:
+        stage.press(card, "approve", DAN)
+        told(stage, DAN, "deactivated")
+        assert state(stage, card) is State.PENDING
+    finally:
+        stage.slack.users[DAN]["deleted"] = False
+    stage.slack.users[CLEO]["deleted"] = True
+    try:
+        stage.press(card, "approve", DAN)
+        shown(stage, card, "Verify a backup · production: void")
+    finally:
+        stage.slack.users[CLEO]["deleted"] = False
+    assert "deactivated" in card.all_text
+    again = by_caller(stage, "asked for once more")
+    stage.press(again, "approve", CLEO)
+    stage.press(again, "approve", DAN)
+    shown(stage, again, "Verify a backup · production: approved")
 
 
 def test_a_backup_that_is_an_option_or_a_path_is_none(stage: Stage) -> None:
