@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from types import FrameType
@@ -15,11 +16,13 @@ from starlette.applications import Starlette
 
 from bot import wiring
 from bot.http import application
-from operations.errors import LocktenderError
+from operations.errors import ConfigurationError, LocktenderError, OperationFailed
 
 GRACE = 10
 """Seconds for requests that are being dealt with when the end comes."""
-REFRESH = 30.0
+REFRESH = 5.0
+"""How often it is looked whether that is due."""
+BACKLOG = 2048
 logger = logging.getLogger("locktender.bot")
 
 
@@ -47,21 +50,48 @@ def main() -> int:
 
 
 def _work(given: wiring.Variables) -> None:
+    door = _listening(given.address, given.worker_port, "LOCKTENDER_WORKER_PORT") if given.worker_port else None
     crew = wiring.crew(given, os.environ)
-    if given.worker_port:
-        server = _server(given, given.worker_port, application(None, crew.ready))
-        threading.Thread(target=server.run, name="watched", daemon=True).start()
+    watched = _Watched(_server(application(None, crew.ready)), door) if door else None
     logger.info("worker started")
     crew.run()
     logger.info("worker stopped")
+    if watched and watched.broken:
+        raise OperationFailed("The worker could not be watched over any more, and has ended.", hint="Start it again.")
 
 
-def _server(given: wiring.Variables, port: int, answering: Starlette) -> uvicorn.Server:
+class _Watched:
+    """A server beside the worker. Nobody would know of a worker that nobody can watch: it ends if its server does."""
+
+    def __init__(self, server: uvicorn.Server, door: socket.socket) -> None:
+        self._server, self._door, self.broken = server, door, False
+        threading.Thread(target=self._run, name="watched", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self._server.run(sockets=[self._door])
+        finally:  # it has no reason to
+            logger.error("the worker cannot be watched over any more, and ends")
+            self.broken = True
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _listening(address: str, port: int, variable: str) -> socket.socket:
+    """Taken before anything begins. Raises ``ConfigurationError``."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        return socket.create_server((address, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{address}, port {port}, cannot be listened on: {os.strerror(error.errno or 0)}.",
+            hint=f"Is another process there? {variable} chooses another port, LOCKTENDER_BOT_ADDRESS an address.",
+        ) from None
+
+
+def _server(answering: Starlette) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             answering,
-            host=given.address,
-            port=port,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -72,29 +102,30 @@ def _server(given: wiring.Variables, port: int, answering: Starlette) -> uvicorn
 
 
 def _speak(given: wiring.Variables) -> None:
+    door = _listening(given.address, given.port, "PORT")
     made = wiring.bot(given)
     stopping = threading.Event()
     refresher = threading.Thread(target=_refresh, args=(made, stopping), name="roster", daemon=True)
     refresher.start()
-    socket = wiring.socket(given, made) if given.app_token else None
-    front = None if socket else wiring.front(given, made)
+    socket_mode = wiring.socket(given, made) if given.app_token else None
+    front = None if socket_mode else wiring.front(given, made)
 
     def ready() -> None:
         made.ledger.now()
-        if socket and not socket.is_connected():
+        if socket_mode and not socket_mode.is_connected():
             raise ConnectionError("Socket Mode is not connected")
 
     hook = made.hook.events if made.hook else None
-    server = _server(given, given.port, application(front, ready, hook))
+    server = _server(application(front, ready, hook))
     try:
-        if socket:
-            socket.connect()
-        logger.info("bot started: %s, port %d", "Socket Mode" if socket else "HTTP", given.port)
-        server.run()
+        if socket_mode:
+            socket_mode.connect()
+        logger.info("bot started: %s, port %d", "Socket Mode" if socket_mode else "HTTP", given.port)
+        server.run(sockets=[door])
     finally:
         stopping.set()
-        if socket:
-            socket.close()
+        if socket_mode:
+            socket_mode.close()
         made.close()
         logger.info("bot stopped")
 

@@ -49,8 +49,6 @@ GITHUB_API = "https://api.github.com"
 START_PATIENCE = 60.0
 """Seconds that Slack may be away at the start."""
 OPENERS = 16
-AT_ONCE = 2
-"""Seconds that a person may wait for what Slack must be asked before they are answered."""
 RETRY = 2.0
 logger = logging.getLogger("locktender.bot")
 
@@ -70,6 +68,8 @@ class Variables:
     worker_port: int
     """Where a worker says how it is; 0: nowhere."""
     address: str
+    at_once: int
+    """Seconds that a person may wait for what Slack must be asked before they are answered."""
     threads: int
     """How many requests of Slack are dealt with at the same time; as many connections to the ledger."""
     concurrency: int
@@ -91,6 +91,7 @@ def variables(environ: Mapping[str, str]) -> Variables:
         problems.append("neither SLACK_SIGNING_SECRET (HTTP) nor SLACK_APP_TOKEN (Socket Mode) is set")
     numbers = {
         "PORT": 3000,
+        "LOCKTENDER_SLACK_AT_ONCE": 2,
         "LOCKTENDER_WORKER_PORT": 0,
         "LOCKTENDER_BOT_THREADS": 32,
         "LOCKTENDER_WORKER_CONCURRENCY": 4,
@@ -117,6 +118,7 @@ def variables(environ: Mapping[str, str]) -> Variables:
         port=numbers["PORT"],
         worker_port=numbers["LOCKTENDER_WORKER_PORT"],
         address=environ.get("LOCKTENDER_BOT_ADDRESS") or "0.0.0.0",  # noqa: S104 - a container's only way out
+        at_once=max(1, numbers["LOCKTENDER_SLACK_AT_ONCE"]),
         threads=max(1, numbers["LOCKTENDER_BOT_THREADS"]),
         concurrency=max(1, numbers["LOCKTENDER_WORKER_CONCURRENCY"]),
         github_url=(environ.get("GITHUB_API_URL") or GITHUB_API).rstrip("/"),
@@ -154,7 +156,7 @@ def bot(given: Variables) -> Bot:
     ledger = PostgresLedger(parameters, connections=given.threads, warm=given.threads, purpose="bot").open()
     queue = AskQueue(keywords_of(parameters, "bot"), max(4, given.threads // 2))
     opener = Opener(slack, queue, OPENERS)
-    roster = Roster(WebApi(given.bot_token, given.slack_url, timeout=AT_ONCE), settings)
+    roster = Roster(WebApi(given.bot_token, given.slack_url, timeout=given.at_once), settings)
     reception = Reception(House(settings, ledger, roster, team), queue, opener, given.command)
     hook = Hook(given.webhook_secret, given.github_url, settings.environments, ledger.held.hold)
     dispatch = bolt_app(reception, user).dispatch

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +26,7 @@ from operations.database_url import parse_database_url
 from operations.settings_file import load_shape
 
 from .conftest import Server
-from .slack.stage import ADA, BOB, CLEO, DAN, OPS, Stage, eventually, staged
+from .slack.stage import ADA, BOB, CLEO, DAN, OPS, PATIENCE, Stage, eventually, staged
 from .slack.standin import TEAM, Fault, Posted
 
 
@@ -308,7 +309,7 @@ def test_who_approved_and_was_deactivated_before_it_began_does_not_count(stage: 
     card = pending(stage, "deactivated meanwhile")
     stage.press(card, "approve", CLEO)
     shown(stage, card, "1 more approval")
-    (_, worker) = stage.processes
+    (_, worker) = stage.processes[:2]
     worker.send_signal(signal.SIGSTOP)
     try:
         stage.press(card, "approve", DAN)
@@ -336,7 +337,7 @@ def test_what_no_worker_begins_is_looked_at_when_it_is_approved(stage: Stage) ->
     card = by_caller(stage, "asked for on the command line")
     stage.press(card, "approve", CLEO)
     shown(stage, card, "1 more approval")
-    stage.slack.fail("users.info", Fault(status=429, retry_after=1))
+    stage.slack.fail("users.info", Fault(status=429, retry_after=1, containing=DAN))
     stage.press(card, "approve", DAN)
     told(stage, DAN, "Slack does not say who U0DAN is")
     assert state(stage, card) is State.PENDING
@@ -410,7 +411,7 @@ def test_a_card_that_was_deleted_is_posted_anew(stage: Stage) -> None:
 
 
 def test_a_card_that_nobody_knows_of_follows_once_it_is_pressed(stage: Stage) -> None:
-    stage.slack.fail("chat.postMessage", Fault(status=500, after=True))
+    stage.slack.fail("chat.postMessage", Fault(status=500, after=True, containing="shown twice"))
     pending(stage, "shown twice")
     first, second = eventually(
         lambda: (found := [m for m in stage.slack.of(OPS) if "shown twice" in m.all_text])[1:] and found
@@ -443,6 +444,15 @@ def test_a_mention_does_the_same(stage: Stage) -> None:
     stage.card("Last backup", after=before)
     challenge = json.dumps({"type": "url_verification", "challenge": "abc"}).encode()
     assert stage.post(challenge, stage.signed(challenge), "application/json").json == {"challenge": "abc"}
+
+
+def test_where_it_cannot_be_reached_it_does_not_go_on(stage: Stage) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        worker, bot = stage.start("worker", LOCKTENDER_WORKER_PORT=port), stage.start(PORT=port)
+        assert [worker.wait(PATIENCE), bot.wait(PATIENCE)] == [2, 2]
+    assert stage.logs().count(f"error: 127.0.0.1, port {port}, cannot be listened on: Address already in use.") == 2
+    assert "next: Is another process there? LOCKTENDER_WORKER_PORT chooses another port" in stage.logs()
 
 
 def test_those_who_watch_over_it_are_answered(stage: Stage) -> None:

@@ -210,6 +210,7 @@ def test_one_approval_opens_the_deploy_and_the_run_performs_that_request(site: S
     told = site.decided(run)
     assert (told["state"], told["environment_name"]) == ("approved", "production")
     assert "by bob" in told["comment"]
+    site.settled(run)
     exit_code, said = action(site, run, tmp_path)
     assert exit_code == 0, said
     eventually(lambda: "Deploy · production: done" in card.all_text, card.all_text)
@@ -219,7 +220,6 @@ def test_one_approval_opens_the_deploy_and_the_run_performs_that_request(site: S
     assert (request.proposal.commit, len(request.proposal.migrations)) == (commit, 1)
     events = [json.loads(entry.body)["event"] for entry in site.stage.ledger.audit(request_id=request.id)]
     assert events == ["requested", "planned", "refused", "approved", "github", "started", "done"]
-    site.settled(run)
 
 
 def test_a_denial_is_told_with_its_reason(site: Site) -> None:

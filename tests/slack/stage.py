@@ -141,6 +141,7 @@ class Stage:
                     "LOCKTENDER_LEDGER_URL": self.ledger_url.reveal(),
                     "LOCKTENDER_BOT_ADDRESS": "127.0.0.1",
                     "LOCKTENDER_BOT_THREADS": "12",
+                    "LOCKTENDER_SLACK_AT_ONCE": "60",
                     "TARGET_URL": self.target.reveal(),
                     **self.environ,
                     **environ,
@@ -165,13 +166,13 @@ class Stage:
 
     def stop(self, process: subprocess.Popen[bytes]) -> int:
         process.send_signal(signal.SIGTERM)
-        return process.wait(timeout=60)
+        return process.wait(timeout=PATIENCE)
 
     def logs(self) -> str:
         return "\n".join(path.read_text(errors="replace") for path in sorted(self.directory.glob("log-*")))
 
     def get(self, path: str, port: int = 0) -> int:
-        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=PATIENCE)
         try:
             connection.request("GET", path)
             return connection.getresponse().status
@@ -194,7 +195,7 @@ class Stage:
     def post(
         self, body: bytes, headers: Mapping[str, str], kind: str = "application/x-www-form-urlencoded"
     ) -> Answered:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             connection.putrequest("POST", "/slack/events", skip_accept_encoding=True)
             for key, value in {**headers, "Content-Type": kind, "Content-Length": str(len(body))}.items():

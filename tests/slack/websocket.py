@@ -8,6 +8,7 @@ import json
 import socket
 import struct
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+PATIENCE = 60.0
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
 
@@ -34,9 +36,16 @@ class SocketMode:
     def send(self, kind: str, payload: dict[str, Any], envelope: str | None = None) -> str:
         envelope = envelope or str(uuid.uuid4())
         told = {"type": kind, "envelope_id": envelope, "accepts_response_payload": True, "payload": payload}
-        with self.lock:
-            _write(self.connections[-1], TEXT, json.dumps(told).encode())
-        return envelope
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with self.lock:
+                    _write(self.connections[-1], TEXT, json.dumps(told).encode())
+                return envelope
+            except OSError:  # the client is about to open another one
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
 
     def serve(self, line: socket.socket) -> None:
         with line, suppress(OSError, ConnectionError):
