@@ -22,7 +22,7 @@ from operations.approvals.held import Held, Told
 from operations.approvals.model import Request, State
 from operations.approvals.people import account
 from operations.context import Context
-from operations.errors import ConfigurationError, LocktenderError, NotAllowed, NotNow, Refused, UsageError
+from operations.errors import ConfigurationError, LocktenderError, NotAllowed, NotFound, NotNow, Refused, UsageError
 from operations.executing import Workshop, void_unless_it_stands
 from operations.ports import HeldDeployments, Ledger
 from operations.settings import Environment
@@ -119,21 +119,29 @@ class Doorkeeper:
         wrong = holding.mismatch(one, run, self.github.deployment(one.repository, one.deployment_id))
         if wrong:
             return Told("rejected", f"Refused: {wrong}.")
+        id = holding.request_id(one, run.attempt)
         try:
-            request = ask(
+            request = self._known(id) or ask(
                 Door(self.ledger, environment, self.roster.fresh()),
                 account("github", run.actor),
                 "deploy",
                 holding.arguments(one, run.commit, has_app=environment.app is not None),
                 f"GitHub, started by {run.actor}: {run.url}",
                 executor="caller",
-                id=holding.request_id(one, run.attempt),
+                id=id,
                 messages=((CARD, environment.slack.channels[0]),),
             )
         except Refused as error:
             return Told("rejected", error.message)
         self.held.asked(one, request.id)
         return None
+
+    def _known(self, id: str) -> Request | None:
+        """Asked for by somebody who died then, or for another job of the same attempt."""
+        try:
+            return self.ledger.request(id)
+        except NotFound:
+            return None
 
     def _stands(self, one: Held, request: Request) -> bool:
         """Whether all is as it was approved, looked at anew, GitHub's run as well; else it is void."""

@@ -89,9 +89,14 @@ def plan(workshop: Workshop, request_id: str) -> None:
 
 
 def check(workshop: Workshop, request_id: str) -> None:
-    """After somebody has agreed, and others still have to: void it if it would not do the same any more."""
+    """After somebody has agreed, and others still have to: void it if it would not do the same any more.
+
+    Whoever performs it may have other files than a worker has; those of a run on GitHub can be had.
+    """
     request = workshop.ledger.request(request_id)
     if request.state != State.PENDING or request.proposal is None:
+        return
+    if request.executor == "caller" and not request.arguments.get("github"):
         return
     arguments, policy = request.proposal.arguments, request.policy
     # What cannot be looked at just now is, before it begins.

@@ -19,6 +19,7 @@ from operations.context import Context
 from operations.errors import DatabaseUnreachable, NotAllowed, NotFound, RequestChanged
 from operations.executing import begin, check, execute, plan
 from operations.migrations import formats
+from operations.proposing import propose
 from operations.resolve import planned, resolve
 from operations.restore import restore
 from operations.rollback import rollback
@@ -322,3 +323,15 @@ def told(ledger: PostgresLedger, request_id: str) -> str:
     outcome = ledger.request(request_id).outcome
     assert outcome
     return outcome.summary
+
+
+def test_what_a_worker_has_other_files_for_is_left_to_who_performs_it(ledger: PostgresLedger, fresh: Context) -> None:
+    two = Approval(approvers=("ada", "bob", "cy"), required=2, reason=False)
+    fresh = replace(fresh, environment=replace(fresh.environment, approvals={"deploy": two}))
+    policy = door(ledger, fresh).rules("deploy").policy
+    proposal = propose(fresh, "deploy", {}, policy)
+    asked = ask(door(ledger, fresh), ADA, "deploy", {}, executor="caller", proposal=proposal)
+    vote(door(ledger, fresh), asked.id, asked.version, BOB, agrees=True)
+    write_migration(fresh, "20240102000000_of_the_worker_alone", "CREATE TABLE a (id int);")
+    ledger.worker(workshop_of(ledger, fresh.environment).handlers).run(wait=False)
+    assert ledger.request(asked.id).state == State.PENDING
