@@ -215,9 +215,9 @@ def _settle_between(context: Context, journal: Journal, trace: Trace, session: S
             raise _unsettled(context, trace, error) from error
         present = [name for name, row_id in trace.row_ids.items() if row_id in rows]
         said = (
-            f"Run {trace.run_id} had died after {', '.join(present)} and before the rest. Others have written since, "
-            "so those stay; the rest is pending."
-        )
+            f"Run {trace.run_id} had died after {', '.join(present)} and before the rest. Those stay, whole, and the "
+            f"rest is pending. {error.message} {error.hint or ''}"
+        ).rstrip()
         # The version before ran while others wrote, and no other version fits what stands in between.
         return _Settled("partial", "old", said, {"state": "between", "applied": present})
     said = f"Run {trace.run_id} had died half-way and was undone ({rollback.method}); the old state stands."

@@ -107,13 +107,14 @@ def _would_lose(context: Context, origin: Trace, reality: Reality, written: Writ
     half_done = [name for name, row in rows.items() if row.finished_at is None and row.rolled_back_at is None]
     whole = [name for name, row in rows.items() if row.finished_at is not None]
     stands = f" Of it there stand {', '.join([*whole, f'a part of {half_done[0]}'])}." if half_done else ""
+    others = "others have written since" if written.reason is None else "others may have written since"
     go_on = f"{command} deploy."
     if half_done:
         by_hand = f"undo by hand what {half_done[0]} has left, then {command} resolve {half_done[0]} --rolled-back"
         go_on = f"{by_hand}; repair its file, then {command} deploy."
     return DataWouldBeLost(
-        f"To go back to before run {origin.run_id} could lose data, so it was not done: others have written since "
-        f"({written}), and by script it cannot be undone ({reason}).{stands}",
+        f"To go back to before run {origin.run_id} could lose data, so it was not done: {others} ({written}), and by "
+        f"script it cannot be undone ({reason}).{stands}",
         hint=f"To go back all the same: {command} rollback --run {origin.run_id} --accept-data-loss --yes "
         f"(what a swap replaces is kept beside). To go on instead: {go_on}",
     )
