@@ -8,7 +8,7 @@ LAB    ?= /var/tmp/locktender-lab-$(shell id -u)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo image test test-containers check bench campaign compare format lock clean services
+.PHONY: help install demo image test test-containers check bench campaign compare format lock clean services site
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -61,6 +61,9 @@ check: $(VENV)/.installed-dev ## Types, style, import contracts
 bench: $(VENV)/.installed-dev services ## Measure, and write docs/benchmarks.md
 	$(BIN)/python -m benchmarks
 
+site: $(VENV)/.installed-dev ## The documents as a site, into site/; a broken link fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 format: $(VENV)/.installed-dev ## Put the code into the project's style
 	$(BIN)/ruff check --fix-only -q . ; $(BIN)/ruff format -q .
 
@@ -69,4 +72,4 @@ lock: ## Pin the requirements anew, with hashes (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements.txt --group dev -o requirements-dev.txt
 
 clean: ## Remove what was installed and cached
-	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) site .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

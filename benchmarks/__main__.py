@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import ack, applying, backups, downtime, lint, memory, over_ssh, validating
+from . import ack, applying, backups, downtime, lint, memory, newcomer, over_ssh, validating
 from .measure import NotMeasured
 from .report import page, when
 from .results import Measured, load, save
@@ -24,6 +24,7 @@ PARTS = {
     "memory": memory.sections,
     "lint": lint.sections,
     "ack": ack.sections,
+    "newcomer": newcomer.sections,
 }
 TARGET = ROOT / "docs" / "benchmarks.md"
 

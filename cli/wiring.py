@@ -76,8 +76,8 @@ def _local(options: Options) -> Environment:
     if missing:
         raise UsageError(
             f"There is no {DEFAULT_FILE} here, and without one {' and '.join(missing)} must be given.",
-            hint="Set LOCKTENDER_DATABASE_URL and LOCKTENDER_BACKUP_DIR, or write a locktender.toml: "
-            "locktender.example.toml shows every key.",
+            hint="locktender init writes one that fits the project; or set LOCKTENDER_DATABASE_URL and "
+            "LOCKTENDER_BACKUP_DIR.",
         )
     if options.env not in (None, LOCAL):
         raise UsageError(f"There is no configuration file, so no environment {options.env!r}.", hint="Give --config.")

@@ -322,6 +322,7 @@ class Applier:
         more = " ".join(part for part in (error.detail, error.server_hint) if part)
         return MigrationFailed(
             (f"{at}: " if at else "") + f"{error.message} ({error.sqlstate})." + (f" {more}" if more else ""),
+            hint="It was not applied, so its file may be changed: mend it, and deploy again.",
             prisma_code="P3018",
             details={"migration": name, "sqlstate": error.sqlstate, "reason": error.message, "place": str(at or "")},
         )

@@ -105,7 +105,10 @@ def _next(project: Project, answers: Answers, written: tuple[WrittenFile, ...]) 
         )
     elif not answers.backup_dir.startswith("/"):
         yield f"Add {answers.backup_dir}/ to .gitignore and .dockerignore: backups hold all that the database does."
-    yield "export DATABASE_URL='postgresql://…', then: locktender check && locktender deploy --dry-run"
+    given = (
+        "set -a; . ./.env; set +a" if project.dotenv and not answers.host else "export DATABASE_URL='postgresql://…'"
+    )
+    yield f"{given}, then: locktender check && locktender deploy --dry-run"
     if any("workflows" in path for path in paths):
         secrets = "DATABASE_URL, SSH_PRIVATE_KEY and SSH_KNOWN_HOSTS"
         where = f" and give the environment {answers.environment} the secrets {secrets}" if answers.host else ""

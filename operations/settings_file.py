@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -15,6 +16,7 @@ from operations.settings import Environment, Person, Settings
 from operations.settings_paths import located, misplaced
 from operations.toml_lines import key_lines, line_of
 
+UNSET = r"the environment variable (\w+) is not set"
 HINT = "locktender.example.toml shows every key with its meaning."
 
 
@@ -201,9 +203,18 @@ def _refuse(path: Path, text: str, found: Found) -> None:
     count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
     raise ConfigurationError(
         "\n".join([f"{path} has {count}:", *(f"  {problem}" for problem in problems)]),
-        hint=HINT,
+        hint=_hint([problem.message for problem in problems]),
         details={"problems": [asdict(problem) for problem in problems]},
     )
+
+
+def _hint(messages: list[str]) -> str:
+    """What is lacking, where that is all that is wrong."""
+    unset = [found[1] for message in messages if (found := re.match(UNSET, message))]
+    if len(unset) < len(messages):
+        return HINT
+    given = " ".join(f"{name}=…" for name in dict.fromkeys(unset))
+    return f"export {given}, or, where .env has it: set -a; . ./.env; set +a"
 
 
 def _with_suggestion(key: tuple[str, ...], message: str) -> str:

@@ -564,3 +564,12 @@ def test_every_draft_ends_in_a_line_end(project: Path) -> None:
     every: list[Draft] = list(drafts(found(project), asked, None))
     assert [draft.path for draft in every if not draft.text.endswith("\n") or "\n\n\n" in draft.text] == []
     assert [(d.path, line) for d in every for line in d.text.splitlines() if line != line.rstrip()] == []
+
+
+def test_a_dotenv_with_the_url_is_what_is_to_be_read(project: Path) -> None:
+    assert "export DATABASE_URL=" in " ".join(written(project, HERE, dry_run=True).next)
+    put(project, {".env": '# of Prisma\nDATABASE_URL="postgresql://app:s3cret@localhost:5432/app?schema=public"\n'})
+    told = written(project, HERE, dry_run=True)
+    assert "set -a; . ./.env; set +a, then: locktender check" in " ".join(told.next)
+    assert "s3cret" not in repr(told)
+    assert "export DATABASE_URL=" in " ".join(written(project, ON_SERVER, dry_run=True).next)

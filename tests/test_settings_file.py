@@ -469,3 +469,14 @@ def test_every_key_is_found_whatever_the_values_before_it_hold(values: list[obje
     text = "[s]\n" + text
     tomllib.loads(text)
     assert key_lines(text) == {("s",): 1, **expected}
+
+
+def test_a_variable_that_is_not_set_is_told_with_how_to_set_it(tmp_path: Path) -> None:
+    text = '[environments.live]\ndatabase_url = "env:NOWHERE"\nmigrations = "m"\nbackup_dir = "b"\n'
+    with pytest.raises(ConfigurationError) as caught:
+        load(written(tmp_path, text), {})
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith("export NOWHERE=…, or, where .env has it:")
+    with pytest.raises(ConfigurationError) as caught:
+        load(written(tmp_path, text + "wrong = 1\n"), {})
+    assert "example" in str(caught.value.hint)

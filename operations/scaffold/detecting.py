@@ -15,6 +15,7 @@ from operations.scaffold.model import Compose, Git, Project
 GIT_TIMEOUT = 10.0
 BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
 """Anything else would be a pattern in a workflow's list of branches."""
+DATABASE_URL = re.compile(r"^\s*(export\s+)?DATABASE_URL\s*=", re.MULTILINE)
 
 
 def detect(host: Host, directory: str, migrations: str | None) -> Project:
@@ -31,6 +32,7 @@ def detect(host: Host, directory: str, migrations: str | None) -> Project:
         compose=around,
         package_manager=prisma.package_manager(host, directory, git.top),
         git=git,
+        dotenv=DATABASE_URL.search(prisma.text_of(host, f"{directory}/.env") or "") is not None,
         environments=_environments(prisma.text_of(host, f"{directory}/locktender.toml")),
         notes=notes,
     )

@@ -63,6 +63,8 @@ class Project:
     compose: Compose | None = None
     package_manager: str | None = None
     git: Git = Git()
+    dotenv: bool = False
+    """Whether a ``.env`` beside it sets ``DATABASE_URL``, as Prisma's own ``init`` writes it."""
     environments: tuple[str, ...] = ()
     """Of a ``locktender.toml`` that is there already."""
     notes: tuple[str, ...] = ()
