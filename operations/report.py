@@ -229,7 +229,11 @@ def _without_secrets(context: Context, told: Report) -> Report:
         return redact(text, context.secrets)
 
     def cleaned(one: Check) -> Check:
-        return replace(one, detail=clean(one.detail), why=clean(one.why), fix=clean(one.fix))
+        ddl = tuple(
+            replace(each, recorded=tuple(map(clean, each.recorded)), stands=tuple(map(clean, each.stands)))
+            for each in one.ddl
+        )
+        return replace(one, detail=clean(one.detail), why=clean(one.why), fix=clean(one.fix), ddl=ddl)
 
     return replace(
         told,

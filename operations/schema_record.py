@@ -16,6 +16,7 @@ from typing import Any
 
 from operations import catalog
 from operations.catalog import Catalog, Difference
+from operations.catalog.ddl import Restated, restated
 from operations.catalog.reading import PATIENCE
 from operations.context import Context
 from operations.errors import LocktenderError, Tampered
@@ -26,6 +27,8 @@ from operations.ports import Session
 
 FILE = "schema.json.gz"
 SHOWN = 5
+RESTATED = 200
+"""Differences that are told as SQL."""
 LOOK = 5.0
 """Seconds for each query of one who only looks."""
 
@@ -69,10 +72,11 @@ class SchemaRecord:
 
 @dataclass(frozen=True)
 class Drift:
-    """``told`` what was compared, or why nothing was; ``differences`` from then to now."""
+    """``told`` what was compared, or why nothing was; ``differences`` from then to now, and the same as SQL."""
 
     told: str
     differences: tuple[Difference, ...] = ()
+    ddl: tuple[Restated, ...] = ()
 
 
 def remember(context: Context, run_id: str) -> bool:
@@ -137,7 +141,9 @@ def compared(record: SchemaRecord, now: SchemaRecord) -> Drift:
             f"since {since} something else has migrated ({', '.join(more)}): not compared until the next deploy"
         )
     differences = catalog.diff(record.catalog, now.catalog)
-    return Drift(f"changed since {since}" if differences else f"none since {since}", differences)
+    if not differences:
+        return Drift(f"none since {since}")
+    return Drift(f"changed since {since}", differences, restated(record.catalog, now.catalog, differences[:RESTATED]))
 
 
 def _now(context: Context, session: Session, format: Format, run_id: str, patience: float = PATIENCE) -> SchemaRecord:

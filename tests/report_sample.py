@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from operations.catalog.ddl import Restated
 from operations.checks.model import Check
 from operations.reporting.model import (
     Backup,
@@ -82,6 +83,29 @@ def sample() -> Report:
         Check("connection", "ok", "shop on db.example.com:5432, 3 ms, TLS 1.3"),
         Check("migrations", "ok", "46 applied, nothing pending"),
         Check("sequences", "ok", "the fullest is at 3 %"),
+        Check(
+            "drift",
+            "warn",
+            "changed since run 20240701T093000Z-0acd01: changed column public.Order.note (type: text → character"
+            " varying(40)); added index public.by_hand",
+            "The next migration meets another schema than the one it was tried on.",
+            "locktender resolve NAME --applied",
+            value=2,
+            ddl=(
+                Restated(
+                    "changed",
+                    'column public."Order".note',
+                    ('ALTER TABLE public."Order" ALTER COLUMN note TYPE text;',),
+                    ('ALTER TABLE public."Order" ALTER COLUMN note TYPE character varying(40);',),
+                ),
+                Restated(
+                    "added",
+                    "index public.by_hand",
+                    (),
+                    ("CREATE INDEX by_hand ON public.\"Order\" USING btree (note) WHERE (note <> ''::text);",),
+                ),
+            ),
+        ),
         Check(
             "backups",
             "warn",
