@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Protocol
@@ -27,9 +27,11 @@ from bot.listeners import bolt_app
 from bot.opener import Opener
 from bot.reception import Reception
 from bot.roster import Roster, environment_named
+from bot.schedule import Scheduled
 from bot.slack import SlackAway, SlackBusy
 from bot.socket_mode import Socket
 from bot.upkeep import Upkeep
+from bot.watch import Watch
 from bot.web_api import WebApi
 from operations.adapters.assembly import assembled
 from operations.adapters.ledger import PostgresLedger, keywords_of
@@ -234,7 +236,8 @@ def crew(given: Variables, environ: Mapping[str, str]) -> Crew:
     parameters = parse_database_url(given.ledger_url)
     ledger = PostgresLedger(parameters, purpose="worker").open()
     roster = Roster(slack, settings)
-    context_of = contexts(settings, given.config)
+    context_of = contexts(settings, given.config, ledger)
+    watch = Watch(context_of)
     answers = Answers(settings, ledger, slack, roster, context_of, team)
     placed = Placing(github) if github else nowhere
     workshop = Workshop(ledger, context_of, lambda _: roster.fresh(), placed=placed)
@@ -246,7 +249,7 @@ def crew(given: Variables, environ: Mapping[str, str]) -> Crew:
     return Crew(
         ledger,
         ledger.worker(handlers, given.concurrency),
-        AskWorker(keywords_of(parameters, "answers"), answers.handle, given.concurrency),
+        AskWorker(keywords_of(parameters, "answers"), answers.handle, given.concurrency, scheduled(settings, watch)),
         Convergence(ledger, slack, roster),
         Upkeep(ledger, roster),
         Doorkeeper(ledger, ledger.held, github, workshop, roster, of_person) if github else None,
@@ -271,7 +274,16 @@ def _refuse_lacking(settings: Settings, **given: bool) -> None:
         )
 
 
-def contexts(settings: Settings, config: Path) -> ContextOf:
+def scheduled(settings: Settings, watch: Watch) -> list[Scheduled]:
+    """What the configuration wants done at set times."""
+    return [
+        Scheduled("monitor", one.name, one.schedule.monitor, watch.look)
+        for one in settings.environments
+        if one.schedule.monitor
+    ]
+
+
+def contexts(settings: Settings, config: Path, ledger: PostgresLedger) -> ContextOf:
     """By an environment's name, for whom, and who hears how far it is."""
 
     @contextmanager
@@ -280,6 +292,8 @@ def contexts(settings: Settings, config: Path) -> ContextOf:
         if environment is None:
             raise ConfigurationError(f"There is no environment {name!r} in the configuration any more.")
         made = assembled(environment, report, command=f"locktender --config {config} --env {name}", actor=actor)
+        if environment.schedule.monitor:
+            made = replace(made, memory=ledger.memory(name))
         try:
             yield made
         finally:

@@ -54,6 +54,7 @@ SECTIONS = (
     ("[environments.NAME.github]", settings.Github),
     ("[environments.NAME.checks]", settings.Checks),
     ("[environments.NAME.alerts]", settings.Alerts),
+    ("[environments.NAME.schedule]", settings.Schedule),
     ("[people.NAME]", settings.Person),
 )
 SECTIONS_OF_THEIR_OWN = (
@@ -66,6 +67,7 @@ SECTIONS_OF_THEIR_OWN = (
     "github",
     "checks",
     "alerts",
+    "schedule",
     "rules",
 )
 JSON = """
@@ -94,7 +96,8 @@ RESULTS = {
     "`backup verify`": "`id`, `intact`, `problems`, `level`",
     "`restore`": "`restored`, `emergency_backup`, `previous_database`, `seconds`, `outage_seconds`, `validation` "
     "(`ok`, `differences`)",
-    "`check`": "`checks` (`name`, `status`: `ok`, `warn` or `fail`; `detail`, `why`, `fix`; `value`, `subject`)",
+    "`check`": "`checks` (`name`, `status`: `ok`, `warn` or `fail`; `detail`, `why`, `fix`; `value`, `subject`; "
+    "`ddl` of `drift`: `change`, `object`, `recorded`, `stands`)",
     "`monitor check`, and each line of `monitor continuous`": "`at`, `seconds`, `checks`, `events` (`kind`, `check`, "
     "`status`, `before`, `since`, `detail`, `why`, `fix`), `standing`, `quiet`, `undelivered`, `troubles`",
     "`monitor silence`": "`silences` (`check`, `until`)",
@@ -228,9 +231,13 @@ def _rules() -> Iterator[str]:
 
 def _kind(hint: Any) -> str:
     if get_origin(hint) is Annotated:
-        return {"duration": "duration", "size": "size", "path": "path", "positive": "number"}.get(
-            get_args(hint)[1], "text or list"
-        )
+        return {
+            "duration": "duration",
+            "size": "size",
+            "path": "path",
+            "positive": "number",
+            "cron": "cron expression",
+        }.get(get_args(hint)[1], "text or list")
     if get_origin(hint) is Literal:
         return " or ".join(f'`"{choice}"`' for choice in get_args(hint))
     inner = [argument for argument in get_args(hint) if argument not in (type(None), ...)]
