@@ -112,9 +112,10 @@ class Answers:
                 return backups.message(
                     backups.BackupsCard(environment.name, context.clock.now(), list_backups(context))
                 )
-            return status.message(self._status(context))
+            return status.message(self.status_of(context))
 
-    def _status(self, context: Context) -> status.StatusCard:
+    def status_of(self, context: Context) -> status.StatusCard:
+        """All that is said of how an environment stands."""
         trouble: list[str] = []
 
         def looked(look: Callable[[], object]) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.blocks.parts import Message, Modal
+from bot.blocks.parts import Board, Message, Modal
 from operations.errors import OperationFailed
 
 
@@ -78,6 +78,14 @@ class Slack(Protocol):
 
     def replace(self, opened: Opened, modal: Modal) -> None:
         """Replace a modal, unless it is another one by now."""
+        ...
+
+    def publish(self, person: str, board: Board) -> None:
+        """Replace what a person sees in App Home."""
+        ...
+
+    def members(self, channel: str) -> frozenset[str]:
+        """Who is in a channel."""
         ...
 
     def profile(self, person: str) -> Profile:

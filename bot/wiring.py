@@ -21,6 +21,7 @@ from bot.doorkeeper import Doorkeeper, Placing, nowhere
 from bot.gate import guarded
 from bot.github_app import GithubApp
 from bot.hook import Hook
+from bot.home import Home
 from bot.house import House
 from bot.http import Dispatch, Front
 from bot.listeners import bolt_app
@@ -196,6 +197,7 @@ class Crew:
     asks: AskWorker
     convergence: Convergence
     upkeep: Upkeep
+    home: Home
     doorkeeper: Doorkeeper | None
 
     def ready(self) -> None:
@@ -204,7 +206,7 @@ class Crew:
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT; what is at work is finished first."""
-        beside: list[Beside] = [self.asks, self.convergence, self.upkeep]
+        beside: list[Beside] = [self.asks, self.convergence, self.upkeep, self.home]
         beside += [self.doorkeeper] if self.doorkeeper else []
         for one in beside:
             one.start()
@@ -239,6 +241,7 @@ def crew(given: Variables, environ: Mapping[str, str]) -> Crew:
     context_of = contexts(settings, given.config, ledger)
     watch = Watch(context_of)
     answers = Answers(settings, ledger, slack, roster, context_of, team)
+    home = Home(settings, ledger, ledger.homes, slack, roster, answers)
     placed = Placing(github) if github else nowhere
     workshop = Workshop(ledger, context_of, lambda _: roster.fresh(), placed=placed)
 
@@ -249,9 +252,15 @@ def crew(given: Variables, environ: Mapping[str, str]) -> Crew:
     return Crew(
         ledger,
         ledger.worker(handlers, given.concurrency),
-        AskWorker(keywords_of(parameters, "answers"), answers.handle, given.concurrency, scheduled(settings, watch)),
+        AskWorker(
+            keywords_of(parameters, "answers"),
+            lambda ask: home.open(ask) if ask.kind == "home" else answers.handle(ask),
+            given.concurrency,
+            scheduled(settings, watch),
+        ),
         Convergence(ledger, slack, roster),
         Upkeep(ledger, roster),
+        home,
         Doorkeeper(ledger, ledger.held, github, workshop, roster, of_person) if github else None,
     )
 

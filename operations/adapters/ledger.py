@@ -20,6 +20,7 @@ from operations.adapters import ledger_sql as sql
 from operations.adapters.ledger_change import commit, locked, no_request, one, values_of, written
 from operations.adapters.ledger_errors import translated
 from operations.adapters.ledger_held import PostgresHeld
+from operations.adapters.ledger_home import LedgerHomes
 from operations.adapters.ledger_monitor import LedgerMemory
 from operations.adapters.ledger_schema import SETTINGS, prepare
 from operations.adapters.ledger_sweep import requeue
@@ -282,6 +283,10 @@ class PostgresLedger:
     def held(self) -> PostgresHeld:
         """What GitHub holds back, in the same database."""
         return PostgresHeld(self._pool)
+
+    def homes(self) -> LedgerHomes:
+        """What App Home shows."""
+        return LedgerHomes(self._pool)
 
     def memory(self, environment: str) -> LedgerMemory:
         """What the monitor of an environment knows."""
