@@ -100,6 +100,6 @@ class Slack(Protocol):
         """The members of a user group."""
         ...
 
-    def upload(self, channel: str, thread: str, name: str, content: bytes) -> None:
-        """Attach a file to a thread."""
+    def upload(self, channel: str, thread: str, *files: tuple[str, bytes]) -> None:
+        """Attach files, each with its name, to a thread."""
         ...

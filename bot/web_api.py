@@ -125,14 +125,13 @@ class WebApi:
         found = self._call("usergroups.users.list", lambda: self._client.usergroups_users_list(usergroup=id))
         return tuple(map(str, found["users"]))
 
-    def upload(self, channel: str, thread: str, name: str, content: bytes) -> None:
+    def upload(self, channel: str, thread: str, *files: tuple[str, bytes]) -> None:
         """As in ``Slack``."""
         where = self._place(channel)
+        uploads = [{"filename": name, "title": name, "content": content} for name, content in files]
         self._call(
             "files.completeUploadExternal",
-            lambda: self._client.files_upload_v2(
-                channel=where, thread_ts=thread, filename=name, title=name, content=content
-            ),
+            lambda: self._client.files_upload_v2(channel=where, thread_ts=thread, file_uploads=uploads),
         )
 
     def team(self) -> tuple[str, str]:

@@ -239,8 +239,8 @@ def crew(given: Variables, environ: Mapping[str, str]) -> Crew:
     ledger = PostgresLedger(parameters, purpose="worker").open()
     roster = Roster(slack, settings)
     context_of = contexts(settings, given.config, ledger)
-    watch = Watch(context_of)
     answers = Answers(settings, ledger, slack, roster, context_of, team)
+    watch = Watch(settings, answers)
     home = Home(settings, ledger, ledger.homes, slack, roster, answers)
     placed = Placing(github) if github else nowhere
     workshop = Workshop(ledger, context_of, lambda _: roster.fresh(), placed=placed)
@@ -285,10 +285,10 @@ def _refuse_lacking(settings: Settings, **given: bool) -> None:
 
 def scheduled(settings: Settings, watch: Watch) -> list[Scheduled]:
     """What the configuration wants done at set times."""
+    every = settings.environments
     return [
-        Scheduled("monitor", one.name, one.schedule.monitor, watch.look)
-        for one in settings.environments
-        if one.schedule.monitor
+        *(Scheduled("monitor", one.name, one.schedule.monitor, watch.look) for one in every if one.schedule.monitor),
+        *(Scheduled("report", one.name, one.schedule.report, watch.report) for one in every if one.schedule.report),
     ]
 
 

@@ -106,7 +106,8 @@ RESULTS = {
     "`audit verify`": "`intact`, `entries`, `head` (`SEQ:HASH`), `problems`",
     "`audit export`": "`path`, `entries`, `head`",
     "`report`": "`summary`, `checks`, `runs`, `migrations` (`name`, `at`, `seconds`), `pending`, `sizes`, `tables`, "
-    "`backups`, `missing` (what could not be looked at), and `path` with `--out`",
+    "`backups`, `approvals` (`null` without a ledger), `alerts`, `watched` (their numbers), `missing` "
+    "(what could not be looked at), and `path` with `--out`",
     "`init`": "`project` (what was found), `answers`, `files` (`path`, `status`: `created`, `extended`, `unchanged` or "
     "`kept`; `difference`), `notes`, `next`, `dry_run`",
     "`demo`": "`steps`, `commands`, `seconds`",

@@ -448,6 +448,10 @@ class Ledger(Protocol):
         """The state of every request, by its id, for comparing with the audit log."""
         ...
 
+    def memory(self, environment: str) -> MonitorMemory:
+        """What the monitor of an environment knows, where workers watch it."""
+        ...
+
     def sweep(self, lost_after: float = 90.0) -> Swept:
         """End what has expired, give up runs without a sign of life for ``lost_after`` seconds, requeue lost jobs."""
         ...

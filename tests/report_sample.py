@@ -7,13 +7,17 @@ from datetime import UTC, datetime, timedelta
 from operations.catalog.ddl import Restated
 from operations.checks.model import Check
 from operations.reporting.model import (
+    Alert,
+    Approval,
     Backup,
+    Decision,
     MigrationTime,
     Report,
     Run,
     SizePoint,
     TableSize,
     summarised,
+    watched,
 )
 
 BEGIN = datetime(2024, 1, 8, 9, 30, tzinfo=UTC)
@@ -52,6 +56,39 @@ def deploys() -> list[Run]:
     runs.append(Run(run_id(163), "restore", at(163), "grace@ops", "restored", 41.0, (), run_id(163.01), 0.031))
     runs.append(Run(run_id(165), "rollback", at(165), "ada@laptop", "rolled_back", 19.5, rollback="swap"))
     return runs[::-1]
+
+
+def approvals() -> tuple[Approval, ...]:
+    found = []
+    for number in range(14):
+        operation = ("deploy", "restore", "rollback")[number % 3]
+        decision: Decision = "denied" if number in (4, 11) else "expired" if number == 8 else "granted"
+        emergency = number == 9
+        found.append(
+            Approval(
+                id=f"r{number:02}",
+                operation=operation,
+                at=at(80 + number * 6.0),
+                requester="ada" if number % 2 else "slack:U0DAN",
+                decision=decision,
+                waited=None if decision == "expired" or emergency else 90.0 + number * 311 % 1500,
+                approvers=("bob",) if decision == "granted" and not emergency else (),
+                reason=("Release 4.2", "Rows of yesterday are gone", "Prices were wrong")[number % 3],
+                state="done",
+                break_glass=emergency,
+            )
+        )
+    return tuple(reversed(found))
+
+
+def alerts() -> tuple[Alert, ...]:
+    found = []
+    for number in range(9):
+        seconds = None if number == 8 else 240.0 + number * 1777 % 9000
+        check = ("backups", "long_transactions", "app", "disk", "drift")[number % 5]
+        over = at(90 + number * 8.0 + seconds / 86400) if seconds else None
+        found.append(Alert(check, "fail" if check == "app" else "warn", at(90 + number * 8.0), over, seconds))
+    return tuple(reversed(found))
 
 
 def sample() -> Report:
@@ -122,6 +159,7 @@ def sample() -> Report:
         ),
     )
     runs = tuple(deploys())
+    approved, told = approvals(), alerts()
     return Report(
         environment="production",
         database="shop on db.example.com:5432",
@@ -135,4 +173,7 @@ def sample() -> Report:
         tables=tables,
         more_tables=19,
         backups=backups,
+        approvals=approved,
+        alerts=told,
+        watched=watched(approved, told),
     )

@@ -17,7 +17,7 @@ from operations.settings import Environment, Schedule, Settings
 from operations.settings_file import load
 
 from .conftest import Server
-from .slack.stage import eventually, staged
+from .slack.stage import OPS, eventually, staged
 from .test_monitor import hook
 
 OTHERS = json.dumps([name for name in NAMES if name != "backups"])
@@ -28,6 +28,7 @@ def test_two_workers_look_and_one_of_them_tells(tmp_path: Path, server18: Server
         more = f"""
 [environments.production.schedule]
 monitor = "* * * * *"
+report = "* * * * *"
 [environments.production.checks]
 ignore = {OTHERS}
 [environments.production.alerts]
@@ -41,6 +42,12 @@ after = 1
             (look,) = eventually(lambda: stage.ledger.memory("production").looks(0), "a look that told something")
             assert [event[:3] for event in look["events"]] == [["raised", "backups", "warn"]]
             eventually(lambda: not stage.ledger.memory("production").load().outbox, "all is sent")
+            card = stage.card("production: report")
+            assert "Approvals" in card.all_text
+            files = eventually(lambda: [one for one in stage.slack.files.values() if one.get("channel")], "its files")
+            assert {one["thread_ts"] for one in files} <= {one.ts for one in stage.slack.of(OPS)}
+            page = next(one["content"] for one in files if one["name"] == "report-production.html")
+            assert page.startswith(b"<!doctype html>")
             for worker in workers:
                 assert stage.stop(worker) == 0
         assert [json.loads(body)["summary"] for _, _, body in one.got] == ["production: backups warn"]
@@ -50,9 +57,12 @@ def test_what_is_scheduled_is_what_the_configuration_names() -> None:
     def environment(name: str, **schedule: str) -> Environment:
         return Environment(name, Secret("postgresql://u:p@h/d"), "/m", "/b", schedule=Schedule(**schedule))
 
-    watch = Watch(None)  # type: ignore[arg-type]
-    settings = Settings((environment("a"), environment("b", monitor="*/5 * * * *")))
-    assert scheduled(settings, watch) == [Scheduled("monitor", "b", "*/5 * * * *", watch.look)]
+    settings = Settings((environment("a"), environment("b", monitor="*/5 * * * *", report="0 7 * * 1")))
+    watch = Watch(settings, None)  # type: ignore[arg-type]
+    assert scheduled(settings, watch) == [
+        Scheduled("monitor", "b", "*/5 * * * *", watch.look),
+        Scheduled("report", "b", "0 7 * * 1", watch.report),
+    ]
 
 
 @pytest.mark.parametrize("wrong", ["", "hourly", "* * * *", "61 * * * *", "* * * * * *", "@daily"])

@@ -136,11 +136,17 @@ def test_looks_are_answered_where_they_were_asked(stage: Stage) -> None:
     before = len(stage.slack.of(OPS))
     for verb in ("status", "check", "backups", "report"):
         assert stage.command(verb).text == f"One moment: {verb} of production."
-    for said in ("Last backup", "Check again", "Restore …", "in 7 days"):
+    for said in ("Last backup", "Check again", "Restore …", "production: report"):
         stage.card(said, after=before)
-    file = eventually(lambda: next((f for f in stage.slack.files.values() if f.get("thread_ts")), None))
-    assert file["name"] == "report-production.html"
-    assert b"<html" in file["content"]
+
+    def attached() -> dict[str, Any] | None:
+        with stage.slack.lock:
+            files = {one["name"]: one for one in stage.slack.files.values() if one.get("thread_ts")}
+        return files if "backups.png" in files else None
+
+    files = eventually(attached, "the report's files")
+    assert b"<html" in files["report-production.html"]["content"]
+    assert files["backups.png"]["content"].startswith(b"\x89PNG"), "charts are there as pictures"
     assert "/db freeze" in json.dumps(stage.command("help").json)
     assert "There is no 'statsu'" in stage.command("statsu").text
 

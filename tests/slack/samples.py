@@ -25,6 +25,8 @@ from operations.backup_catalogue import BackupInfo
 from operations.checks.model import Check
 from operations.status import StatusResult
 
+from ..report_sample import sample
+
 NOW = 1_732_630_000.0
 HOUR = 3600.0
 ADA, BOB, CLEO, DAN = (Person(f"slack:{id}", Account("slack", id)) for id in ("U0ADA", "U0BOB", "U0CLEO", "U0DAN"))
@@ -274,7 +276,7 @@ MESSAGES: Mapping[str, Message] = {
         (Freeze("production", BOB, "Black Friday", NOW, NOW + 4 * HOUR),),
     ),
     "help": lists.help_card("/db", VERBS, ("production", "staging")),
-    "report": report.message(report.ReportCard("production", NOW, (DONE, FAILED, replace(DEPLOY, state=State.DONE)))),
+    "report": report.message(sample()),
     "freeze_told": notices.freeze_told(
         "production", "U0BOB", Freeze("production", BOB, "Black Friday", NOW, NOW + HOUR)
     ),
