@@ -10,7 +10,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,6 +42,8 @@ class SchemaRecord:
     major: int
     applied: tuple[str, ...]
     catalog: Catalog
+    stamp: str = ""
+    """``catalog.stamp`` from just before: while it is the same, nothing has changed. Empty in older records."""
 
     def to_bytes(self) -> bytes:
         """Compressed JSON; the same record gives the same bytes."""
@@ -52,6 +54,7 @@ class SchemaRecord:
             "major": self.major,
             "applied": list(self.applied),
             "catalog": self.catalog.to_json(),
+            "stamp": self.stamp,
         }
         return gzip.compress(json.dumps(told, ensure_ascii=False).encode(), mtime=0)
 
@@ -60,9 +63,8 @@ class SchemaRecord:
         """Raises ``Tampered`` for anything that ``to_bytes`` does not write."""
         try:
             told: dict[str, Any] = json.loads(gzip.decompress(data))
-            return cls(
-                told["run"], told["at"], told["major"], tuple(told["applied"]), Catalog.from_json(told["catalog"])
-            )
+            applied, known = tuple(told["applied"]), Catalog.from_json(told["catalog"])
+            return cls(told["run"], told["at"], told["major"], applied, known, str(told.get("stamp", "")))
         except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
             raise Tampered(
                 f"The schema recorded after the last run ({FILE}) cannot be read.",
@@ -88,7 +90,8 @@ def remember(context: Context, run_id: str) -> bool:
     try:
         format = formats.detect(context.files, context.environment.migrations)
         with context.database.session(purpose=f"run {run_id}") as session:
-            record = _now(context, session, format, run_id)
+            stamp = catalog.stamp(session)  # before the catalog: what changes in between makes it another one
+            record = replace(_now(context, session, format, run_id), stamp=stamp)
         context.host.write(_path(context), record.to_bytes())
     except (Exception, KeyboardInterrupt):  # noqa: BLE001 - see above
         return False
@@ -107,6 +110,9 @@ def drift(context: Context, session: Session) -> Drift:
     if record is None:
         return Drift("no schema is recorded yet: the next deploy does it")
     format = formats.detect(context.files, context.environment.migrations)
+    same = record.applied == _applied(format.history(session) or ()) and record.major == session.server_version // 10000
+    if same and record.stamp and record.stamp == catalog.stamp(session, patience=LOOK):
+        return Drift(f"none since run {record.run_id}")
     return compared(record, _now(context, session, format, record.run_id, LOOK))
 
 

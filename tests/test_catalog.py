@@ -12,7 +12,7 @@ import pglast
 import pytest
 
 from operations.adapters.postgres import PostgresDatabase, PostgresSession
-from operations.catalog import Catalog, Difference, diff, read
+from operations.catalog import Catalog, Difference, diff, read, stamp
 from operations.catalog.ddl import Restated, restated
 from operations.catalog.normal import array_casts
 from operations.database_url import parse_database_url
@@ -28,6 +28,7 @@ class Sample:
     server: Server
     name: str
     catalog: Catalog
+    stamp: str
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def session(sample: Sample) -> Iterator[PostgresSession]:
 def _sample(server: Server) -> Sample:
     name = regression_database(server)
     with server.superuser(name).session() as session:
-        return Sample(server, name, read(session))
+        return Sample(server, name, read(session), stamp(session))
 
 
 def _names(differences: tuple[Difference, ...]) -> set[str]:
@@ -270,6 +271,7 @@ def test_each_change_is_found_by_name(sample: Sample, session: PostgresSession, 
     changed = read(session)
     assert _names(diff(sample.catalog, changed)) == expected
     assert (changed.fingerprint == sample.catalog.fingerprint) is (not expected)
+    assert not expected or stamp(session) != sample.stamp, "who looks whether anything has changed sees it"
     told = restated(sample.catalog, changed, diff(sample.catalog, changed))
     assert bool(told) is bool(expected)
     for one in told:
@@ -299,6 +301,19 @@ def _leads_back(recorded: Catalog, session: PostgresSession, told: tuple[Restate
     for statement in statements:
         session.execute(statement)
     assert [str(difference) for difference in diff(recorded, read(session))] == []
+
+
+def test_a_stamp_stays_the_same_while_only_rows_change(sample: Sample) -> None:
+    with sample.server.superuser(sample.name).session() as session:
+        session.script(
+            "BEGIN; TRUNCATE data.booking; REINDEX TABLE data.numbered; ANALYZE data.numbered;"
+            " INSERT INTO data.numbered (height, email) VALUES (3, 'x@y'); SELECT nextval('data.seq_set')"
+        )
+        assert stamp(session) == sample.stamp
+        session.execute("ROLLBACK")
+    owner = PostgresDatabase(parse_database_url(sample.server.url(sample.name)))
+    with owner.session() as session:
+        assert stamp(session) == stamp(session), "a plain role may take it, too"
 
 
 def test_what_is_shown_hides_passwords(session: PostgresSession) -> None:
