@@ -20,8 +20,8 @@ from bot.convergence import Convergence
 from bot.doorkeeper import Doorkeeper, Placing, nowhere
 from bot.gate import guarded
 from bot.github_app import GithubApp
-from bot.hook import Hook
 from bot.home import Home
+from bot.hook import Hook
 from bot.house import House
 from bot.http import Dispatch, Front
 from bot.listeners import bolt_app

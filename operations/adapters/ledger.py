@@ -284,6 +284,7 @@ class PostgresLedger:
         """What GitHub holds back, in the same database."""
         return PostgresHeld(self._pool)
 
+    @property
     def homes(self) -> LedgerHomes:
         """What App Home shows."""
         return LedgerHomes(self._pool)
