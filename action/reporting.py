@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from action import run_summary
+from action.approval import LEDGER
 from action.job import Job, Outcome, answered
 from action.redaction import redacted
 from operations.context import Context
 from operations.errors import UsageError
+from operations.ports import Ledger
+from operations.secret import Secret
+from operations.settings_secrets import secrets_of_url
 
 REPORT = "locktender-report.html"
 
@@ -20,11 +26,21 @@ def report(job: Job, context: Context) -> Outcome:
     from operations.report import report as tell
     from operations.reporting.rendering import html, markdown
 
-    told = redacted(tell(context), job.log.secrets)
+    with ExitStack() as opened:
+        told = redacted(tell(context, partial(_ledger, job, opened)), job.log.secrets)
     _write(job.directory / REPORT, html(told))
     path = str(Path(job.inputs.working_directory) / REPORT)
     job.log.say(f"The report is in {path}.")
     return answered(job, context, told, True, "written", markdown(told), {"report-path": path})
+
+
+def _ledger(job: Job, opened: ExitStack) -> Ledger | None:
+    """``None`` where nothing says where it is."""
+    url = job.environ.get(LEDGER)
+    if not url:
+        return None
+    job.log.hide(secrets_of_url(Secret(url)))
+    return opened.enter_context(job.means.ledger(Secret(url)))
 
 
 def _write(path: Path, text: str) -> None:

@@ -30,6 +30,8 @@ from operations.errors import LocktenderError, NotAllowed, NotNow
 from operations.health import check as look_at_health
 from operations.ports import Ledger, Report, silent
 from operations.report import report as whole_report
+from operations.reporting.charts import drawn
+from operations.reporting.pictures import png
 from operations.reporting.rendering import html
 from operations.secret import redact
 from operations.settings import Environment, Settings
@@ -38,7 +40,6 @@ from operations.status import status as look_at_status
 ContextOf = Callable[[str, str, Report], AbstractContextManager[Context]]
 KEPT = 60.0
 """Seconds that it is known whether a channel is shared."""
-REPORTED = 100
 logger = logging.getLogger("locktender.bot")
 
 
@@ -62,13 +63,27 @@ class Answers:
             if ask.kind == "form":
                 self._fill(ask, environment)
             else:
-                where = self._say(ask, self._answer(ask, environment))
-                if ask.verb == "report":
-                    self._attach(ask, environment, where)
+                self._look(ask, environment)
         except LocktenderError as error:
             outcome = "failed"
             self._apologise(ask, error)
         metrics.ANSWERS.labels(ask.verb[:20], outcome).inc()
+
+    def _look(self, ask: Ask, environment: Environment) -> None:
+        if ask.verb == "report":
+            self.report(environment, f"slack:{ask.user}", lambda message: self._say(ask, message))
+        else:
+            self._say(ask, self._answer(ask, environment))
+
+    def report(self, environment: Environment, actor: str, say: Callable[[Message], tuple[str, str]]) -> None:
+        """The report in a few lines, and in its thread the page, which needs nothing else, and its charts."""
+        with self.context_of(environment.name, actor, silent) as context:
+            told = whole_report(context, lambda: self.ledger)
+            page = redact(html(told), context.secrets).encode()
+        channel, ts = say(report.message(told))
+        files = [(f"report-{environment.name}.html", page)]
+        files += [(f"{id}.png", png(chart)) for id, chart in drawn(told).items() if chart]
+        patiently(lambda: self.slack.upload(channel, ts, *files))
 
     def refusal(self, user: str, channel: str) -> str | None:
         """Why nothing is done for this person from this channel, as Slack says now."""
@@ -102,8 +117,6 @@ class Answers:
     def _answer(self, ask: Ask, environment: Environment) -> Message:
         if ask.verb in ("frozen", "unfrozen"):
             return notices.freeze_told(environment.name, ask.user, self.ledger.frozen(environment.name))
-        if ask.verb == "report":
-            return self._report(environment)
         with self.context_of(environment.name, f"slack:{ask.user}", silent) as context:
             if ask.verb == "check":
                 now = context.clock.now()
@@ -112,9 +125,10 @@ class Answers:
                 return backups.message(
                     backups.BackupsCard(environment.name, context.clock.now(), list_backups(context))
                 )
-            return status.message(self._status(context))
+            return status.message(self.status_of(context))
 
-    def _status(self, context: Context) -> status.StatusCard:
+    def status_of(self, context: Context) -> status.StatusCard:
+        """All that is said of how an environment stands."""
         trouble: list[str] = []
 
         def looked(look: Callable[[], object]) -> object:
@@ -146,10 +160,6 @@ class Answers:
             trouble=tuple(trouble),
         )
 
-    def _report(self, environment: Environment) -> Message:
-        history = self.ledger.history(environment.name, REPORTED)
-        return report.message(report.ReportCard(environment.name, self.ledger.now(), history))
-
     def _fill(self, ask: Ask, environment: Environment) -> None:
         operation = "restore" if ask.verb == "undo" else ask.verb
         door = Door(self.ledger, environment, self.roster.fresh())
@@ -171,12 +181,6 @@ class Answers:
         except SlackFailed as error:
             logger.warning("%s; it is said directly instead", error.message)
             return patiently(lambda: self.slack.post(ask.user, message))
-
-    def _attach(self, ask: Ask, environment: Environment, where: tuple[str, str]) -> None:
-        """The whole report, as a page that needs nothing else."""
-        with self.context_of(environment.name, f"slack:{ask.user}", silent) as context:
-            page = redact(html(whole_report(context)), context.secrets).encode()
-        patiently(lambda: self.slack.upload(*where, f"report-{environment.name}.html", page))
 
     def _apologise(self, ask: Ask, error: LocktenderError) -> None:
         said = notices.failure(f"{ask.verb} of {ask.environment} could not be shown.", error.message, error.hint or "")

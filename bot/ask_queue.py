@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -16,6 +16,7 @@ from procrastinate.exceptions import ProcrastinateException
 from procrastinate.jobs import Status
 
 from bot.asks import Ask, from_payload, to_payload
+from bot.schedule import Scheduled, register
 from operations.errors import DatabaseUnreachable, LocktenderError
 
 QUEUE = "locktender-asks"
@@ -64,7 +65,14 @@ class AskQueue:
 class AskWorker:
     """Answers asks in threads of its own until it is told to stop; those at work are finished first."""
 
-    def __init__(self, keywords: Mapping[str, Any], handle: Callable[[Ask], None], concurrency: int) -> None:
+    def __init__(
+        self,
+        keywords: Mapping[str, Any],
+        handle: Callable[[Ask], None],
+        concurrency: int,
+        scheduled: Sequence[Scheduled] = (),
+    ) -> None:
+        concurrency += len(scheduled)  # so that nobody waits behind an environment that does not answer
         connector = PsycopgConnector(kwargs=_keywords(keywords), min_size=1, max_size=concurrency + 3, timeout=PATIENCE)
         self._app = App(connector=connector)
         self._concurrency = concurrency
@@ -82,6 +90,8 @@ class AskWorker:
                 handle(ask)
             except LocktenderError as error:
                 logger.error("%s of %s could not be answered: %s", ask.verb, ask.environment, error.message)
+
+        register(self._app, QUEUE, scheduled)
 
     def start(self) -> None:
         """Begin."""

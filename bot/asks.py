@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Literal, Protocol
 
-Kind = Literal["answer", "form"]
+Kind = Literal["answer", "form", "home"]
 
 
 @dataclass(frozen=True)
 class Ask:
-    """``answer`` a look at an environment in a channel (in a thread of it), or fill the ``form`` of an operation.
+    """``answer`` a look at an environment in a channel (in a thread of it), fill the ``form`` of an operation, show
+    somebody's ``home``.
 
     ``view`` and ``hash`` name the modal that was opened for it; ``chosen`` what the command named already.
     """
@@ -46,4 +47,4 @@ def to_payload(ask: Ask) -> dict[str, str]:
 def from_payload(payload: Mapping[str, object]) -> Ask | None:
     """What lies in the queue, or ``None`` if that is nothing of ours."""
     values = {field.name: str(payload.get(field.name, ""))[:2000] for field in fields(Ask)}
-    return Ask(**values) if values["kind"] in ("answer", "form") else None  # type: ignore[arg-type]
+    return Ask(**values) if values["kind"] in ("answer", "form", "home") else None  # type: ignore[arg-type]

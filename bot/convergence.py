@@ -188,7 +188,7 @@ class Convergence:
 
     def _attach(self, message: Message, view: RequestView, ts: str) -> str:
         """A plan that the card shows in part must be there in full before it can be approved."""
-        self.slack.upload(message.channel, ts, f"plan-{view.request.id}.txt", whole_plan(view.request).encode())
+        self.slack.upload(message.channel, ts, (f"plan-{view.request.id}.txt", whole_plan(view.request).encode()))
         self.ledger.show_in(view.request.id, PLAN, message.channel, ts, view.request.revision)
         shown = rendered(CARD, replace(view, plan_attached=True))
         return self._send(replace(message, ts=ts), shown, view.request.revision)

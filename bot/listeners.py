@@ -76,10 +76,6 @@ def _listen(app: App, reception: Reception) -> None:
         reception.shortcut(from_interaction(body), str(body.get("trigger_id", "")))
         ack()
 
-    def mention(body: dict[str, Any], event: dict[str, Any]) -> None:
-        key = hashlib.sha256(f"event:{body.get('event_id')}".encode()).hexdigest()
-        reception.mentioned(from_event(body, event), str(event.get("text", "")), key)
-
     def failed(error: Exception) -> BoltResponse:
         logger.error("a request from Slack could not be dealt with", exc_info=error)
         metrics.FAILED.inc()
@@ -91,7 +87,19 @@ def _listen(app: App, reception: Reception) -> None:
     app.view(re.compile(".*"))(submission)
     app.view_closed(re.compile(".*"))(lambda ack: ack())
     app.shortcut(SHORTCUT)(shortcut)
+    _listen_to_events(app, reception)
+
+
+def _listen_to_events(app: App, reception: Reception) -> None:
+    def mention(body: dict[str, Any], event: dict[str, Any]) -> None:
+        reception.mentioned(from_event(body, event), str(event.get("text", "")), event_key(body))
+
+    def home(body: dict[str, Any], event: dict[str, Any]) -> None:
+        if event.get("tab") == "home":
+            reception.home(from_event(body, event), event_key(body))
+
     app.event("app_mention")(mention)
+    app.event("app_home_opened")(home)
 
 
 def from_command(body: Payload) -> Caller:
@@ -126,6 +134,11 @@ def from_event(body: Payload, event: Payload) -> Caller:
         home=_text(event, "user_team"),
         shared=bool(body.get("is_ext_shared_channel")),
     )
+
+
+def event_key(body: Payload) -> str:
+    """What stands for this very event, however often Slack sends it."""
+    return hashlib.sha256(f"event:{body.get('event_id')}".encode()).hexdigest()
 
 
 def once(context: BoltContext) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot import metrics
-from bot.admission import Caller, card_channel
+from bot.admission import Caller, card_channel, refusal
 from bot.asks import Ask, Queue
 from bot.blocks import lists, modals, notices
 from bot.blocks.parts import Message, Modal, Option
@@ -115,6 +115,15 @@ class Reception:
 
         self.opener.later(adopt)  # the button has counted, or not; this is about its looks
 
+    def home(self, caller: Caller, once: str) -> None:
+        """Somebody has opened App Home; a worker draws it."""
+        if self.house.ledger.first_seen(once):
+            self._home(caller)
+
+    def _home(self, caller: Caller) -> None:
+        if not refusal(caller, self.house.own_team):
+            self.queue.put(Ask("home", "home", "", "", caller.user))
+
     def mentioned(self, caller: Caller, text: str, once: str) -> None:
         """The bot's name in a message; answered to the one who wrote it. Slack sends events more than once."""
         if self.house.ledger.first_seen(once):
@@ -124,6 +133,9 @@ class Reception:
 
     def _pressed(self, caller: Caller, action: str, value: str, trigger: str, once: str) -> Message | None:
         kind, _, verb = action.partition(":")
+        if kind == "home":
+            self._home(caller)
+            return None
         if kind in ("ask", "choose"):
             return self._next(caller, verb, value, trigger, once)
         request_id, version = Metadata.of_request(value)

@@ -35,6 +35,7 @@ class Roster:
     settings: Settings
     _directory: Directory = field(init=False)
     _next: float = float("-inf")
+    _channels: dict[str, tuple[float, frozenset[str]]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -90,6 +91,22 @@ class Roster:
             return f"who you are, and where, could not be looked up ({error.reason})"
         except SlackFailed as error:
             raise NotNow(f"Slack does not say who {person} is: {error.reason}.", hint="Try again.") from None
+
+    def sees(self, person: str, environment: Environment) -> bool:
+        """Whether somebody is in one of its channels, where it is talked about anyway. Waits for Slack."""
+        channels = environment.slack.channels
+        return not channels or any(person in self._in_channel(channel) for channel in channels)
+
+    def _in_channel(self, channel: str) -> frozenset[str]:
+        at, known = self._channels.get(channel, (float("-inf"), frozenset()))
+        if time.monotonic() - at < KEPT:
+            return known
+        try:
+            known = patiently(lambda: self.slack.members(channel))
+        except SlackFailed:
+            known = frozenset()
+        self._channels[channel] = (time.monotonic(), known)
+        return known
 
     def _members(self, group: str) -> tuple[str, ...]:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.blocks.parts import Message, Modal
+from bot.blocks.parts import Board, Message, Modal
 from operations.errors import OperationFailed
 
 
@@ -80,6 +80,14 @@ class Slack(Protocol):
         """Replace a modal, unless it is another one by now."""
         ...
 
+    def publish(self, person: str, board: Board) -> None:
+        """Replace what a person sees in App Home."""
+        ...
+
+    def members(self, channel: str) -> frozenset[str]:
+        """Who is in a channel."""
+        ...
+
     def profile(self, person: str) -> Profile:
         """Look somebody up."""
         ...
@@ -92,6 +100,6 @@ class Slack(Protocol):
         """The members of a user group."""
         ...
 
-    def upload(self, channel: str, thread: str, name: str, content: bytes) -> None:
-        """Attach a file to a thread."""
+    def upload(self, channel: str, thread: str, *files: tuple[str, bytes]) -> None:
+        """Attach files, each with its name, to a thread."""
         ...

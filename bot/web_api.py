@@ -11,7 +11,7 @@ from urllib.error import URLError
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.blocks.parts import Message, Modal
+from bot.blocks.parts import Board, Message, Modal
 from bot.slack import Opened, Profile, SlackAway, SlackBusy, SlackFailed, SlackGone
 from operations.secret import Secret, redact
 
@@ -80,6 +80,28 @@ class WebApi:
             lambda: self._client.views_update(view_id=opened.view, hash=opened.hash or None, view=view),
         )
 
+    def publish(self, person: str, board: Board) -> None:
+        """As in ``Slack``."""
+        view = _redacted(board.view(), self._secrets)
+        self._call("views.publish", lambda: self._client.views_publish(user_id=person, view=view))
+
+    def members(self, channel: str) -> frozenset[str]:
+        """As in ``Slack``, a thousand at a time."""
+        found: set[str] = set()
+        cursor = ""
+        while True:
+            page = self._members(channel, cursor)
+            found.update(map(str, page["members"]))
+            cursor = str((page.get("response_metadata") or {}).get("next_cursor") or "")
+            if not cursor:
+                return frozenset(found)
+
+    def _members(self, channel: str, cursor: str) -> Any:
+        return self._call(
+            "conversations.members",
+            lambda: self._client.conversations_members(channel=channel, cursor=cursor or None, limit=1000),
+        )
+
     def profile(self, person: str) -> Profile:
         """As in ``Slack``."""
         found = self._call("users.info", lambda: self._client.users_info(user=person))["user"]
@@ -103,14 +125,13 @@ class WebApi:
         found = self._call("usergroups.users.list", lambda: self._client.usergroups_users_list(usergroup=id))
         return tuple(map(str, found["users"]))
 
-    def upload(self, channel: str, thread: str, name: str, content: bytes) -> None:
+    def upload(self, channel: str, thread: str, *files: tuple[str, bytes]) -> None:
         """As in ``Slack``."""
         where = self._place(channel)
+        uploads = [{"filename": name, "title": name, "content": content} for name, content in files]
         self._call(
             "files.completeUploadExternal",
-            lambda: self._client.files_upload_v2(
-                channel=where, thread_ts=thread, filename=name, title=name, content=content
-            ),
+            lambda: self._client.files_upload_v2(channel=where, thread_ts=thread, file_uploads=uploads),
         )
 
     def team(self) -> tuple[str, str]:

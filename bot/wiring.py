@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +20,7 @@ from bot.convergence import Convergence
 from bot.doorkeeper import Doorkeeper, Placing, nowhere
 from bot.gate import guarded
 from bot.github_app import GithubApp
+from bot.home import Home
 from bot.hook import Hook
 from bot.house import House
 from bot.http import Dispatch, Front
@@ -27,9 +28,11 @@ from bot.listeners import bolt_app
 from bot.opener import Opener
 from bot.reception import Reception
 from bot.roster import Roster, environment_named
+from bot.schedule import Scheduled
 from bot.slack import SlackAway, SlackBusy
 from bot.socket_mode import Socket
 from bot.upkeep import Upkeep
+from bot.watch import Watch
 from bot.web_api import WebApi
 from operations.adapters.assembly import assembled
 from operations.adapters.ledger import PostgresLedger, keywords_of
@@ -194,6 +197,7 @@ class Crew:
     asks: AskWorker
     convergence: Convergence
     upkeep: Upkeep
+    home: Home
     doorkeeper: Doorkeeper | None
 
     def ready(self) -> None:
@@ -202,7 +206,7 @@ class Crew:
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT; what is at work is finished first."""
-        beside: list[Beside] = [self.asks, self.convergence, self.upkeep]
+        beside: list[Beside] = [self.asks, self.convergence, self.upkeep, self.home]
         beside += [self.doorkeeper] if self.doorkeeper else []
         for one in beside:
             one.start()
@@ -234,8 +238,10 @@ def crew(given: Variables, environ: Mapping[str, str]) -> Crew:
     parameters = parse_database_url(given.ledger_url)
     ledger = PostgresLedger(parameters, purpose="worker").open()
     roster = Roster(slack, settings)
-    context_of = contexts(settings, given.config)
+    context_of = contexts(settings, given.config, ledger)
     answers = Answers(settings, ledger, slack, roster, context_of, team)
+    watch = Watch(settings, answers)
+    home = Home(settings, ledger, ledger.homes, slack, roster, answers)
     placed = Placing(github) if github else nowhere
     workshop = Workshop(ledger, context_of, lambda _: roster.fresh(), placed=placed)
 
@@ -246,9 +252,15 @@ def crew(given: Variables, environ: Mapping[str, str]) -> Crew:
     return Crew(
         ledger,
         ledger.worker(handlers, given.concurrency),
-        AskWorker(keywords_of(parameters, "answers"), answers.handle, given.concurrency),
+        AskWorker(
+            keywords_of(parameters, "answers"),
+            lambda ask: home.open(ask) if ask.kind == "home" else answers.handle(ask),
+            given.concurrency,
+            scheduled(settings, watch),
+        ),
         Convergence(ledger, slack, roster),
         Upkeep(ledger, roster),
+        home,
         Doorkeeper(ledger, ledger.held, github, workshop, roster, of_person) if github else None,
     )
 
@@ -271,7 +283,16 @@ def _refuse_lacking(settings: Settings, **given: bool) -> None:
         )
 
 
-def contexts(settings: Settings, config: Path) -> ContextOf:
+def scheduled(settings: Settings, watch: Watch) -> list[Scheduled]:
+    """What the configuration wants done at set times."""
+    every = settings.environments
+    return [
+        *(Scheduled("monitor", one.name, one.schedule.monitor, watch.look) for one in every if one.schedule.monitor),
+        *(Scheduled("report", one.name, one.schedule.report, watch.report) for one in every if one.schedule.report),
+    ]
+
+
+def contexts(settings: Settings, config: Path, ledger: PostgresLedger) -> ContextOf:
     """By an environment's name, for whom, and who hears how far it is."""
 
     @contextmanager
@@ -280,6 +301,8 @@ def contexts(settings: Settings, config: Path) -> ContextOf:
         if environment is None:
             raise ConfigurationError(f"There is no environment {name!r} in the configuration any more.")
         made = assembled(environment, report, command=f"locktender --config {config} --env {name}", actor=actor)
+        if environment.schedule.monitor:
+            made = replace(made, memory=ledger.memory(name))
         try:
             yield made
         finally:

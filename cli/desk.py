@@ -67,6 +67,12 @@ class Desk:
             self._ledger = wiring.ledger(os.environ)
         return self._ledger
 
+    def ledger_if_any(self) -> Ledger | None:
+        """``None`` where nothing says where it is."""
+        from cli import wiring
+
+        return self.ledger() if os.environ.get(wiring.LEDGER) else None
+
     def reporter(self, secrets: tuple[Secret, ...] = ()) -> Reporter:
         """Progress for a verb that needs no environment."""
         from cli.progress import Reporter

@@ -16,13 +16,13 @@ from tests.report_sample import sample  # noqa: E402
 
 PICTURES = Path(__file__).with_name("pictures")
 PHONE = (
-    "<body style='margin:0;background:#888'><iframe src='report.html' width=390 height=2600 style='border:0'></iframe>"
+    "<body style='margin:0;background:#888'><iframe src='report.html' width=390 height=4200 style='border:0'></iframe>"
 )
 DARK = ["--blink-settings=preferredColorScheme=0"]
 VIEWS: dict[str, tuple[str, str, list[str]]] = {
-    "report-desktop": ("report.html", "1280,2400", []),
-    "report-dark": ("report.html", "1280,2400", DARK),
-    "report-phone": ("phone.html", "500,2600", []),
+    "report-desktop": ("report.html", "1280,3600", []),
+    "report-dark": ("report.html", "1280,3600", DARK),
+    "report-phone": ("phone.html", "500,4200", []),
 }
 """The page, width and height of the window, and what else Chromium is told. It makes no window as narrow as a phone."""
 

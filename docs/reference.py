@@ -61,6 +61,7 @@ SECTIONS = (
     ("[environments.NAME.github]", settings.Github),
     ("[environments.NAME.checks]", settings.Checks),
     ("[environments.NAME.alerts]", settings.Alerts),
+    ("[environments.NAME.schedule]", settings.Schedule),
     ("[people.NAME]", settings.Person),
 )
 SECTIONS_OF_THEIR_OWN = (
@@ -73,6 +74,7 @@ SECTIONS_OF_THEIR_OWN = (
     "github",
     "checks",
     "alerts",
+    "schedule",
     "rules",
 )
 JSON = """
@@ -148,7 +150,8 @@ RESULTS = {
     "`backup verify`": "`id`, `intact`, `problems`, `level`",
     "`restore`": "`restored`, `emergency_backup`, `previous_database`, `seconds`, `outage_seconds`, `validation` "
     "(`ok`, `differences`)",
-    "`check`": "`checks` (`name`, `status`: `ok`, `warn` or `fail`; `detail`, `why`, `fix`; `value`, `subject`)",
+    "`check`": "`checks` (`name`, `status`: `ok`, `warn` or `fail`; `detail`, `why`, `fix`; `value`, `subject`; "
+    "`ddl` of `drift`: `change`, `object`, `recorded`, `stands`)",
     "`monitor check`, and each line of `monitor continuous`": "`at`, `seconds`, `checks`, `events` (`kind`, `check`, "
     "`status`, `before`, `since`, `detail`, `why`, `fix`), `standing`, `quiet`, `undelivered`, `troubles`",
     "`monitor silence`": "`silences` (`check`, `until`)",
@@ -157,7 +160,8 @@ RESULTS = {
     "`audit verify`": "`intact`, `entries`, `head` (`SEQ:HASH`), `problems`",
     "`audit export`": "`path`, `entries`, `head`",
     "`report`": "`summary`, `checks`, `runs`, `migrations` (`name`, `at`, `seconds`), `pending`, `sizes`, `tables`, "
-    "`backups`, `missing` (what could not be looked at), and `path` with `--out`",
+    "`backups`, `approvals` (`null` without a ledger), `alerts`, `watched` (their numbers), `missing` "
+    "(what could not be looked at), and `path` with `--out`",
     "`init`": "`project` (what was found), `answers`, `files` (`path`, `status`: `created`, `extended`, `unchanged` or "
     "`kept`; `difference`), `notes`, `next`, `dry_run`",
     "`demo`": "`steps`, `commands`, `seconds`",
@@ -340,9 +344,13 @@ def _rules() -> Iterator[str]:
 
 def _kind(hint: Any) -> str:
     if get_origin(hint) is Annotated:
-        return {"duration": "duration", "size": "size", "path": "path", "positive": "number"}.get(
-            get_args(hint)[1], "text or list"
-        )
+        return {
+            "duration": "duration",
+            "size": "size",
+            "path": "path",
+            "positive": "number",
+            "cron": "cron expression",
+        }.get(get_args(hint)[1], "text or list")
     if get_origin(hint) is Literal:
         return " or ".join(f'`"{choice}"`' for choice in get_args(hint))
     inner = [argument for argument in get_args(hint) if argument not in (type(None), ...)]

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from operations.ports import Certificates, Clock, Database, Files, Host, Http, Log, Processes, Report, silent, unlogged
+from operations.ports import (
+    Certificates,
+    Clock,
+    Database,
+    Files,
+    Host,
+    Http,
+    Log,
+    MonitorMemory,
+    Processes,
+    Report,
+    silent,
+    unlogged,
+)
 from operations.secret import Secret
 from operations.settings import Environment
 
@@ -33,6 +46,8 @@ class Context:
     """Needed where there is a ``health_url``, a webhook or a heartbeat."""
     certificates: Certificates | None = None
     """Without it nobody looks when certificates run out."""
+    memory: MonitorMemory | None = None
+    """What the monitor knows; ``None``: it lies on the host."""
     secrets: tuple[Secret, ...] = ()
     """Texts that nothing which is kept may hold."""
     folder: Files | None = None

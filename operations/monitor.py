@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from operations.checks.model import Check, Status
 from operations.context import Context
@@ -18,6 +19,7 @@ from operations.monitoring.decide import Quiet, decide, merged
 from operations.monitoring.model import Event, Message, State
 from operations.monitoring.sending import Sender, kept, written
 from operations.monitoring.trends import sampled
+from operations.ports import MonitorMemory
 
 DISTURBING = ("deploy", "apply", "rollback", "restore", "restore --undo")
 """Runs while which what is found is no trouble: they stop the application themselves, and take locks."""
@@ -52,35 +54,41 @@ class Look:
 
 @dataclass
 class Monitor:
-    """Looks at one environment; what it remembers lies on the host, and here while the host is out of reach."""
+    """Looks at one environment; what it knows lies in its memory, and here while that is out of reach."""
 
     context: Context
     sender: Sender = field(init=False)
+    memory: MonitorMemory = field(init=False)
     _state: State | None = None
+    _apart: bool = True
+    """Whether the state is not the memory's, which could not be read yet: then it is not written over, either."""
 
     def __post_init__(self) -> None:
         self.sender = Sender(self.context)
+        self.memory = store.memory_of(self.context)
 
     def look(self, wait: float = 0.0) -> Look:
         """Look once, and send what there is to tell; ``wait``: seconds at most for its delivery."""
         context, began = self.context, self.context.clock.now()
-        found, before, alone = _checked(context), self._remembered(), False
-        if before is None:
-            before, alone = State(), True
+        found, before = _checked(context), self._remembered()
         now = context.clock.now()
         rules = context.environment.alerts
         silenced, owner = _silenced(context, now), _running(context)
         standing, events = decide(
-            before.standing,
+            before.standing if before else {},
             found.checks,
             now,
-            replace(rules, after=1) if alone else rules,  # what nobody can remember is told at once
+            rules if before else replace(rules, after=1),  # what nobody can remember is told at once
             blind=found.blind,
             quiet=_quiet(silenced, owner, now),
         )
-        state = State(now, standing, sampled(before.trends, _measured(found.checks), now), before.outbox)
-        state, troubles = self._sent(state, events, now, wait)
-        troubles += self._remember(state, found, events)
+        before = before or State()
+        outbox = kept([*before.outbox, *written(context, secrets.token_hex(6), events, now)], now)
+        state = State(now, standing, sampled(before.trends, _measured(found.checks), now), outbox)
+        try:
+            state, troubles = self._told(state, before, _line(state, found, events), wait)
+        except _Superseded:
+            events, troubles = (), ("somebody else has looked at the same time, and tells what there is to tell",)
         for event in events:
             facts = {"kind": event.kind, "check": event.check, "status": event.status, "detail": event.detail}
             context.log("alert", facts)
@@ -97,37 +105,59 @@ class Monitor:
             troubles=troubles,
         )
 
-    def _sent(self, state: State, events: tuple[Event, ...], now: float, wait: float) -> tuple[State, tuple[str, ...]]:
-        delivered, earlier = self.sender.collect()
-        more = written(self.context, secrets.token_hex(6), events, now)
-        outbox = kept([*_without(state.outbox, delivered), *more], now)
-        self.sender.start(outbox, beat=True)
-        delivered, troubles = self.sender.collect(wait)
-        return replace(state, outbox=_without(outbox, delivered)), (*earlier, *troubles)
+    def _told(self, state: State, before: State, line: Mapping[str, Any], wait: float) -> tuple[State, tuple[str, ...]]:
+        """Kept first, with what is still to be sent, then sent: so nothing is lost, and nobody sends it as well."""
+        delivered, troubles = self.sender.collect()
+        state = replace(state, outbox=_without(state.outbox, delivered))
+        troubles += self._remember(state, before, line)
+        self.sender.start(state.outbox, beat=True)
+        delivered, more = self.sender.collect(wait)
+        if delivered:
+            state = replace(state, outbox=_without(state.outbox, delivered))
+            more += self._remember(state, state, None)
+        return state, (*troubles, *more)
 
     def _remembered(self) -> State | None:
-        if self._state is None:
+        """``None``: nobody knows what was before."""
+        if self._apart:
             try:
-                self._state = store.load(self.context)
+                known = self.memory.load()
             except LocktenderError:
-                return None
+                return self._state
+            self._state, self._apart = known.followed_by(self._state) if self._state else known, False
         return self._state
 
-    def _remember(self, state: State, found: CheckResult, events: tuple[Event, ...]) -> tuple[str, ...]:
-        """On the host, and in any case here."""
+    def _remember(self, state: State, before: State, line: Mapping[str, Any] | None) -> tuple[str, ...]:
+        """In the memory, and in any case here."""
         self._state = state
-        line = {
-            "at": datetime.fromtimestamp(state.looked_at, UTC).isoformat(timespec="seconds"),
-            "bad": {name: one.status for name, one in merged(found.checks).items() if one.status != "ok"},
-            "events": [[event.kind, event.check, event.status] for event in events],
-            "free": next((one.value for one in found.checks if one.name == "disk"), None),
-        }
+        if self._apart:
+            return ("history: it could not be read, and is not written over",)
         try:
-            store.save(self.context, state)
-            store.append(self.context, state.looked_at, line)
+            mine = self.memory.save(state, before, line)
         except LocktenderError as error:
             return (f"history: {error.message}",)
+        if not mine:
+            self._state, self._apart = None, True
+            raise _Superseded
         return ()
+
+
+class _Superseded(Exception):
+    """Somebody else has looked since the state was loaded."""
+
+
+def _line(state: State, found: CheckResult, events: tuple[Event, ...]) -> dict[str, Any]:
+    """What the history has of a look."""
+    return {
+        "at": _time(state.looked_at),
+        "bad": {name: one.status for name, one in merged(found.checks).items() if one.status != "ok"},
+        "events": [[event.kind, event.check, event.status, _time(event.since)] for event in events],
+        "free": next((one.value for one in found.checks if one.name == "disk"), None),
+    }
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def once(context: Context) -> Look:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from operations.approvals.change import Decide, NewRequest, Swept
     from operations.approvals.held import Answer, Held
     from operations.approvals.model import AuditEntry, Freeze, Message, Person, Request
+    from operations.monitoring.model import State
 
 from operations.secret import Secret
 
@@ -322,6 +323,28 @@ class Clock(Protocol):
         ...
 
 
+class MonitorMemory(Protocol):
+    """What the monitor of one environment knows from look to look, and its history.
+
+    Every method raises what reaching it may: ``HostUnreachable``, ``DatabaseUnreachable`` and so on.
+    """
+
+    def load(self) -> State:
+        """The state after the last look; an empty one where there was none."""
+        ...
+
+    def save(self, state: State, before: State, look: Mapping[str, Any] | None) -> bool:
+        """Keep a state in place of the one before, with the line of its look, if it is one.
+
+        False: somebody else has kept another one meanwhile, and nothing was kept.
+        """
+        ...
+
+    def looks(self, since: float) -> Iterable[Mapping[str, Any]]:
+        """The lines of looks that are kept since then, oldest first: at least all that had something to tell."""
+        ...
+
+
 class Processes(Protocol):
     """Tells whether the process that left a lock behind is still there."""
 
@@ -423,6 +446,10 @@ class Ledger(Protocol):
 
     def standing(self) -> Mapping[str, str]:
         """The state of every request, by its id, for comparing with the audit log."""
+        ...
+
+    def memory(self, environment: str) -> MonitorMemory:
+        """What the monitor of an environment knows, where workers watch it."""
         ...
 
     def sweep(self, lost_after: float = 90.0) -> Swept:

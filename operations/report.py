@@ -20,11 +20,29 @@ from operations.lock import current_owner, is_alive
 from operations.migrations import formats
 from operations.migrations.history import standing
 from operations.migrations.model import HistoryRow, Migration
-from operations.reporting.model import Backup, MigrationTime, Report, Run, SizePoint, TableSize, summarised
+from operations.monitoring.store import memory_of
+from operations.ports import Ledger
+from operations.reporting.alerts import alerts_of
+from operations.reporting.approvals import approvals_of
+from operations.reporting.model import (
+    Alert,
+    Approval,
+    Backup,
+    MigrationTime,
+    Report,
+    Run,
+    SizePoint,
+    TableSize,
+    summarised,
+    watched,
+)
 from operations.secret import redact
 
 RUNS, BACKUPS, TABLES = 100, 100, 20
 """So many of the newest, or the largest, are told."""
+REQUESTS, ALERTS = 1000, 200
+SINCE = 90 * 86400.0
+"""Approvals and alerts of so many seconds are told."""
 AT_ONCE = 4
 """Files that are read at the same time; sshd allows ten sessions on a connection."""
 LONGEST_BACKUP = 86400.0
@@ -66,8 +84,8 @@ class _Looks:
             return otherwise
 
 
-def report(context: Context) -> Report:
-    """Gather all that there is to tell. What cannot be looked at is told as missing.
+def report(context: Context, open_ledger: Callable[[], Ledger | None] = lambda: None) -> Report:
+    """Gather all that there is to tell. What cannot be looked at is told as missing; without a ledger, no approvals.
 
     Raised is only what says that this is not the server: ``HostKeyRefused``, ``HostLoginRefused``.
     """
@@ -79,6 +97,9 @@ def report(context: Context) -> Report:
     inside = looks.at("The database", lambda: _in_database(context, looks), _InDatabase())
     at_work = looks.at("The lock", lambda: _at_work(context), None)
     runs = tuple(_run(record, at_work) for record in records)
+    ledger = looks.at("The ledger", open_ledger, None)
+    approvals = looks.at("The ledger", lambda: _approvals(context, ledger), None)
+    alerts: tuple[Alert, ...] = looks.at("The monitor's history", lambda: _alerts(context, ledger), ())
     with ThreadPoolExecutor(AT_ONCE) as pool:
         backups = tuple(pool.map(lambda entry: _backup(context, entry), found))
     migrations = _migrations(inside.history or (), records)
@@ -97,9 +118,28 @@ def report(context: Context) -> Report:
         tables=tuple(_grown(table, manifests) for table in inside.tables),
         more_tables=inside.more_tables,
         backups=backups,
+        approvals=approvals,
+        alerts=alerts,
+        watched=watched(approvals, alerts),
         missing=tuple(looks.missing),
     )
     return _without_secrets(context, told)
+
+
+def _approvals(context: Context, ledger: Ledger | None) -> tuple[Approval, ...] | None:
+    if ledger is None:
+        return None
+    since = context.clock.now() - SINCE
+    requests = ledger.history(context.environment.name, REQUESTS)
+    return approvals_of(request for request in requests if request.created_at >= since)
+
+
+def _alerts(context: Context, ledger: Ledger | None) -> tuple[Alert, ...]:
+    """Of the monitor that is at work: a worker's, with its history in the ledger, or one that keeps it on the host."""
+    memory = memory_of(context)
+    if ledger is not None and context.environment.schedule.monitor:
+        memory = ledger.memory(context.environment.name)
+    return alerts_of(memory.looks(context.clock.now() - SINCE))[:ALERTS]
 
 
 def _ours(entry: Entry) -> bool:
@@ -229,13 +269,18 @@ def _without_secrets(context: Context, told: Report) -> Report:
         return redact(text, context.secrets)
 
     def cleaned(one: Check) -> Check:
-        return replace(one, detail=clean(one.detail), why=clean(one.why), fix=clean(one.fix))
+        ddl = tuple(
+            replace(each, recorded=tuple(map(clean, each.recorded)), stands=tuple(map(clean, each.stands)))
+            for each in one.ddl
+        )
+        return replace(one, detail=clean(one.detail), why=clean(one.why), fix=clean(one.fix), ddl=ddl)
 
     return replace(
         told,
         checks=tuple(map(cleaned, told.checks)),
         runs=tuple(replace(run, error=clean(run.error) if run.error else None) for run in told.runs),
         backups=tuple(replace(one, problems=tuple(map(clean, one.problems))) for one in told.backups),
+        approvals=told.approvals and tuple(replace(one, reason=clean(one.reason)) for one in told.approvals),
         missing=tuple(map(clean, told.missing)),
     )
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 
 from operations import catalog
 from operations.catalog import Catalog, Difference
+from operations.catalog.ddl import Restated, restated
 from operations.catalog.reading import PATIENCE
 from operations.context import Context
 from operations.errors import LocktenderError, Tampered
@@ -26,6 +29,9 @@ from operations.ports import Session
 
 FILE = "schema.json.gz"
 SHOWN = 5
+RESTATED = 200
+"""Differences that are told as SQL."""
+CHUNK = 1 << 16
 LOOK = 5.0
 """Seconds for each query of one who only looks."""
 
@@ -39,40 +45,62 @@ class SchemaRecord:
     major: int
     applied: tuple[str, ...]
     catalog: Catalog
+    stamp: str = ""
+    """``catalog.stamp`` from just before: while it is the same, nothing has changed. Empty in older records."""
 
     def to_bytes(self) -> bytes:
-        """Compressed JSON; the same record gives the same bytes."""
+        """Compressed: a line of JSON without the catalog, and one with it. The same record gives the same bytes."""
         told = {
-            "version": 1,
+            "version": 2,
             "run": self.run_id,
             "at": self.at,
             "major": self.major,
             "applied": list(self.applied),
-            "catalog": self.catalog.to_json(),
+            "stamp": self.stamp,
         }
-        return gzip.compress(json.dumps(told, ensure_ascii=False).encode(), mtime=0)
+        lines = (json.dumps(one, ensure_ascii=False) for one in (told, self.catalog.to_json()))
+        return gzip.compress("\n".join(lines).encode(), mtime=0)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> SchemaRecord:
-        """Raises ``Tampered`` for anything that ``to_bytes`` does not write."""
-        try:
-            told: dict[str, Any] = json.loads(gzip.decompress(data))
+        """Raises ``Tampered`` for anything that ``to_bytes`` does not write, but for what its first version wrote."""
+        with _understood():
+            first, _, second = gzip.decompress(data).partition(b"\n")
+            told: dict[str, Any] = json.loads(first)
+            known = Catalog.from_json(told["catalog"] if told["version"] == 1 else json.loads(second))
             return cls(
-                told["run"], told["at"], told["major"], tuple(told["applied"]), Catalog.from_json(told["catalog"])
+                told["run"], told["at"], told["major"], tuple(told["applied"]), known, str(told.get("stamp", ""))
             )
-        except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
-            raise Tampered(
-                f"The schema recorded after the last run ({FILE}) cannot be read.",
-                hint="The next deploy records it anew.",
-            ) from error
+
+    @classmethod
+    def without_catalog(cls, data: bytes) -> SchemaRecord:
+        """The same with an empty catalog, in little memory; all of it is read, so that damage is found."""
+        with _understood(), gzip.open(BytesIO(data)) as file:
+            told: dict[str, Any] = json.loads(file.readline())
+            while file.read(CHUNK):
+                pass
+            return cls(
+                told["run"], told["at"], told["major"], tuple(told["applied"]), Catalog({}), str(told.get("stamp", ""))
+            )
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
+        raise Tampered(
+            f"The schema recorded after the last run ({FILE}) cannot be read.", hint="The next deploy records it anew."
+        ) from error
 
 
 @dataclass(frozen=True)
 class Drift:
-    """``told`` what was compared, or why nothing was; ``differences`` from then to now."""
+    """``told`` what was compared, or why nothing was; ``differences`` from then to now, and the same as SQL."""
 
     told: str
     differences: tuple[Difference, ...] = ()
+    ddl: tuple[Restated, ...] = ()
 
 
 def remember(context: Context, run_id: str) -> bool:
@@ -84,7 +112,8 @@ def remember(context: Context, run_id: str) -> bool:
     try:
         format = formats.detect(context.files, context.environment.migrations)
         with context.database.session(purpose=f"run {run_id}") as session:
-            record = _now(context, session, format, run_id)
+            stamp = catalog.stamp(session)  # before the catalog: what changes in between makes it another one
+            record = replace(_now(context, session, format, run_id), stamp=stamp)
         context.host.write(_path(context), record.to_bytes())
     except (Exception, KeyboardInterrupt):  # noqa: BLE001 - see above
         return False
@@ -93,17 +122,26 @@ def remember(context: Context, run_id: str) -> bool:
 
 def recorded(context: Context) -> SchemaRecord | None:
     """The record, if there is one; raises ``Tampered`` for one that cannot be read."""
+    data = _data(context)
+    return SchemaRecord.from_bytes(data) if data is not None else None
+
+
+def _data(context: Context) -> bytes | None:
     path = _path(context)
-    return SchemaRecord.from_bytes(context.host.read(path)) if context.host.exists(path) else None
+    return context.host.read(path) if context.host.exists(path) else None
 
 
 def drift(context: Context, session: Session) -> Drift:
-    """The schema now, compared with the record."""
-    record = recorded(context)
-    if record is None:
+    """The schema now, compared with the record; neither is read whole where nothing at all has been written since."""
+    data = _data(context)
+    if data is None:
         return Drift("no schema is recorded yet: the next deploy does it")
+    record = SchemaRecord.without_catalog(data)
     format = formats.detect(context.files, context.environment.migrations)
-    return compared(record, _now(context, session, format, record.run_id, LOOK))
+    same = record.applied == _applied(format.history(session) or ()) and record.major == session.server_version // 10000
+    if same and record.stamp and record.stamp == catalog.stamp(session, patience=LOOK):
+        return Drift(f"none since run {record.run_id}")
+    return compared(SchemaRecord.from_bytes(data), _now(context, session, format, record.run_id, LOOK))
 
 
 def drifted(context: Context, session: Session, format: Format, found: Catalog) -> tuple[str, ...]:
@@ -137,7 +175,9 @@ def compared(record: SchemaRecord, now: SchemaRecord) -> Drift:
             f"since {since} something else has migrated ({', '.join(more)}): not compared until the next deploy"
         )
     differences = catalog.diff(record.catalog, now.catalog)
-    return Drift(f"changed since {since}" if differences else f"none since {since}", differences)
+    if not differences:
+        return Drift(f"none since {since}")
+    return Drift(f"changed since {since}", differences, restated(record.catalog, now.catalog, differences[:RESTATED]))
 
 
 def _now(context: Context, session: Session, format: Format, run_id: str, patience: float = PATIENCE) -> SchemaRecord:

@@ -18,6 +18,7 @@ Bytes = Annotated[int, "size"]
 FilePath = Annotated[str, "path"]
 """Relative ones are resolved by ``settings_paths``."""
 Positive = Annotated[int, "positive"]
+Cron = Annotated[str, "cron"]
 """At least 1; a plain ``int`` is at least 0."""
 OneOrMany = Annotated[tuple[str, ...], "one or many"]
 """A text or a list of texts."""
@@ -230,6 +231,16 @@ class Alerts:
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """What the bot's workers do by themselves, and when: cron expressions of five fields, in UTC."""
+
+    monitor: Cron | None = None
+    """They look, as ``monitor check`` does, and keep in the ledger what is known from look to look."""
+    report: Cron | None = None
+    """They post the report to the environment's first channel in Slack."""
+
+
+@dataclass(frozen=True)
 class Person:
     """One human with all accounts, so that nobody counts twice."""
 
@@ -290,6 +301,8 @@ class Environment:
     """From where on something is worth telling."""
     alerts: Alerts = field(default_factory=Alerts)
     """Where news goes, and when."""
+    schedule: Schedule = field(default_factory=Schedule)
+    """What the bot's workers do by themselves."""
     log_file: FilePath | None = None
     """Lines of JSON for every operation, on the machine that Locktender runs on. Absent: ``LOCKTENDER_LOG``, if set."""
     rules: Levels = field(default_factory=dict)

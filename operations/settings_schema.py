@@ -208,6 +208,15 @@ def _path(value: object) -> str:
     return value
 
 
+def _cron(value: object) -> str:
+    """Five fields; only who sets one pays for the library that reads them."""
+    from croniter import croniter
+
+    if not isinstance(value, str) or len(value.split()) != 5 or not croniter.is_valid(value):
+        raise _invalid('must be a cron expression of five fields, such as "*/5 * * * *"')
+    return value
+
+
 def _rules(value: object) -> object:
     """Rules are many modules, which only those pay for who set one."""
     level = core_schema.literal_schema(list(get_args(Level)))
@@ -298,6 +307,7 @@ MARKED: Mapping[str, CoreSchema] = {
     "size": core_schema.no_info_plain_validator_function(size),
     "path": core_schema.no_info_plain_validator_function(_path),
     "positive": core_schema.int_schema(ge=1),
+    "cron": core_schema.no_info_plain_validator_function(_cron),
     "rules": core_schema.no_info_plain_validator_function(_rules),
     "one or many": core_schema.no_info_before_validator_function(_one_or_many, _list_schema(TEXT)),
 }

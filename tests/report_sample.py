@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from operations.catalog.ddl import Restated
 from operations.checks.model import Check
 from operations.reporting.model import (
+    Alert,
+    Approval,
     Backup,
+    Decision,
     MigrationTime,
     Report,
     Run,
     SizePoint,
     TableSize,
     summarised,
+    watched,
 )
 
 BEGIN = datetime(2024, 1, 8, 9, 30, tzinfo=UTC)
@@ -53,6 +58,39 @@ def deploys() -> list[Run]:
     return runs[::-1]
 
 
+def approvals() -> tuple[Approval, ...]:
+    found = []
+    for number in range(14):
+        operation = ("deploy", "restore", "rollback")[number % 3]
+        decision: Decision = "denied" if number in (4, 11) else "expired" if number == 8 else "granted"
+        emergency = number == 9
+        found.append(
+            Approval(
+                id=f"r{number:02}",
+                operation=operation,
+                at=at(80 + number * 6.0),
+                requester="ada" if number % 2 else "slack:U0DAN",
+                decision=decision,
+                waited=None if decision == "expired" or emergency else 90.0 + number * 311 % 1500,
+                approvers=("bob",) if decision == "granted" and not emergency else (),
+                reason=("Release 4.2", "Rows of yesterday are gone", "Prices were wrong")[number % 3],
+                state="done",
+                break_glass=emergency,
+            )
+        )
+    return tuple(reversed(found))
+
+
+def alerts() -> tuple[Alert, ...]:
+    found = []
+    for number in range(9):
+        seconds = None if number == 8 else 240.0 + number * 1777 % 9000
+        check = ("backups", "long_transactions", "app", "disk", "drift")[number % 5]
+        over = at(90 + number * 8.0 + seconds / 86400) if seconds else None
+        found.append(Alert(check, "fail" if check == "app" else "warn", at(90 + number * 8.0), over, seconds))
+    return tuple(reversed(found))
+
+
 def sample() -> Report:
     times = tuple(
         MigrationTime(f"{20240108 + n}093000_{NAMES[n % 8]}", at(n * 4.0), [0.02, 0.4, 1.9, 0.06, 0.9, 4.8, 0.3][n % 7])
@@ -83,6 +121,29 @@ def sample() -> Report:
         Check("migrations", "ok", "46 applied, nothing pending"),
         Check("sequences", "ok", "the fullest is at 3 %"),
         Check(
+            "drift",
+            "warn",
+            "changed since run 20240701T093000Z-0acd01: changed column public.Order.note (type: text → character"
+            " varying(40)); added index public.by_hand",
+            "The next migration meets another schema than the one it was tried on.",
+            "locktender resolve NAME --applied",
+            value=2,
+            ddl=(
+                Restated(
+                    "changed",
+                    'column public."Order".note',
+                    ('ALTER TABLE public."Order" ALTER COLUMN note TYPE text;',),
+                    ('ALTER TABLE public."Order" ALTER COLUMN note TYPE character varying(40);',),
+                ),
+                Restated(
+                    "added",
+                    "index public.by_hand",
+                    (),
+                    ("CREATE INDEX by_hand ON public.\"Order\" USING btree (note) WHERE (note <> ''::text);",),
+                ),
+            ),
+        ),
+        Check(
             "backups",
             "warn",
             f"23, the newest {backups[0].id} (L1), 2 h old, never restored for a test",
@@ -98,6 +159,7 @@ def sample() -> Report:
         ),
     )
     runs = tuple(deploys())
+    approved, told = approvals(), alerts()
     return Report(
         environment="production",
         database="shop on db.example.com:5432",
@@ -111,4 +173,7 @@ def sample() -> Report:
         tables=tables,
         more_tables=19,
         backups=backups,
+        approvals=approved,
+        alerts=told,
+        watched=watched(approved, told),
     )

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pglast
 import pytest
 
 from operations.adapters.postgres import PostgresDatabase, PostgresSession
-from operations.catalog import Catalog, Difference, diff, read
+from operations.catalog import Catalog, Difference, diff, read, stamp
+from operations.catalog.ddl import Restated, restated
 from operations.catalog.normal import array_casts
 from operations.database_url import parse_database_url
 from operations.errors import StatementFailed, Tampered
@@ -26,6 +28,7 @@ class Sample:
     server: Server
     name: str
     catalog: Catalog
+    stamp: str
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +59,7 @@ def session(sample: Sample) -> Iterator[PostgresSession]:
 def _sample(server: Server) -> Sample:
     name = regression_database(server)
     with server.superuser(name).session() as session:
-        return Sample(server, name, read(session))
+        return Sample(server, name, read(session), stamp(session))
 
 
 def _names(differences: tuple[Difference, ...]) -> set[str]:
@@ -243,6 +246,23 @@ ALSO_ON_18 = {
 """NOT NULL constraints have names there, and partitions their parent's identity."""
 
 
+GOLDEN = Path(__file__).parent / "golden" / "drift.txt"
+GOLDEN_MAJOR = 18
+UNDOING = ("ALTER ", "GRANT ", "REVOKE ", "COMMENT ", "REFRESH ")
+MAKING = (" ADD COLUMN ", " ADD CONSTRAINT ", " ADD TABLE ", " ADD GENERATED ")
+NEW_TABLE = """
+CREATE TABLE data.fresh (id int PRIMARY KEY, label text COLLATE "C" DEFAULT 'x' NOT NULL, twice int
+  GENERATED ALWAYS AS (id * 2) STORED, booking int CHECK (booking > 0),
+  CONSTRAINT fk FOREIGN KEY (id) REFERENCES data.fresh)
+  WITH (fillfactor = 70);
+ALTER TABLE data.fresh ENABLE ROW LEVEL SECURITY, ALTER COLUMN label SET STATISTICS 7;
+CREATE INDEX fresh_label ON data.fresh (lower(label)) WHERE id > 1;
+CREATE TRIGGER touch BEFORE UPDATE ON data.fresh FOR EACH ROW EXECUTE FUNCTION data.touch();
+COMMENT ON COLUMN data.fresh.label IS 'a label';
+GRANT SELECT ON data.fresh TO app_reader;
+"""
+
+
 @pytest.mark.parametrize(("ddl", "expected"), CHANGES, ids=[ddl[:60] for ddl, _ in CHANGES])
 def test_each_change_is_found_by_name(sample: Sample, session: PostgresSession, ddl: str, expected: set[str]) -> None:
     if sample.server.major >= 18:
@@ -251,6 +271,73 @@ def test_each_change_is_found_by_name(sample: Sample, session: PostgresSession, 
     changed = read(session)
     assert _names(diff(sample.catalog, changed)) == expected
     assert (changed.fingerprint == sample.catalog.fingerprint) is (not expected)
+    assert not expected or stamp(session) != sample.stamp, "who looks whether anything has changed sees it"
+    told = restated(sample.catalog, changed, diff(sample.catalog, changed))
+    assert bool(told) is bool(expected)
+    for one in told:
+        assert not (one.change == "added" and one.recorded)
+        assert not (one.change == "removed" and one.stands)
+        for statement in one.recorded + one.stands:
+            pglast.parse_sql(statement)
+    if sample.server.major == GOLDEN_MAJOR:
+        assert [line for one in told for line in (f"{one.change} {one.object}", *one.lines())] == _golden(ddl)
+        _leads_back(sample.catalog, session, told)
+
+
+def _golden(ddl: str) -> list[str]:
+    """What the file has about a change; its sections begin with ``== ``."""
+    sections = GOLDEN.read_text(encoding="utf-8").split("\n== ")[1:]
+    (found,) = [section for section in sections if section.startswith(f"{ddl}\n") or section == ddl]
+    return found.splitlines()[1:]
+
+
+def _leads_back(recorded: Catalog, session: PostgresSession, told: tuple[Restated, ...]) -> None:
+    """Performed on what was changed, the statements of what was recorded undo it, where they make nothing anew."""
+    statements = [statement for one in told for statement in one.recorded]
+    if not statements or any(one.change == "added" for one in told):
+        return
+    if not all(s.startswith(UNDOING) and not any(word in s for word in MAKING) for s in statements):
+        return
+    for statement in statements:
+        session.execute(statement)
+    assert [str(difference) for difference in diff(recorded, read(session))] == []
+
+
+def test_a_stamp_stays_the_same_while_only_rows_change(sample: Sample) -> None:
+    with sample.server.superuser(sample.name).session() as session:
+        session.script(
+            "BEGIN; TRUNCATE data.booking; REINDEX TABLE data.numbered; ANALYZE data.numbered;"
+            " INSERT INTO data.numbered (height, email) VALUES (3, 'x@y'); SELECT nextval('data.seq_set')"
+        )
+        assert stamp(session) == sample.stamp
+        session.execute("ROLLBACK")
+    owner = PostgresDatabase(parse_database_url(sample.server.url(sample.name)))
+    with owner.session() as session:
+        assert stamp(session) == stamp(session), "a plain role may take it, too"
+
+
+def test_what_is_shown_hides_passwords(session: PostgresSession) -> None:
+    session.script("CREATE FOREIGN DATA WRAPPER w1; CREATE SERVER s1 FOREIGN DATA WRAPPER w1 OPTIONS (password 'one')")
+    before = read(session)
+    session.script("ALTER SERVER s1 OPTIONS (SET password 'the other')")
+    after = read(session)
+    (one,) = restated(before, after, diff(before, after))
+    assert one.recorded[0].startswith("ALTER SERVER s1 OPTIONS (SET password '… ")
+    assert one.stands[0].startswith("ALTER SERVER s1 OPTIONS (SET password '… ")
+    assert "other" not in one.stands[0]
+
+
+def test_a_new_table_is_told_with_all_that_belongs_to_it(session: PostgresSession) -> None:
+    before = read(session)
+    session.script(NEW_TABLE)
+    after = read(session)
+    told = restated(before, after, diff(before, after))
+    assert [one.object for one in told] == ["index data.fresh_label", "table data.fresh", "trigger data.fresh.touch"]
+    session.script("DROP TABLE data.fresh")
+    for one in sorted(told, key=lambda one: not one.object.startswith("table ")):
+        for statement in one.stands:
+            session.execute(statement)
+    assert [str(difference) for difference in diff(after, read(session))] == [], "what is told makes it"
 
 
 def test_named_not_null_and_not_enforced_constraints(sample18: Sample) -> None:

@@ -298,7 +298,7 @@ def test_check_exit_codes(shop18: Shop) -> None:
     healthy = shop18.run("check", "--json")
     assert (healthy.exit_code, healthy.envelope["ok"]) == (0, True)
     checks = healthy.envelope["result"]["checks"]
-    assert all(set(each) == {"name", "status", "detail", "why", "fix", "value", "subject"} for each in checks)
+    assert all(set(each) == {"name", "status", "detail", "why", "fix", "value", "subject", "ddl"} for each in checks)
     assert {each["status"] for each in checks} == {"ok"}
     with shop18.context.database.session() as session:
         session.script("SELECT setval('\"Item_id_seq\"', 2147483000)")

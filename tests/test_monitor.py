@@ -24,10 +24,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from operations import monitor
 from operations.adapters.http import HttpClient, _is_public
+from operations.adapters.ledger import PostgresLedger
 from operations.adapters.ssh_host import SshHost
 from operations.checks.model import Check, Status
 from operations.context import Context
-from operations.errors import OperationFailed, Refused
+from operations.errors import HostUnreachable, OperationFailed, Refused
 from operations.health import NAMES
 from operations.lock import held
 from operations.monitoring import store
@@ -42,6 +43,7 @@ from operations.settings import Server as Machine
 
 from .conftest import Server
 from .folders import write_migration
+from .ledgers import opened
 from .locktender_process import Project
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -313,7 +315,7 @@ def test_an_alert_reaches_the_webhook_signed_and_once(watched: Callable[..., Con
     assert [path for path, *_ in beat.got] == ["/beat", "/beat"], "also a look with trouble is a sign of life"
     history = list(store.history(context))
     assert [look["bad"] for look in history] == [{"backups": "warn"}] * 2
-    assert history[0]["events"] == [["raised", "backups", "warn"]]
+    assert [event[:3] for event in history[0]["events"]] == [["raised", "backups", "warn"]]
 
 
 def test_a_webhook_that_is_down_gets_the_alert_later(watched: Callable[..., Context]) -> None:
@@ -454,6 +456,12 @@ def test_slack_gets_its_own_form(watched: Callable[..., Context]) -> None:
     assert set(json.loads(one.got[0][2])) == {"text", "unfurl_links", "unfurl_media"}
 
 
+@pytest.fixture
+def ledger(server18: Server) -> Iterator[PostgresLedger]:
+    with opened(Secret(server18.url(server18.create()).reveal())) as made:
+        yield made
+
+
 # --- looks ---------------------------------------------------------------------------------------------------------
 
 
@@ -474,6 +482,62 @@ def test_a_server_out_of_reach_is_told_at_once_where_nothing_can_be_remembered(w
         host.close()
     assert [(event.kind, event.check) for event in found.events] == [("raised", "server")]
     assert len(one.got) == 1
+
+
+@dataclass
+class Unreadable:
+    """A memory that cannot be read for a while."""
+
+    context: Context
+    readable: bool = True
+
+    def load(self) -> State:
+        if not self.readable:
+            raise HostUnreachable("The line is cut.")
+        return store.load(self.context)
+
+    def save(self, state: State, _before: State, _look: Mapping[str, object] | None) -> bool:
+        store.save(self.context, state)
+        return True
+
+    def looks(self, _since: float) -> list[Mapping[str, object]]:
+        return []
+
+
+def test_one_read_that_fails_makes_the_monitor_forget_nothing(watched: Callable[..., Context]) -> None:
+    context = watched()
+    assert [event.kind for event in monitor.once(context).events] == ["raised"]
+    unreadable = Unreadable(context, readable=False)
+    later = replace(context, memory=unreadable, clock=Clock(context.clock.now() + MINUTE))
+    watching = monitor.Monitor(later)
+    told = watching.look()
+    assert [event.kind for event in told.events] == ["raised"], "nobody could know that it had been told"
+    assert told.troubles == ("history: it could not be read, and is not written over",)
+    assert store.load(context).looked_at == context.clock.now(), "what was known is still there"
+    assert watching.look().events == (), "and what is known here is not told again"
+    unreadable.readable = True
+    assert watching.look().events == ()
+    known = store.load(context)
+    assert known.standing["backups"].announced == "warn"
+    assert known.trends["disk"][0][0] == context.clock.now(), "the samples from before are kept"
+    assert monitor.once(context).events == ()
+
+
+def test_of_two_looks_at_the_same_time_one_tells_it(watched: Callable[..., Context], ledger: PostgresLedger) -> None:
+    with hook() as one:
+        context = watched(webhooks=(Secret(one.url),))
+        first, second = (replace(context, memory=ledger.memory("local")) for _ in range(2))
+        monitors = [monitor.Monitor(first), monitor.Monitor(second)]
+        for each in monitors:
+            each._remembered()  # both have begun with the same knowledge
+        looks = [each.look(wait=30) for each in monitors]
+        assert [[event.check for event in look.events] for look in looks] == [["backups"], []]
+        assert "somebody else has looked" in looks[1].troubles[0]
+        assert len(one.got) == 1
+        assert monitor.once(replace(context, memory=ledger.memory("local"))).events == ()
+    (told,) = ledger.memory("local").looks(0)
+    assert [event[:3] for event in told["events"]] == [["raised", "backups", "warn"]]
+    assert not context.host.exists(f"{context.environment.backup_dir}/.locktender/local/monitor.json")
 
 
 def test_silences(watched: Callable[..., Context]) -> None:

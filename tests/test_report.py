@@ -7,20 +7,29 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image, ImageColor
 
 from cli.verbs.report import written
 from operations import backup
+from operations.approvals import asking
+from operations.approvals.model import Policy, Request, State, Vote
+from operations.catalog.ddl import Restated
 from operations.context import Context
 from operations.deploy import deploy
-from operations.errors import LocktenderError
+from operations.errors import DatabaseUnreachable, LocktenderError
 from operations.layout import state_directory
 from operations.release.watching import Outages
 from operations.report import report
 from operations.reporting import charts, text
-from operations.reporting.model import Backup, MigrationTime, Report, Run, SizePoint, summarised
+from operations.reporting.alerts import alerts_of
+from operations.reporting.approvals import approvals_of
+from operations.reporting.model import Backup, MigrationTime, Report, Run, SizePoint, summarised, watched
+from operations.reporting.pictures import FILLS, png
 from operations.reporting.rendering import html, markdown
 from operations.restore import restore
 from operations.rollback import rollback
@@ -29,6 +38,7 @@ from operations.settings import Backups
 
 from .conftest import Server
 from .folders import write_migration
+from .ledgers import ADA, BOB, CY, DIRECTORY, environment, new, opened
 from .locktender_process import Project
 from .report_sample import sample
 
@@ -151,6 +161,109 @@ def test_an_empty_database_without_anything_yet(server18: Server, context_of: Ca
     assert "None yet." in html(report(context))
 
 
+# --- approvals and alerts -----------------------------------------------------------------------------------------
+
+
+def test_approvals_of_the_ledger_are_told_with_how_long_people_waited(
+    server18: Server, context_of: Callable[..., Context]
+) -> None:
+    here = environment(expires=3600.0, name="local")
+    with opened(Secret(server18.url(server18.create()).reveal())) as ledger:
+        door = asking.Door(ledger, here, DIRECTORY)
+        granted, denied, waiting = (ledger.create(new(here, reason=reason)) for reason in ("rows", "no", "later"))
+        asking.vote(door, granted.id, 1, BOB.account, True)
+        asking.vote(door, denied.id, 1, CY.account, False, "not now")
+        asking.cancel(door, ledger.create(new(here, reason="never mind")).id, ADA.account)
+        told = report(context_of(Secret("postgresql://u:hidden@127.0.0.1:1/nowhere")), lambda: ledger)
+    assert told.approvals is not None
+    found = {one.reason: one for one in told.approvals}
+    assert {reason: one.decision for reason, one in found.items()} == {
+        "rows": "granted", "no": "denied", "later": "open", "never mind": "cancelled",
+    }  # fmt: skip
+    assert found["rows"].approvers == ("bob",)
+    assert found["rows"].requester == "ada"
+    assert (found["rows"].waited or -1.0) >= 0
+    assert found["later"].waited is None
+    assert (told.watched.asked, told.watched.granted, told.watched.denied) == (4, 1, 1)
+    assert waiting.id in {one.id for one in told.approvals}
+    for text_of_it in (html(told), markdown(told)):
+        assert "4 asked" in text_of_it or ">4</dd>" in text_of_it
+        assert "never mind" in text_of_it
+
+
+def test_a_ledger_that_does_not_answer_is_told_as_missing(context_of: Callable[..., Context]) -> None:
+    def unreachable() -> None:
+        raise DatabaseUnreachable("Nobody answers there.")
+
+    told = report(context_of(Secret("postgresql://u:hidden@127.0.0.1:1/nowhere")), unreachable)
+    assert told.approvals is None
+    assert "The ledger could not be looked at: Nobody answers there." in told.missing
+    assert "Approvals" not in html(told)
+
+
+def test_what_counts_as_an_approval() -> None:
+    def asked(state: State, **changes: Any) -> Request:
+        policy = Policy(None, frozenset({"bob"}), changes.pop("required", 1), 60.0, False, changes.pop("glass", False))
+        made = Request(
+            "r", 1, 1, "p", "restore", {}, ADA, "why", state, "worker", policy, 1000.0, 2000.0, decided_at=1090.0
+        )
+        return replace(made, **changes)
+
+    agreed = (Vote(BOB, True, "", 1090.0),)
+    told = approvals_of(
+        [
+            asked(State.DONE, votes=agreed),
+            asked(State.VOIDED, votes=agreed),
+            asked(State.VOIDED),
+            asked(State.EXPIRED),
+            asked(State.DONE, required=0),
+            asked(State.DONE, required=0, glass=True),
+            asked(State.FAILED, required=0, glass=True, reviewed_by=BOB),
+        ]
+    )
+    assert [(one.decision, one.waited) for one in told[:4]] == [
+        ("granted", 90.0), ("granted", 90.0), ("voided", None), ("expired", None),
+    ]  # fmt: skip
+    assert [(one.break_glass, one.reviewed_by) for one in told[4:]] == [(True, None), (True, "bob")]
+    numbers = watched(told, ())
+    assert (numbers.asked, numbers.granted, numbers.break_glass, numbers.unreviewed) == (6, 4, 2, 1)
+    assert numbers.median_waited == 90.0, "who goes past an approval waits for none"
+
+
+def test_alerts_and_how_long_they_lasted() -> None:
+    def look(minute: int, *events: tuple[str, ...]) -> dict[str, Any]:
+        return {"at": f"2026-01-01T00:{minute:02}:00+00:00", "events": [list(event) for event in events]}
+
+    told = alerts_of(
+        [
+            look(0, ("recovered", "before", "ok", "2025-12-31T23:50:00+00:00")),
+            look(1, ("raised", "disk", "warn", "")),
+            look(5, ("worsened", "disk", "fail", ""), ("raised", "app", "fail")),
+            look(9, ("reminder", "disk", "fail", "")),
+            look(31, ("eased", "disk", "warn", "")),
+            look(41, ("recovered", "disk", "ok", "")),
+            {"at": "2026-01-01T00:50:00+00:00"},
+        ]
+    )
+    assert [(one.check, one.status, one.seconds) for one in told] == [
+        ("app", "fail", None), ("disk", "fail", 2400.0), ("before", "warn", 600.0),
+    ]  # fmt: skip
+    numbers = watched(None, told)
+    assert (numbers.alerts, numbers.standing, numbers.median_recovery, numbers.asked) == (3, 1, 1500.0, None)
+
+
+def test_charts_are_pictures_too() -> None:
+    for id, chart in charts.drawn(sample()).items():
+        assert chart, id
+        picture = Image.open(BytesIO(png(chart)))
+        assert picture.format == "PNG"
+        assert picture.width == 1504
+        colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 20) or ()}
+        fills = {bar.kind for bar in chart.bars} or {"plain"}
+        for kind in fills:
+            assert ImageColor.getrgb(FILLS[kind]) in colours, (id, kind)
+
+
 def test_the_program_writes_each_format(server18: Server, tmp_path: Path) -> None:
     (tmp_path / "migrations" / "1_init").mkdir(parents=True)
     (tmp_path / "migrations" / "1_init" / "migration.sql").write_text("SELECT 1;")
@@ -197,12 +310,21 @@ def _nasty_report() -> Report:
     run = replace(
         told.runs[0], error=NASTY, actor=NASTY, applied=(NASTY,), backup_id=NASTY, run_id=NASTY, outcome=NASTY
     )
+    ddl = (Restated("changed", NASTY, (NASTY, "```\n# not a heading"), (NASTY,)),)
     return replace(
         told,
+        approvals=tuple(
+            replace(one, operation=NASTY, requester=NASTY, approvers=(NASTY,), reason=NASTY, reviewed_by=NASTY)
+            for one in told.approvals or ()
+        ),
+        alerts=tuple(replace(one, check=NASTY, status=NASTY) for one in told.alerts),
         environment=NASTY,
         database=NASTY,
         server_version="17",
-        checks=tuple(replace(check, name=NASTY, detail=NASTY, why=NASTY, fix=NASTY) for check in told.checks),
+        checks=tuple(
+            replace(check, name=NASTY, detail=NASTY, why=NASTY, fix=NASTY, ddl=check.ddl and ddl)
+            for check in told.checks
+        ),
         runs=(run, *told.runs),
         migrations=(MigrationTime(NASTY, told.generated, 99.0), *told.migrations),
         pending=(NASTY,),
@@ -235,7 +357,7 @@ def test_html_can_be_understood_without_seeing_it() -> None:
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     drawings = [attributes for tag, attributes in page.tags if tag == "svg"]
-    assert len(drawings) == 4
+    assert len(drawings) == 6
     for drawing in drawings:
         assert drawing["role"] == "img"
         assert set((drawing["aria-labelledby"] or "").split()) <= set(ids)
@@ -255,12 +377,14 @@ def cells(line: str) -> int:
 
 def test_markdown_is_whole_tables_whatever_names_say() -> None:
     told = markdown(_nasty_report())
-    outside_of_code = re.sub(r"(?<![\\`])(`+)(?!`).*?(?<!`)\1(?!`)", "", told)
+    unfenced, fences = re.subn(r"^```diff\n(?:[-+] .*\n)+```$", "", told, flags=re.MULTILINE)
+    assert fences == 1, "no line of what is shown as it is can end it"
+    outside_of_code = re.sub(r"(?<![\\`])(`+)(?!`).*?(?<!`)\1(?!`)", "", unfenced)
     for live in ("<script", "@all", "](http", "$", "[c]"):
         assert live not in outside_of_code.replace("\\$", "").replace("\\[c\\]", "")
     assert "\u202e" not in told
     tables = [block.splitlines() for block in told.split("\n\n") if block.startswith("|")]
-    assert len(tables) == 6
+    assert len(tables) == 8
     for table in tables:
         assert {cells(line) for line in table} == {cells(table[0])}, table
         assert re.fullmatch(r"[|:-]+", table[1])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.blocks import backups, check, lists, outcome, parts, request, status, text
+from bot.blocks import backups, check, home, lists, outcome, parts, request, status, text
 from bot.blocks.request import RequestView
 from operations.approvals.model import Explanation, Outcome, State, Vote
 from operations.checks.model import Check
@@ -43,8 +43,26 @@ def test_forms_are_as_their_golden_files_and_within_the_limits(name: str) -> Non
     assert as_json(view) == (GOLDEN / f"{name}.json").read_text()
 
 
+@pytest.mark.parametrize("name", samples.BOARDS)
+def test_boards_are_as_their_golden_files_and_within_the_limits(name: str) -> None:
+    view = samples.BOARDS[name].view()
+    assert json.loads((GOLDEN / f"{name}.json").read_text()) == view
+    assert limits.of_view(view) == []
+
+
+@pytest.mark.parametrize("number", [1, 12, 13, 90, 91, 500])
+def test_a_board_of_many_environments_keeps_to_the_limits_and_leaves_none_out_silently(number: int) -> None:
+    every = tuple(replace(samples.WATCHED[n % 4], name=f"customer-{n:03}") for n in range(number))
+    view = home.board(every).view()
+    assert limits.of_view(view) == []
+    told = json.dumps(view)
+    shown = sum(one.name in told for one in every)
+    assert shown == min(number, home.PARAGRAPHS)
+    assert (f"and {number - shown} more" in told) is (shown < number)
+
+
 def test_there_is_no_golden_file_too_many() -> None:
-    assert {path.stem for path in GOLDEN.glob("*.json")} == {*samples.MESSAGES, *samples.MODALS}
+    assert {path.stem for path in GOLDEN.glob("*.json")} == {*samples.MESSAGES, *samples.MODALS, *samples.BOARDS}
 
 
 ANY = st.text(alphabet=st.characters(), max_size=4000) | st.just("<!channel>`&" * 400)

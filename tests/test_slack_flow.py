@@ -136,11 +136,17 @@ def test_looks_are_answered_where_they_were_asked(stage: Stage) -> None:
     before = len(stage.slack.of(OPS))
     for verb in ("status", "check", "backups", "report"):
         assert stage.command(verb).text == f"One moment: {verb} of production."
-    for said in ("Last backup", "Check again", "Restore …", "in 7 days"):
+    for said in ("Last backup", "Check again", "Restore …", "production: report"):
         stage.card(said, after=before)
-    file = eventually(lambda: next((f for f in stage.slack.files.values() if f.get("thread_ts")), None))
-    assert file["name"] == "report-production.html"
-    assert b"<html" in file["content"]
+
+    def attached() -> dict[str, Any] | None:
+        with stage.slack.lock:
+            files = {one["name"]: one for one in stage.slack.files.values() if one.get("thread_ts")}
+        return files if "backups.png" in files else None
+
+    files = eventually(attached, "the report's files")
+    assert b"<html" in files["report-production.html"]["content"]
+    assert files["backups.png"]["content"].startswith(b"\x89PNG"), "charts are there as pictures"
     assert "/db freeze" in json.dumps(stage.command("help").json)
     assert "There is no 'statsu'" in stage.command("statsu").text
 
@@ -453,6 +459,48 @@ def test_where_it_cannot_be_reached_it_does_not_go_on(stage: Stage) -> None:
         assert [worker.wait(PATIENCE), bot.wait(PATIENCE)] == [2, 2]
     assert stage.logs().count(f"error: 127.0.0.1, port {port}, cannot be listened on: Address already in use.") == 2
     assert "next: Is another process there? LOCKTENDER_WORKER_PORT chooses another port" in stage.logs()
+
+
+# --- App Home -----------------------------------------------------------------------------------------------------
+
+
+def open_home(stage: Stage, user: str, id: str, attempt: int = 0) -> None:
+    event = {"type": "app_home_opened", "user": user, "channel": f"D{user[1:]}", "tab": "home"}
+    told = {"type": "event_callback", "team_id": TEAM, "event_id": id, "event": event, "attempt": attempt}
+    body = json.dumps(told).encode()
+    assert stage.post(body, stage.signed(body), "application/json").status == 200
+
+
+def at_home(stage: Stage, user: str) -> str:
+    with stage.slack.lock:
+        return json.dumps(stage.slack.homes.get(user, [{}])[-1], ensure_ascii=False)
+
+
+def test_home_shows_who_may_see_it_how_everything_stands_and_follows(stage: Stage) -> None:
+    stage.slack.add_user("U0EVE")
+    stage.slack.channels[OPS]["members"] = ["U0BOT", ADA, BOB, CLEO, DAN]
+    open_home(stage, ADA, "EvHome1")
+    eventually(lambda: "production: up to date" in at_home(stage, ADA), "the environment, looked at")
+    assert "being looked at" in json.dumps(stage.slack.homes[ADA][0]), "what is known is shown at once"
+    card = pending(stage, "seen at home")
+    eventually(lambda: "waits for approval" in at_home(stage, ADA), "the request")
+    published = stage.slack.count("views.publish")
+    stage.press(card, "cancel", ADA)
+    eventually(lambda: "waits for approval" not in at_home(stage, ADA), "the request is gone")
+    for attempt in range(3):
+        open_home(stage, ADA, "EvHome2", attempt)
+    open_home(stage, "U0EVE", "EvHome3")
+    eventually(lambda: "Become a member" in at_home(stage, "U0EVE"), "nothing for who is in none of its channels")
+    open_home(stage, "U0GUEST", "EvHome4")
+    eventually(lambda: "a guest's account" in at_home(stage, "U0GUEST"), "nothing for a guest")
+    assert "production" not in at_home(stage, "U0EVE") + at_home(stage, "U0GUEST")
+    assert stage.slack.count("views.publish") <= published + 6, "it is drawn when something has changed, not else"
+
+
+def test_home_is_drawn_at_the_pace_that_slack_asks_for(stage: Stage) -> None:
+    stage.slack.fail("views.publish", Fault(status=429, retry_after=1), Fault(status=500))
+    open_home(stage, BOB, "EvHome5")
+    eventually(lambda: "production: " in at_home(stage, BOB), "it is shown after all")
 
 
 def test_those_who_watch_over_it_are_answered(stage: Stage) -> None:

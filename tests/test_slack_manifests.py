@@ -22,6 +22,8 @@ NEEDED = {
     "files_upload_v2": {"files:write"},
     "views_open": set(),
     "views_update": set(),
+    "views_publish": set(),
+    "conversations_members": {"channels:read", "groups:read"},
     "auth_test": set(),
 }
 BESIDES = {"commands", "app_mentions:read"}

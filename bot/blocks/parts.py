@@ -74,6 +74,17 @@ class Modal:
 
 
 @dataclass(frozen=True)
+class Board:
+    """App Home."""
+
+    blocks: tuple[Block, ...]
+
+    def view(self) -> dict[str, Any]:
+        """As ``views.publish`` takes it."""
+        return {"type": "home", "blocks": list(self.blocks[:MODAL_BLOCKS])}
+
+
+@dataclass(frozen=True)
 class Option:
     """One entry of a menu."""
 

@@ -1,57 +1,67 @@
-"""What was asked for in the last days, in numbers. Pure."""
+"""The report in a few lines; the whole of it, and its charts, are files in the thread. Pure."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from statistics import median
+from collections.abc import Iterator
+from datetime import datetime
 
 from bot.blocks.parts import Message, Sheet, button
-from bot.blocks.request import HEADLINES, TITLES, row
-from bot.blocks.text import bold, counted, duration, joined, lines, moment, typed
-from operations.approvals.model import Request, State
+from bot.blocks.status import health
+from bot.blocks.text import Marked, bold, duration, joined, lines, moment, typed
+from operations.measures import size_text
+from operations.reporting.model import Report
 
-DAYS = 7
-TROUBLE = (State.FAILED, State.NEEDS_ATTENTION, State.VOIDED)
-SHOWN = 8
-
-
-@dataclass(frozen=True)
-class ReportCard:
-    """Requests newest first, of which those of the last seven days count."""
-
-    environment: str
-    now: float
-    requests: Sequence[Request]
+SHOWN = 5
+DAYS = 90
+"""Of approvals and alerts; runs and backups are told as far as they are kept."""
 
 
-def message(card: ReportCard) -> Message:
-    """By operation how it ended, how long people waited for an approval, what went wrong."""
-    recent = [one for one in card.requests if one.created_at >= card.now - DAYS * 86400]
+def message(told: Report) -> Message:
+    """The numbers that one looks at first, what went wrong, what stands."""
     sheet = Sheet()
-    told = f"{card.environment}: {counted(len(recent), 'request')} in {DAYS} days"
-    sheet.header(told)
-    if not recent:
-        sheet.section("Nothing was asked for.")
-    by_operation = Counter((one.operation, one.state) for one in recent)
-    sheet.section(
-        lines(
-            *(
-                joined(bold(TITLES[operation]), f": {number} {HEADLINES[state]}")
-                for (operation, state), number in sorted(by_operation.items())
-            )
-        )
+    said = f"{told.environment}: report"
+    sheet.header(said)
+    sheet.fields(*_numbers(told))
+    bad = [run for run in told.runs if not run.good and run.outcome != "running"]
+    sheet.section(_listed("Went wrong", [f"{run.operation}, {run.at[:10]}: {run.error or run.outcome}" for run in bad]))
+    standing = [f"{one.check}: {one.status}, since {one.at[:10]}" for one in told.alerts if one.recovered_at is None]
+    sheet.section(_listed("Stands", standing))
+    unreviewed = [one for one in told.approvals or () if one.break_glass and not one.reviewed_by]
+    sheet.section(_listed("Break-glass, not reviewed", [f"{one.operation}, {one.at[:10]}" for one in unreviewed]))
+    for sentence in told.missing[:SHOWN]:
+        sheet.section(joined(bold("Missing: "), typed(sentence, 300)))
+    at = datetime.fromisoformat(told.generated).timestamp()
+    sheet.context(
+        joined("As of ", moment(at), f"; approvals and alerts of {DAYS} days. Page and charts: in the thread.")
     )
-    waits = [one.votes[-1].at - one.created_at for one in recent if one.agreed and one.decided_at]
-    runs = [one.outcome.seconds for one in recent if one.outcome and one.outcome.seconds is not None]
-    sheet.fields(
-        ("Until approved, in the middle", duration(median(waits)) if waits else ""),
-        ("Took, in the middle", duration(median(runs)) if runs else ""),
-    )
-    wrong = [one for one in recent if one.state in TROUBLE]
-    for one in wrong[:SHOWN]:
-        sheet.section(lines(row(one), typed(one.outcome.summary if one.outcome else one.why, 300)))
-    sheet.context(joined("As of ", moment(card.now), ". The whole of it, with charts, is the page in this thread."))
-    sheet.actions("next", button("Status", "ask:status", card.environment))
-    return sheet.message(f"{told}, {len(wrong)} of them with trouble.")
+    sheet.actions("next", button("Status", "ask:status", told.environment))
+    summary = ", ".join(f"{label.lower()}: {text}" for label, text in _numbers(told))
+    return sheet.message(f"{said}. {summary}.")
+
+
+def _numbers(told: Report) -> Iterator[tuple[str, str]]:
+    summary, watched = told.summary, told.watched
+    yield "Health", health(told.checks)
+    yield "Deploys", f"{summary.deploys}, {summary.failed_deploys} failed" + _middle(summary.median_deploy_seconds)
+    longest = duration(summary.longest_downtime_seconds)
+    yield "Downtime", f"{duration(summary.downtime_seconds)}, at most {longest} at a time"
+    yield "Migrations", f"{summary.migrations} applied, {'–' if summary.pending is None else summary.pending} pending"
+    yield "Backups", f"{summary.backups}, {summary.restorable_backups} restored for a test"
+    if summary.database_bytes is not None:
+        yield "Database", size_text(summary.database_bytes)
+    if watched.asked is not None:
+        given = f"{watched.asked} asked, {watched.granted} granted, {watched.denied} denied"
+        yield "Approvals", given + _middle(watched.median_waited)
+    yield "Alerts", f"{watched.alerts}, {watched.standing} standing" + _middle(watched.median_recovery)
+
+
+def _middle(seconds: float | None) -> str:
+    return "" if seconds is None else f"; {duration(seconds)} in the middle"
+
+
+def _listed(title: str, entries: list[str]) -> Marked:
+    if not entries:
+        return Marked("")
+    more = f"and {len(entries) - SHOWN} more" if len(entries) > SHOWN else ""
+    told = [joined("• ", typed(entry, 300)) for entry in entries[:SHOWN]]
+    return lines(bold(f"{title} ({len(entries)})"), *told, more)

@@ -63,7 +63,7 @@ def message(card: StatusCard) -> Message:
     said = verdict(card)
     sheet.header(f"{card.environment}: {said}")
     sheet.fields(
-        ("Migrations", _migrations(card.status)),
+        ("Migrations", migrations(card.status)),
         ("Last backup", _backup(card)),
         ("Health", health(card.checks)),
         ("At work", _at_work(card)),
@@ -93,7 +93,7 @@ def message(card: StatusCard) -> Message:
         button("Backups", "ask:backups", card.environment),
         button("Deploy …", "ask:deploy", card.environment) if waiting and not card.frozen else None,
     )
-    return sheet.message(f"{card.environment}: {said}. {_migrations(card.status)}. Last backup: {_backup(card)}.")
+    return sheet.message(f"{card.environment}: {said}. {migrations(card.status)}. Last backup: {_backup(card)}.")
 
 
 def verdict(card: StatusCard) -> str:
@@ -123,7 +123,8 @@ def health(checks: tuple[Check, ...]) -> str:
     return ", ".join([*filter(None, told), f"{numbers[2]} fine"])
 
 
-def _migrations(status: StatusResult | None) -> str:
+def migrations(status: StatusResult | None) -> str:
+    """``40 applied, 2 pending``."""
     if status is None:
         return "unknown"
     told = [f"{len(getattr(status, name))} {title.lower()}" for name, title, _ in LISTS if getattr(status, name)]

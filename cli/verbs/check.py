@@ -42,6 +42,8 @@ def view(found: CheckResult) -> Iterator[RenderableType | str]:
     from rich.table import Table
     from rich.text import Text
 
+    from operations.reporting.text import visible
+
     table = Table(box=None, pad_edge=False)
     for column in ("", "check", "finding"):
         table.add_column(column, overflow="fold")
@@ -54,3 +56,6 @@ def view(found: CheckResult) -> Iterator[RenderableType | str]:
             yield ""
             yield f"{one.name}: {one.why}"
             yield f"  fix: {one.fix}"
+            for restated in one.ddl:
+                yield f"  {restated.change} {restated.object}"
+                yield from (f"    {visible(line)}" for line in restated.lines())

@@ -40,7 +40,7 @@ def command(desk: Desk, kind: Format | None, out: str | None) -> Answer:
 
     from operations.report import report
 
-    told = report(context)
+    told = report(context, desk.ledger_if_any)
     text = written(told, chosen)
     if out is None:
         return Answer(told, lambda: [text.rstrip("\n")])

@@ -20,6 +20,8 @@ from operations.adapters import ledger_sql as sql
 from operations.adapters.ledger_change import commit, locked, no_request, one, values_of, written
 from operations.adapters.ledger_errors import translated
 from operations.adapters.ledger_held import PostgresHeld
+from operations.adapters.ledger_home import LedgerHomes
+from operations.adapters.ledger_monitor import LedgerMemory
 from operations.adapters.ledger_schema import SETTINGS, prepare
 from operations.adapters.ledger_sweep import requeue
 from operations.adapters.postgres import KEEPALIVE, connect_error
@@ -281,6 +283,15 @@ class PostgresLedger:
     def held(self) -> PostgresHeld:
         """What GitHub holds back, in the same database."""
         return PostgresHeld(self._pool)
+
+    @property
+    def homes(self) -> LedgerHomes:
+        """What App Home shows."""
+        return LedgerHomes(self._pool)
+
+    def memory(self, environment: str) -> LedgerMemory:
+        """What the monitor of an environment knows."""
+        return LedgerMemory(self._pool, environment)
 
     def worker(self, handlers: Handlers, concurrency: int = 1) -> Worker:
         """A worker on the same database's queue."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from operations.catalog.identities import identity as taken_apart
 from operations.errors import Tampered
 
 ORDER_OF_COLUMNS = "columns of "
@@ -35,6 +36,16 @@ class Catalog:
         for identity in sorted(self.objects):
             digest.update(f"{identity}\0{self.objects[identity]}\0".encode())
         return digest.hexdigest()
+
+    @cached_property
+    def parts(self) -> Mapping[str, tuple[str, ...]]:
+        """Identities of columns, attributes and constraints by what they belong to: ``column public.t`` and so on."""
+        found: dict[str, list[str]] = {}
+        for text in self.objects:
+            one = taken_apart(text)
+            if one.kind in ("column", "attribute", "constraint"):
+                found.setdefault(f"{one.kind} {one.table}", []).append(text)
+        return {whole: tuple(texts) for whole, texts in found.items()}
 
     def as_restored(self) -> Catalog:
         """What a dump carries of it: no invalid indexes, no subscriptions, foreign keys' triggers enabled again."""

@@ -59,6 +59,23 @@ def read(session: Session, exclude: frozenset[tuple[str, str]] = frozenset(), *,
     raise AssertionError
 
 
+def stamp(session: Session, *, patience: float = PATIENCE) -> str:
+    """While it is the same, so is the catalog; it costs a tenth. Another one says nothing: what ``read`` finds counts.
+
+    Raises ``StatementFailed``.
+    """
+    with _consistent(session, patience):
+        ((told,),) = session.rows(_stamp_query(session.server_version // 10000))
+    return str(told)
+
+
+@cache
+def _stamp_query(major: int) -> str:
+    text = (resources.files("operations.catalog") / "stamp.sql").read_text(encoding="utf-8")
+    schemas = "UNION ALL SELECT hash_record_extended(ROW(oid, xmin), 51) FROM pg_publication_namespace\n) every"
+    return text.replace(") every", schemas) if major >= 15 else text
+
+
 def _read(session: Session, exclude: frozenset[tuple[str, str]]) -> Catalog:
     objects: dict[str, str] = {}
     for _, text in queries(session.server_version // 10000):

@@ -27,4 +27,5 @@ def look(probe: Probe) -> Iterator[Check]:
         WHY,
         f"Undo it by hand; or write it as a migration and record that: {probe.context.command} resolve NAME --applied",
         value=len(differences),
+        ddl=found.ddl,
     )

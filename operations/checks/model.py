@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
+from operations.catalog.ddl import Restated
 from operations.context import Context
 from operations.ports import Session
 from operations.settings import Checks
@@ -31,6 +32,8 @@ class Check:
     value: float | None = None
     subject: str = ""
     """Which machine it is about, where there are several."""
+    ddl: tuple[Restated, ...] = ()
+    """How the schema differs from the recorded one, as SQL."""
 
 
 @dataclass(frozen=True)

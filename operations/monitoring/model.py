@@ -64,6 +64,16 @@ class State:
     outbox: tuple[Message, ...] = ()
     """What could not be delivered yet."""
 
+    def followed_by(self, later: State) -> State:
+        """With what a monitor has come to that could not read this one for a while."""
+        known = {message.id for message in self.outbox}
+        return State(
+            later.looked_at,
+            {**self.standing, **later.standing},
+            {**later.trends, **self.trends},
+            (*self.outbox, *(message for message in later.outbox if message.id not in known)),
+        )
+
     def to_bytes(self) -> bytes:
         """JSON."""
         return json.dumps({"version": 1, **asdict(self)}, ensure_ascii=False, separators=(",", ":")).encode()

@@ -5,18 +5,48 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from operations.context import Context
 from operations.layout import state_directory
 from operations.monitoring.model import State
+from operations.ports import MonitorMemory
 
 STATE, SILENCES = "monitor.json", "silences.json"
 HISTORY = "monitor"
 """Directory with one file of looks a day (UTC)."""
 DAYS = 14
 """So many files are kept."""
+
+
+@dataclass(frozen=True)
+class HostMemory:
+    """``MonitorMemory`` in these files; whoever writes last has looked last."""
+
+    context: Context
+
+    def load(self) -> State:
+        """The file."""
+        return load(self.context)
+
+    def save(self, state: State, _before: State, look: Mapping[str, Any] | None) -> bool:
+        """The file, and a line."""
+        save(self.context, state)
+        if look is not None:
+            append(self.context, state.looked_at, look)
+        return True
+
+    def looks(self, since: float) -> Iterator[Mapping[str, Any]]:
+        """Of the days that are kept."""
+        begin = datetime.fromtimestamp(since, UTC).isoformat(timespec="seconds")
+        return (look for look in history(self.context) if str(look.get("at", "")) >= begin)
+
+
+def memory_of(context: Context) -> MonitorMemory:
+    """Where what the monitor of an environment knows is kept."""
+    return context.memory or HostMemory(context)
 
 
 def load(context: Context) -> State:

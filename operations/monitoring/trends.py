@@ -7,7 +7,8 @@ from itertools import combinations
 from statistics import median
 
 from operations.context import Context
-from operations.monitoring.store import load
+from operations.errors import LocktenderError
+from operations.monitoring.store import memory_of
 
 Samples = tuple[tuple[float, float], ...]
 HOUR, DAY = 3600.0, 86400.0
@@ -17,8 +18,11 @@ FORESEEN = 365 * DAY
 
 
 def trend(context: Context, name: str) -> Samples:
-    """What the monitor has kept under a name; nothing where it never ran."""
-    return load(context).trends.get(name, ())
+    """What the monitor has kept under a name; nothing where it never ran, or what it knows cannot be read."""
+    try:
+        return memory_of(context).load().trends.get(name, ())
+    except LocktenderError:
+        return ()
 
 
 def sampled(before: Mapping[str, Samples], measured: Iterable[tuple[str, float]], now: float) -> Mapping[str, Samples]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from operations.reporting import text
-from operations.reporting.model import Backup, MigrationTime, Run, SizePoint
+from operations.reporting.model import Alert, Approval, Backup, MigrationTime, Report, Run, SizePoint
 
 WIDTH, HEIGHT = 720.0, 220.0
 LEFT, RIGHT, TOP, BOTTOM = 70.0, 10.0, 16.0, 26.0
@@ -125,6 +125,48 @@ def growth(points: Sequence[SizePoint]) -> Chart | None:
         line=tuple((x(moment), scale(point.bytes)) for moment, point in zip(moments, points, strict=True)),
         labels=((LEFT, text.day(first.at)), (WIDTH - RIGHT, text.day(last.at))),
     )
+
+
+def approvals(every: Sequence[Approval]) -> Chart | None:
+    """How long each request waited for its approval or denial; oldest first."""
+    known = [one for one in reversed(every) if one.waited is not None]
+    told = [
+        (
+            f"{text.moment(one.at)} {one.operation}: {one.decision} after {text.duration(one.waited)}",
+            "bad" if one.decision == "denied" else "good",
+            0.0,
+        )
+        for one in known
+    ]
+    values = [one.waited or 0.0 for one in known]
+    return _bars("approvals", "Time until approved", values, told, [text.day(one.at) for one in known], _seconds)
+
+
+def alerts(every: Sequence[Alert]) -> Chart | None:
+    """How long each trouble lasted that is over; oldest first."""
+    known = [one for one in reversed(every) if one.seconds is not None]
+    told = [
+        (
+            f"{text.moment(one.at)} {one.check}: over after {text.duration(one.seconds)}",
+            "bad" if one.status == "fail" else "plain",
+            0.0,
+        )
+        for one in known
+    ]
+    values = [one.seconds or 0.0 for one in known]
+    return _bars("alerts", "Time to recovery", values, told, [text.day(one.at) for one in known], _seconds)
+
+
+def drawn(report: Report) -> dict[str, Chart | None]:
+    """All charts of a report, by their ids."""
+    return {
+        "deploys": deploys(report.runs),
+        "approvals": approvals(report.approvals or ()),
+        "alerts": alerts(report.alerts),
+        "migrations": migrations(report.migrations),
+        "growth": growth(report.sizes),
+        "backups": backups(report.backups),
+    }
 
 
 def _bars(

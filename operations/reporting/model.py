@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from statistics import median
+from typing import Literal
 
 from operations.checks.model import Check
 
@@ -83,6 +84,55 @@ class Backup:
     problems: tuple[str, ...] = ()
 
 
+Decision = Literal["granted", "denied", "expired", "cancelled", "voided", "open"]
+
+
+@dataclass(frozen=True)
+class Approval:
+    """What became of a request that somebody had to agree to, or that went past that."""
+
+    id: str
+    operation: str
+    at: str
+    requester: str
+    decision: Decision
+    waited: float | None = None
+    """From when it was asked for to the vote that decided."""
+    approvers: tuple[str, ...] = ()
+    reason: str = ""
+    state: str = ""
+    break_glass: bool = False
+    reviewed_by: str | None = None
+    """Of a break-glass request; ``None``: nobody yet."""
+
+
+@dataclass(frozen=True)
+class Alert:
+    """A trouble that people were told of; ``status`` is the worst of it."""
+
+    check: str
+    status: str
+    at: str
+    recovered_at: str | None = None
+    seconds: float | None = None
+    """Until it was over; ``None`` while it stands."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Numbers of approvals and alerts; ``None`` where nobody keeps them."""
+
+    asked: int | None = None
+    granted: int | None = None
+    denied: int | None = None
+    median_waited: float | None = None
+    break_glass: int | None = None
+    unreviewed: int | None = None
+    alerts: int = 0
+    standing: int = 0
+    median_recovery: float | None = None
+
+
 @dataclass(frozen=True)
 class Summary:
     """The numbers that one looks at first."""
@@ -119,6 +169,10 @@ class Report:
     more_tables: int = 0
     """So many more there are than the largest ones that are told."""
     backups: tuple[Backup, ...] = ()
+    approvals: tuple[Approval, ...] | None = None
+    """Newest first; ``None``: there is no ledger."""
+    alerts: tuple[Alert, ...] = ()
+    watched: Watched = field(default_factory=Watched)
     missing: tuple[str, ...] = ()
     """What could not be looked at, and why: sentences."""
 
@@ -148,4 +202,26 @@ def summarised(
         database_bytes=database_bytes,
         warnings=sum(check.status == "warn" for check in checks),
         failures=sum(check.status == "fail" for check in checks),
+    )
+
+
+def watched(approvals: Sequence[Approval] | None, alerts: Sequence[Alert]) -> Watched:
+    """What was asked, how long people waited for each other, and how long troubles lasted."""
+    lasted = [one.seconds for one in alerts if one.seconds is not None]
+    told = Watched(
+        alerts=len(alerts),
+        standing=sum(one.recovered_at is None for one in alerts),
+        median_recovery=median(lasted) if lasted else None,
+    )
+    if approvals is None:
+        return told
+    waited = [one.waited for one in approvals if one.waited is not None and not one.break_glass]
+    return replace(
+        told,
+        asked=len(approvals),
+        granted=sum(one.decision == "granted" for one in approvals),
+        denied=sum(one.decision == "denied" for one in approvals),
+        median_waited=median(waited) if waited else None,
+        break_glass=sum(one.break_glass for one in approvals),
+        unreviewed=sum(one.break_glass and one.decision == "granted" and one.reviewed_by is None for one in approvals),
     )

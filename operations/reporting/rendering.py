@@ -40,15 +40,8 @@ def _templates(escaped: bool) -> Environment:
 
 def html(report: Report) -> str:
     """One file: no script, no picture, no font from anywhere."""
-    drawn = (
-        charts.deploys(report.runs),
-        charts.migrations(report.migrations),
-        charts.growth(report.sizes),
-        charts.backups(report.backups),
-    )
-    names = ("deploys", "migrations", "growth", "backups")
     page = _templates(True).get_template("report.html.j2")
-    return page.render(report=report, charts=dict(zip(names, drawn, strict=True)), style=_style(), most=ROWS)
+    return page.render(report=report, charts=charts.drawn(report), style=_style(), most=ROWS)
 
 
 def markdown(report: Report) -> str:

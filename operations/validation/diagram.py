@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from operations.catalog import Catalog, diff
-from operations.validation.identities import identity, plain
+from operations.catalog.identities import identity, plain
 from operations.validation.schema_changes import touched_tables
 
 MOST_ENTITIES = 30

@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from operations.catalog import Catalog, Difference, diff
+from operations.catalog.identities import Identity, identity, plain, table_of_index
 from operations.migrations.inverse import inverse
 from operations.migrations.script import Script, Statement
 from operations.migrations.splitting import split
 from operations.segments import TRANSACTION_COMMANDS
-from operations.validation.identities import Identity, identity, plain, table_of_index
 
 ORDER = (
     "policy", "trigger", "rule", "view", "materialized view", "constraint", "index", "statistics", "column", "table",

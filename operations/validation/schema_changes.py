@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from operations.catalog import Catalog, Difference, diff
-from operations.validation.identities import Identity, identity, table_of_index
+from operations.catalog.identities import Identity, identity, table_of_index
 from operations.validation.model import SchemaChange
 
 TABLES = frozenset({"table", "foreign table"})
@@ -127,7 +127,7 @@ def _of(catalog: Catalog, kind: str, table: str) -> Iterator[tuple[Identity, str
 
 
 def _place(quoted: str, order: Sequence[str]) -> int:
-    from operations.validation.identities import plain
+    from operations.catalog.identities import plain
 
     name = plain(quoted)
     return order.index(name) if name in order else len(order)

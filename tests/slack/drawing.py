@@ -13,6 +13,7 @@ EMOJI = {
     "heavy_minus_sign": "➖", "warning": "⚠️", "arrow_forward": "▶️", "ballot_box_with_check": "☑️",
 }  # fmt: skip
 NAMES = {"U0ADA": "Ada", "U0BOB": "Bob", "U0CLEO": "Cleo", "U0DAN": "Dan"}
+CHANNELS = {"C0OPS": "database", "C0EU": "database-eu"}
 STYLE = """\
 * { box-sizing: border-box }
 body { margin: 0; background: #fff; color: #1d1c1d;
@@ -43,6 +44,7 @@ hr { border: 0; border-top: 1px solid #ddd }
 .modal > .ends { padding: 12px 20px; border-top: 1px solid #ddd; text-align: right }
 .label { font-weight: 900 } .input { border: 1px solid #868686; border-radius: 4px; padding: 8px 12px; color: #616061;
   background: #fff; margin: 4px 0 } .tall { min-height: 60px } .hint { font-size: 13px; color: #616061 }
+.home { padding: 0 20px 16px } .tabs { border-bottom: 1px solid #ddd; padding: 8px 0; word-spacing: 12px }
 .caption { font-size: 12px; color: #999; padding: 12px 20px 0; border-top: 1px dashed #ddd }
 """
 
@@ -59,6 +61,8 @@ def _one(part: Mapping[str, Any]) -> str:
     if part.get("type") == "modal":
         return _modal(part)
     blocks = "".join(map(_block, part["blocks"]))
+    if part.get("type") == "home":
+        return f'<div class="home"><div class="tabs"><b>Home</b> Messages About</div>{blocks}</div>'
     return (
         '<div class="message"><div class="face">L</div><div class="body"><span class="who">Locktender '
         f'<span class="app">APP</span> <span class="at">14:06</span></span>{blocks}</div></div>'
@@ -121,6 +125,7 @@ def _line(line: str) -> str:
     quote = line.startswith("> ")
     line = line.removeprefix("> ")
     line = re.sub(r"<@([A-Z0-9]+)>", lambda m: f'<span class="mention">@{NAMES.get(m[1], m[1])}</span>', line)
+    line = re.sub(r"<#([A-Z0-9]+)>", lambda m: f'<span class="mention">#{CHANNELS.get(m[1], m[1])}</span>', line)
     line = re.sub(r"<!date\^(\d+)\^[^|>]*\|[^>]*>", lambda m: _date(int(m[1])), line)
     line = re.sub(r":([a-z_]+):", lambda m: EMOJI.get(m[1], m[0]), line)
     line = re.sub(r"`([^`]*)`", r"<code>\1</code>", line)

@@ -34,6 +34,9 @@ def _message(payload: dict[str, Any]) -> Iterator[str]:
 
 
 def _view(view: dict[str, Any]) -> Iterator[str]:
+    if view.get("type") == "home":
+        yield from _home(view)
+        return
     if view.get("type") != "modal":
         yield "no modal"
     for key in ("title", "submit", "close"):
@@ -50,6 +53,15 @@ def _view(view: dict[str, Any]) -> Iterator[str]:
         yield f"{len(blocks)} blocks in a modal"
     if any(block.get("type") == "input" for block in blocks) and "submit" not in view:
         yield "inputs without a submit button"
+    yield from _blocks(blocks, in_modal=True)
+
+
+def _home(view: dict[str, Any]) -> Iterator[str]:
+    blocks = view.get("blocks", [])
+    if not 1 <= len(blocks) <= 100:
+        yield f"{len(blocks)} blocks in a home"
+    if set(view) - {"type", "blocks", "private_metadata", "callback_id", "external_id"}:
+        yield f"a home with {set(view)}"
     yield from _blocks(blocks, in_modal=True)
 
 

@@ -18,6 +18,7 @@ SHEETS = {
     "states": ("request_planning", "request_running", "request_denied", "request_expired", "request_voided"),
     "results": ("progress", "result_done", "result_failed", "result_attention", "requester_told"),
     "lists": ("help", "history", "pending", "report", "notice", "which_environment"),
+    "home": ("home",),
     "forms": ("form_restore", "form_deploy", "form_rollback", "form_freeze", "form_denial", "choose", "cannot"),
 }  # fmt: skip
 WIDTHS = {"": 700, "-phone": 390}
@@ -26,6 +27,7 @@ WIDTHS = {"": 700, "-phone": 390}
 def draw(name: str, width: int, target: Path) -> None:
     made = {m: {"blocks": list(samples.MESSAGES[m].blocks)} for m in SHEETS[name] if m in samples.MESSAGES}
     made |= {m: samples.MODALS[m].view() for m in SHEETS[name] if m in samples.MODALS}
+    made |= {m: samples.BOARDS[m].view() for m in SHEETS[name] if m in samples.BOARDS}
     with tempfile.TemporaryDirectory() as work:
         file = Path(work, "page.html")
         measure = "<script>document.title = 'high' + document.documentElement.scrollHeight</script>"

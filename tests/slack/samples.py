@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bot.blocks import backups, check, lists, modals, notices, outcome, report, request, status
-from bot.blocks.parts import Message, Modal, Option
+from bot.blocks import backups, check, home, lists, modals, notices, outcome, report, request, status
+from bot.blocks.parts import Board, Message, Modal, Option
 from bot.blocks.request import RequestView
 from bot.words import BY_NAME, VERBS
 from operations.approvals.model import (
@@ -24,6 +24,8 @@ from operations.approvals.model import (
 from operations.backup_catalogue import BackupInfo
 from operations.checks.model import Check
 from operations.status import StatusResult
+
+from ..report_sample import sample
 
 NOW = 1_732_630_000.0
 HOUR = 3600.0
@@ -274,7 +276,7 @@ MESSAGES: Mapping[str, Message] = {
         (Freeze("production", BOB, "Black Friday", NOW, NOW + 4 * HOUR),),
     ),
     "help": lists.help_card("/db", VERBS, ("production", "staging")),
-    "report": report.message(report.ReportCard("production", NOW, (DONE, FAILED, replace(DEPLOY, state=State.DONE)))),
+    "report": report.message(sample()),
     "freeze_told": notices.freeze_told(
         "production", "U0BOB", Freeze("production", BOB, "Black Friday", NOW, NOW + HOUR)
     ),
@@ -303,4 +305,28 @@ MODALS: Mapping[str, Modal] = {
     "form_denial": modals.denial("r7Qm2xKfA9:1", "Restore · production"),
     "choose": modals.choose("C0OPS", [Option("Status", "status")], [Option("production", "production")]),
     "cannot": modals.cannot("Restore", "There is no backup that could be restored.", "/db backup takes one."),
+}
+FINE = home.Looked(NOW - 40, "up to date", "46 applied", "all fine (35 checks)", NOW - 5 * HOUR, "L2", 1_480_000_000)
+WATCHED = (
+    home.Environment(
+        "production",
+        "C0OPS",
+        replace(FINE, verdict="2 migrations pending", migrations="44 applied, 2 pending", health="1 warning, 34 fine"),
+        (home.Waiting(PENDING, ("U0BOB", "U0CLEO")), home.Waiting(replace(ATTENTION, state=State.PLANNING))),
+        (status.AtWork("backup", "U0DAN", NOW - 95),),
+        status.Frozen("U0BOB", "Black Friday", NOW + 4 * HOUR),
+    ),
+    home.Environment("staging", "C0OPS", FINE),
+    home.Environment(
+        "eu-west",
+        "C0EU",
+        home.Looked(
+            NOW - 30, "cannot be looked at", "unknown", "not checked", None, "unknown", 0, ("Nobody answers.",)
+        ),
+    ),
+    home.Environment("preview"),
+)
+BOARDS: Mapping[str, Board] = {
+    "home": home.board(WATCHED),
+    "home_nothing": home.board((), "Nothing is shown: this is a guest's account."),
 }

@@ -82,6 +82,8 @@ class SlackStandIn:
     channels: dict[str, dict[str, Any]] = field(default_factory=dict)
     groups: dict[str, list[str]] = field(default_factory=dict)
     messages: list[Posted] = field(default_factory=list)
+    homes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """What each person was shown in App Home, one after the other."""
     ephemerals: list[dict[str, Any]] = field(default_factory=list)
     views: dict[str, View] = field(default_factory=dict)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -240,6 +242,25 @@ class SlackStandIn:
             raise SlackRefused("hash_conflict")
         view.view = self._view(sent)
         return self._stored(view)
+
+    def _views_publish(self, sent: dict[str, Any]) -> dict[str, Any]:
+        if sent["user_id"] not in self.users:
+            raise SlackRefused("user_not_found")
+        view = self._view(sent)
+        if view["type"] != "home":
+            raise SlackRefused("invalid_arguments")
+        self.homes.setdefault(sent["user_id"], []).append(view)
+        return {"view": {**view, "id": f"V{self._next():010}", "hash": "h"}}
+
+    def _conversations_members(self, sent: dict[str, Any]) -> dict[str, Any]:
+        channel = self.channels.get(sent.get("channel", ""))
+        if channel is None:
+            raise SlackRefused("channel_not_found")
+        members = list(channel.get("members", self.users))
+        begin = int(sent.get("cursor") or 0)
+        end = begin + 3  # so that there is more than one page
+        more = str(end) if end < len(members) else ""
+        return {"members": members[begin:end], "response_metadata": {"next_cursor": more}}
 
     def _stored(self, view: View) -> dict[str, Any]:
         view.hash = f"{self._next()}.{uuid.uuid4().hex[:6]}"

@@ -1,0 +1,72 @@
+"""The health check of a database with thousands of tables: nothing runs into a limit, and memory does not grow much."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from ..locktender_process import Project, finish
+from .ground import Ground, expect
+from .results import Finding, save
+from .scale import count
+
+TABLES = 5000
+STEP = 100
+TABLE = """
+CREATE TABLE t{0} (id serial PRIMARY KEY, hub int NOT NULL REFERENCES hub, name text NOT NULL DEFAULT 'x',
+  at timestamptz, kind varchar(20) CHECK (kind IN ('a', 'b')), price numeric(10, 2));
+CREATE INDEX t{0}_hub ON t{0} (hub);
+CREATE INDEX t{0}_at ON t{0} (at);
+"""
+MEGABYTES = 160
+"""What the whole process may take up; without a table it is about 80."""
+pytestmark = [pytest.mark.campaign, pytest.mark.timeout(3600)]
+
+
+def test_check_of_five_thousand_tables(ground: Ground, tmp_path: Path) -> None:
+    number = count(TABLES)
+    migrations = tmp_path / "migrations"
+    for start in range(0, number, STEP):
+        text = "".join(TABLE.format(n) for n in range(start, min(number, start + STEP)))
+        folder = migrations / f"20240101{start:06}_tables"
+        folder.mkdir(parents=True)
+        hub = "CREATE TABLE hub (id int PRIMARY KEY);" if start == 0 else ""
+        (folder / "migration.sql").write_text(hub + text)
+    (migrations / "migration_lock.toml").write_text('provider = "postgresql"\n')
+    made = Project(tmp_path, ground.url, migrations, settings={"transactions": '"file"'})
+    expect(made.run("apply", timeout=3000), 0)
+    found = Finding("check", "many tables", f"PostgreSQL {ground.server.major}")
+    for kind in ("unchanged", "changed by hand"):
+        if kind == "changed by hand":
+            with ground.live.session() as session:
+                session.execute("CREATE INDEX by_hand ON hub (id)")
+        began, before = time.monotonic(), os.times()
+        ran = finish(made.start("check"))
+        after = os.times()
+        expect(ran, 0)
+        found.figures[f"{kind}: seconds"] = time.monotonic() - began
+        found.figures[f"{kind}: own seconds of CPU"] = (
+            after.children_user + after.children_system - before.children_user - before.children_system
+        )
+        drift = next(one for one in ran.result["checks"] if one["name"] == "drift")
+        assert drift["status"] == ("ok" if kind == "unchanged" else "warn"), drift
+        assert [one for one in ran.result["checks"] if one["why"] == "It could not be looked at."] == []
+        found.add(kind)
+    found.figures["tables"] = number
+    found.figures["megabytes"] = _peak(made)
+    save(found)
+    assert found.figures["megabytes"] < MEGABYTES
+
+
+def _peak(made: Project) -> float:
+    """Of one more check, as the kernel has it at its end."""
+    process = made.start("check")
+    for stream in filter(None, (process.stdout, process.stderr)):
+        stream.read()
+        stream.close()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return usage.ru_maxrss / 1024
