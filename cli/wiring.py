@@ -13,6 +13,7 @@ from cli.options import Options
 from operations.adapters.assembly import assembled
 from operations.adapters.clock import SystemClock
 from operations.adapters.local_host import LocalHost
+from operations.agreement import LEDGER
 from operations.context import Context
 from operations.database_url import parse_database_url
 from operations.errors import UsageError
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 DEFAULT_FILE = "locktender.toml"
 DEFAULT_MIGRATIONS = "prisma/migrations"
 LOCAL = "local"
-LEDGER = "LOCKTENDER_LEDGER_URL"
 DIRECT = ("database_url", "migrations", "backup_dir")
 """What stands in for a configuration file."""
 __all__ = [
