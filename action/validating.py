@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping
 
 from action.annotations import gravest
+from action.checkout import checked_out
 from action.commands import Level
 from action.comment import Place, comment, marker, summary
 from action.configured import asked, within
-from action.ends import Ends, blobs, ends, file_at, tree_at
+from action.ends import Ends, ends, file_at, tree_at
 from action.escaping import inline, plain
-from action.gitobjects import checked_out
 from action.job import Compared, Job, Outcome, caught
 from action.platform import Conclusion, Platform, Told
 from action.redaction import redacted
@@ -21,6 +21,7 @@ from action.verdict import headline, lines
 from operations.answer import as_json
 from operations.answer import redacted as without_secrets
 from operations.errors import ExitCode, LocktenderError
+from operations.validation.commits import blobs
 from operations.validation.folders import Tree
 from operations.validation.model import Validation
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from action.ends import FirstOf
 from action.event import Event
 from action.github import GithubPlatform
-from action.gitobjects import GitObjects
 from action.inputs import Inputs
 from action.job import Compared, Job
 from action.log import Log
 from action.platform import Objects, Platform
 from operations.adapters.assembly import assembled
 from operations.adapters.clock import SystemClock
+from operations.adapters.git_objects import GitObjects
 from operations.approvals.people import Directory
 from operations.context import Context
 from operations.database_url import parse_database_url
@@ -89,7 +89,7 @@ def job(inputs: Inputs, event: Event, environ: Mapping[str, str], log: Log) -> J
     workspace = Path(environ.get("GITHUB_WORKSPACE") or os.getcwd()).resolve()  # noqa: PTH109
     pause = _number(environ, PAUSE, 1.0)
     platform = _platform(inputs, event, environ, pause)
-    places: list[Objects] = [GitObjects(workspace)]
+    places: list[Objects] = [GitObjects(workspace / ".git" / "objects")]
     if platform:
         places.append(platform)
     return Job(inputs, event, workspace, environ, log, FirstOf(places), platform, RealMeans(pause))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from operations.adapters.metrics import Metrics
     from operations.adapters.throwaway import ThrowawayServer
     from operations.approvals.people import Directory
-    from operations.validation.folders import Tree
+    from operations.validation.asking import Means
     from operations.validation.trial import Trials
 
 DEFAULT_FILE = "locktender.toml"
@@ -35,19 +35,16 @@ LOCAL = "local"
 DIRECT = ("database_url", "migrations", "backup_dir")
 """What stands in for a configuration file."""
 __all__ = [
-    "clock",
     "command_prefix",
     "context",
     "database",
     "directory",
     "environment",
     "ledger",
-    "local_host",
-    "read_folder",
     "secrets_of",
     "secrets_of_url",
     "throwaway_server",
-    "trials",
+    "validation_means",
 ]
 
 
@@ -176,15 +173,22 @@ def validation_settings(options: Options) -> tuple[str, Mapping[str, Level]]:
     return typed, {}
 
 
-def read_folder(path: str) -> Tree:
-    """A migrations folder that nobody vouches for."""
+def validation_means(shadow_url: Secret | None, cache: str | None) -> Means:
+    """What a validation works with."""
     from operations.adapters.folder import read_folder
+    from operations.adapters.git_objects import GitObjects
+    from operations.validation.asking import Means
 
-    return read_folder(Path(path))
+    return Means(
+        read=lambda path: read_folder(Path(path)),
+        objects=lambda path: GitObjects(Path(path)),
+        host=LocalHost(),
+        trials=_trials(shadow_url, cache),
+        clock=SystemClock(),
+    )
 
 
-def trials(shadow_url: Secret | None, cache: str | None) -> Trials:
-    """Where migrations are tried out."""
+def _trials(shadow_url: Secret | None, cache: str | None) -> Trials:
     from operations.adapters.trials import NamedServer, OwnServer
 
     if shadow_url:
@@ -192,16 +196,6 @@ def trials(shadow_url: Secret | None, cache: str | None) -> Trials:
 
         return NamedServer(PostgresDatabase(parse_database_url(shadow_url)))
     return OwnServer(Path(cache) if cache else None)
-
-
-def local_host() -> LocalHost:
-    """This machine, and nothing else."""
-    return LocalHost()
-
-
-def clock() -> SystemClock:
-    """The system's."""
-    return SystemClock()
 
 
 def _without_password(url: str) -> str:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from operations.adapters.folder import read_folder
+from operations.adapters.git_objects import GitObjects
+from operations.adapters.local_host import LocalHost
 from operations.adapters.postgres import PostgresDatabase
 from operations.database_url import parse_database_url
 from operations.migrations.model import Migration
@@ -17,8 +20,9 @@ from operations.migrations.prisma import Prisma
 from operations.rules.model import Finding
 from operations.secret import Secret
 from operations.validation.changes import changes, findings
-from operations.validation.folders import Folder, Tree, folder_of
+from operations.validation.folders import MOST_BYTES, Folder, Tree, folder_of
 from operations.validation.from_database import look
+from operations.validation.from_git import folders_at
 
 from . import terminal
 from .conftest import Server
@@ -176,6 +180,32 @@ def test_wrong_usage_is_told(locktender: Callable[..., Said], words: tuple[str, 
     assert said.exit_code in (2, 3)
     assert told in said.stderr
     assert "s3cretpw" not in said.stderr
+
+
+def test_what_is_odd_about_what_has_landed_is_no_finding_of_a_later_change(tmp_path: Path) -> None:
+    """Of links and of files over the limit, at a commit of a worktree, which has no objects of its own."""
+    folder = tmp_path / "main" / "sql"
+    for name in ("20240101000000_a", "20240102000000_b"):
+        (folder / name).mkdir(parents=True)
+    (folder / "20240101000000_a" / "migration.sql").symlink_to("/etc/passwd")
+    with (folder / "20240102000000_b" / "migration.sql").open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    git(tmp_path / "main", "init")
+    git(tmp_path / "main", "add", "-A")
+    git(tmp_path / "main", "commit", "-m", "odd")
+    git(tmp_path / "main", "worktree", "add", "../mine")
+    mine = tmp_path / "mine" / "sql"
+    (mine / "20240103000000_c").symlink_to("/etc")
+    head = read_folder(mine)
+    base, ancestor = folders_at(LocalHost(), lambda path: GitObjects(Path(path)), str(mine), "main", head)
+    assert base == ancestor
+    assert (base.links, set(base.too_large)) == (
+        ("20240101000000_a/migration.sql",),
+        {"20240102000000_b/migration.sql"},
+    )
+    found = [(rule, file) for rule, _, file in told(folder_of(head), base, ancestor)]
+    assert found == [("symbolic-link", "20240103000000_c")]
+    assert told(folder_of(read_folder(folder)), base) == []
 
 
 def test_a_configuration_file_tells_folder_and_rules_and_its_secrets_may_be_missing(

@@ -75,8 +75,7 @@ def command(
         fail_on=fail_on,
         levels=levels,
     )
-    trials = wiring.trials(shadow, cache)
-    found = validate(question(asked, wiring.read_folder, wiring.local_host(), trials, wiring.clock(), report))
+    found = validate(question(asked, wiring.validation_means(shadow, cache), report))
     return Answer(found, lambda: view(found), ExitCode.DONE if found.ok else ExitCode.NO)
 
 

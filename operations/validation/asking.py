@@ -9,6 +9,7 @@ from operations.errors import UsageError
 from operations.ports import Clock, Database, Host, Report, silent
 from operations.settings import Level
 from operations.validate import Question
+from operations.validation.commits import Objects
 from operations.validation.findings import FailOn
 from operations.validation.folders import Folder, Tree, folder_of
 from operations.validation.from_database import Live, look
@@ -28,25 +29,44 @@ class Asked:
     levels: Mapping[str, Level] = field(default_factory=dict)
 
 
-def question(
-    asked: Asked, read: Callable[[str], Tree], host: Host, trials: Trials, clock: Clock, report: Report = silent
-) -> Question:
+@dataclass(frozen=True)
+class Means:
+    """``read`` reads a folder on this machine, ``objects`` opens a directory of git's objects."""
+
+    read: Callable[[str], Tree]
+    objects: Callable[[str], Objects]
+    host: Host
+    trials: Trials
+    clock: Clock
+
+
+def question(asked: Asked, means: Means, report: Report = silent) -> Question:
     """Reads both folders. Raises ``UsageError``, ``MigrationFilesError``, ``git``'s errors."""
     if asked.base_migrations and asked.base_ref:
         raise UsageError("--base-migrations and --base-ref exclude each other.", hint="Give one of them.")
-    head = folder_of(read(asked.migrations))
+    here = means.read(asked.migrations)
+    head = folder_of(here)
     live = look(asked.database, head) if asked.database else Live(None)
     ancestor: Folder | None = None
     notes = live.notes
     if asked.base_migrations:
-        base = folder_of(read(asked.base_migrations))
+        base = folder_of(means.read(asked.base_migrations))
     elif asked.base_ref:
-        base, ancestor = folders_at(host, asked.migrations, asked.base_ref)
+        base, ancestor = folders_at(means.host, means.objects, asked.migrations, asked.base_ref, here)
     elif live.base:
         base = live.base
     else:
         base = Folder({}, head.lock)
         notes = (*notes, "There is nothing to compare with, so that every migration counts as new.")
     return Question(
-        head, base, trials, clock, ancestor, asked.fail_on, report, notes, rows=live.rows, levels=asked.levels
+        head,
+        base,
+        means.trials,
+        means.clock,
+        ancestor,
+        asked.fail_on,
+        report,
+        notes,
+        rows=live.rows,
+        levels=asked.levels,
     )
