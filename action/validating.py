@@ -9,7 +9,7 @@ from action.annotations import gravest
 from action.checkout import checked_out
 from action.commands import Level
 from action.comment import Place, comment, marker, summary
-from action.configured import asked, within
+from action.configured import asked, opened, within
 from action.ends import Ends, ends, file_at, tree_at
 from action.escaping import inline, plain
 from action.job import Compared, Job, Outcome, caught
@@ -21,8 +21,11 @@ from action.verdict import headline, lines
 from operations.answer import as_json
 from operations.answer import redacted as without_secrets
 from operations.errors import ExitCode, LocktenderError
+from operations.settings import Environment
+from operations.settings_secrets import secrets_of
 from operations.validation.commits import blobs
-from operations.validation.folders import Tree
+from operations.validation.folders import Tree, folder_of
+from operations.validation.from_database import Live, look
 from operations.validation.model import Validation
 
 CHECK = "Locktender"
@@ -58,8 +61,22 @@ def _compared(job: Job) -> Compared:
     base = tree_at(job.objects, found.base, path, known)
     ancestor = tree_at(job.objects, found.ancestor, path, known | blobs(base)) if found.ancestor else None
     job.log.say(f"{path}: {len(head.files)} files, compared with {len(base.files)} at {found.base}")
-    notes = (*found.notes, *_configuration_changed(job, found.base))
-    return Compared(path, head, base, ancestor, wanted.levels, notes)
+    live = _looked_at(job, wanted.live, head) if wanted.live else Live()
+    notes = (*found.notes, *_configuration_changed(job, found.base), *live.notes)
+    return Compared(path, head, base, ancestor, wanted.levels, wanted.schema, live.rows, notes)
+
+
+def _looked_at(job: Job, chosen: Environment, head: Tree) -> Live:
+    """What of it may be told: not where it is, as everybody may read a comment."""
+    job.log.hide(secrets_of(chosen))
+    try:
+        with opened(job, chosen) as context:
+            live = look(context.database, folder_of(head))
+    except LocktenderError as error:
+        live = Live(trouble=error)
+    if live.trouble:
+        return Live(rows=live.rows, notes=(f"The database of {chosen.name} was not looked at ({live.trouble.code}).",))
+    return live
 
 
 def _head(job: Job, found: Ends, path: str, here: str) -> Tree:

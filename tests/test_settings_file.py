@@ -85,6 +85,7 @@ def test_the_example_is_valid_and_what_it_calls_defaults_are_the_defaults(tmp_pa
     }
     own = {"name", "database_url", "migrations", "backup_dir", "client_bin", "transactions", "backups"}
     own |= {"server", "app", "approvals", "break_glass", "slack", "github", "checks", "alerts", "rules", "log_file"}
+    own |= {"schema"}
     assert environment.break_glass == BreakGlass(("U0BBBB", "U0CCCC"))
     assert environment.slack == Slack(("C0OPS",), ("T0TEAM",))
     assert environment.github == Github("example/shop", "Production")

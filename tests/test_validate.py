@@ -117,6 +117,35 @@ def test_on_a_named_server_nothing_is_left_behind(server: Server) -> None:
     assert not databases()
 
 
+IN_A_SCHEMA = """
+ALTER TABLE "User" ADD COLUMN a INT;
+UPDATE "User" SET a = 1;
+CREATE INDEX i ON "User"(email);
+"""
+
+
+def told_in_a_schema(found: Validation) -> None:
+    assert [f.rule for f in found.findings] == ["whole-table-update", "require-concurrent-index-creation"]
+    assert {c.object for c in found.schema_changes} == {'shop."User".a', "shop.i"}
+    assert {lock.relation for run in found.statements for lock in run.locks} == {'shop."User"'}
+    assert [(p.method, p.state) for p in found.rollback_proof] == [("transaction", "proved"), ("proposed", "lossy")]
+
+
+def test_tables_that_live_in_another_schema_are_made_and_found_there(tried: Tried) -> None:
+    told_in_a_schema(tried(IN_A_SCHEMA, schema="shop"))
+    (finding,) = tried('ALTER TABLE public."User" ADD COLUMN a INT;', schema="shop").findings
+    assert (finding.rule, "42P01" in finding.message) == ("does-not-apply", True)
+
+
+def test_on_a_named_server_they_do_so_too_and_a_kept_base_is_of_one_schema(server18: Server, tmp_path: Path) -> None:
+    head = folder({**BASE, "20240201000000_new": IN_A_SCHEMA})
+    question = Question(head, folder(BASE), NamedServer(server18.owned()), SystemClock(), schema="shop")
+    told_in_a_schema(validate(question))
+    kept = replace(question, trials=OwnServer(tmp_path / "cache"))
+    assert {c.object for c in validate(replace(kept, schema=None)).schema_changes} == {'public."User".a', "public.i"}
+    told_in_a_schema(validate(kept))
+
+
 UNDONE = [
     ('ALTER TABLE "User" ADD COLUMN a INT;', ("lossy", ('column public."User".a',))),
     ("CREATE TABLE t (id SERIAL PRIMARY KEY);", ("lossy", ("table public.t",))),

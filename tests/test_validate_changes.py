@@ -141,7 +141,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def locktender(checkout: Path, cache: str) -> Callable[..., Said]:
     """The program in the checkout; what has landed is kept from one test to the next."""
-    return lambda *words: terminal.locktender(*words, cwd=checkout, env={"LOCKTENDER_CACHE": cache})
+    return lambda *words, **env: terminal.locktender(*words, cwd=checkout, env={"LOCKTENDER_CACHE": cache, **env})
 
 
 def golden(name: str, said: Said) -> None:
@@ -252,3 +252,30 @@ def test_a_database_that_can_be_reached_tells_what_has_landed_and_how_many_rows_
     nowhere = PostgresDatabase(parse_database_url(Secret("postgresql://u:s3cretpw@127.0.0.1:1/x")))
     unreachable = look(nowhere, head)
     assert (unreachable.base, "s3cretpw" in repr(unreachable)) == (None, False)
+    assert unreachable.trouble
+
+
+def test_the_database_of_a_named_environment_is_asked_and_that_it_does_not_answer_is_a_note(
+    checkout: Path, locktender: Callable[..., Said], server18: Server
+) -> None:
+    (checkout / "locktender.toml").write_text(
+        '[environments.production]\ndatabase_url = "env:URL"\nmigrations = "prisma/migrations"\nbackup_dir = "b"\n'
+    )
+    script = checkout / "prisma" / "migrations" / "20240301000000_mine" / "migration.sql"
+    script.write_text('CREATE INDEX "Item_theirs" ON "Item"("theirs");\n')
+    name = server18.create()
+    with server18.superuser(name).session() as session:
+        session.script(
+            "CREATE SCHEMA shop AUTHORIZATION app_owner;"
+            'CREATE TABLE shop."Item" AS SELECT generate_series(1, 4321) i; ANALYZE shop."Item"'
+        )
+    url = f"{server18.url(name).reveal()}?schema=shop"
+    words = ("--env", "production", "validate", "--base-ref", "main", "--json")
+    told = locktender(*words, URL=url).envelope["result"]
+    assert ["(4\u202f321 rows)" in finding["message"] for finding in told["findings"]] == [True]
+    assert [change["object"] for change in told["schema_changes"]] == ['shop."Item_theirs"']
+    for url, why in (("", "URL is not set"), ("postgresql://u:s3cretpw@127.0.0.1:1/x", "No PostgreSQL answered")):
+        said = locktender(*words, URL=url)
+        assert said.exit_code == 0
+        assert any(why in note for note in said.envelope["result"]["notes"])
+        assert "s3cretpw" not in said.stdout + said.stderr

@@ -16,8 +16,8 @@ class Kept:
         self._landed: list[str] = []
 
     @contextmanager
-    def open(self, landed: Sequence[str]) -> Iterator[Any]:
+    def open(self, landed: Sequence[str], schema: str | None = None) -> Iterator[Any]:
         self._trial.ready = len(landed) - 1 if self._landed == list(landed) else None
-        self._trial.troubles = ()
+        self._trial.troubles, self._trial.schema = (), schema
         self._landed = list(landed)
         yield self._trial

@@ -77,8 +77,8 @@ class _Trial:
     ready: int | None = None
     troubles: tuple[str, ...] = ()
 
-    def __init__(self, server: PostgresDatabase, prefix: str) -> None:
-        self._server, self._prefix = server, prefix
+    def __init__(self, server: PostgresDatabase, prefix: str, schema: str | None) -> None:
+        self._server, self._prefix, self.schema = server, prefix, schema
         self._watch = _Watch()
         self._thread: threading.Thread | None = None
         with server.session(purpose="validate") as session:
@@ -133,8 +133,15 @@ class _OwnServer(_Trial):
 
     throwaway = True
 
-    def __init__(self, process: ThrowawayServer, cache: Path | None, landed: Sequence[str], ready: int | None) -> None:
-        super().__init__(_database(process.url()), "")
+    def __init__(
+        self,
+        process: ThrowawayServer,
+        cache: Path | None,
+        landed: Sequence[str],
+        ready: int | None,
+        schema: str | None,
+    ) -> None:
+        super().__init__(_database(process.url()), "", schema)
         self._process, self._cache, self._landed, self.ready = process, cache, landed, ready
         self._directory = process.directory
 
@@ -156,7 +163,8 @@ class _OwnServer(_Trial):
             f" ALTER ROLE {MIGRATOR} RESET ALL; {owned} {MIGRATOR}"
         )
         try:
-            with _database(self._process.url(name, MIGRATOR, word)).session(purpose="validate") as session:
+            database = _database(self._process.url(name, MIGRATOR, word)).beside(name, self.schema)
+            with database.session(purpose="validate") as session:
                 yield session
         finally:
             with suppress(LocktenderError):  # a server that was ended
@@ -193,8 +201,8 @@ class _NamedServer(_Trial):
 
     throwaway = False
 
-    def __init__(self, server: PostgresDatabase) -> None:
-        super().__init__(server, f"locktender_validate_{uuid.uuid4().hex[:12]}_")
+    def __init__(self, server: PostgresDatabase, schema: str | None) -> None:
+        super().__init__(server, f"locktender_validate_{uuid.uuid4().hex[:12]}_", schema)
         self._names: set[str] = set()
 
     def create(self, name: str, template: str | None = None) -> None:
@@ -205,7 +213,7 @@ class _NamedServer(_Trial):
     @contextmanager
     def session(self, name: str) -> Iterator[PostgresSession]:
         """As the role of the URL."""
-        with self._server.session(self._prefix + name, purpose="validate") as session:
+        with self._server.beside(self._prefix + name, self.schema).session(purpose="validate") as session:
             yield session
 
     def _end_all(self) -> None:
@@ -228,7 +236,7 @@ class OwnServer:
     binaries: Path | None = None
 
     @contextmanager
-    def open(self, landed: Sequence[str]) -> Iterator[_OwnServer]:
+    def open(self, landed: Sequence[str], schema: str | None = None) -> Iterator[_OwnServer]:
         """Started from the longest beginning of the history that is in the cache."""
         process = ThrowawayServer(settings=dict(CONFINED), superuser=SUPERUSER, by_socket=True, memory=MEMORY)
         if self.binaries:
@@ -239,7 +247,7 @@ class OwnServer:
             ready, kept = found
             process.cluster, process.password = kept / "data", Secret((kept / "password").read_text())
         with process:
-            trial = _OwnServer(process, self.cache, landed, ready)
+            trial = _OwnServer(process, self.cache, landed, ready, schema)
             if found:
                 trial.troubles = tuple(json.loads((found[1] / "troubles").read_text()))
             else:
@@ -259,9 +267,13 @@ class NamedServer:
     database: PostgresDatabase
 
     @contextmanager
-    def open(self, landed: Sequence[str]) -> Iterator[_NamedServer]:  # noqa: ARG002 - nothing is kept there
+    def open(
+        self,
+        landed: Sequence[str],  # noqa: ARG002 - nothing is kept there
+        schema: str | None = None,
+    ) -> Iterator[_NamedServer]:
         """Databases whose names nobody else uses."""
-        trial = _NamedServer(self.database)
+        trial = _NamedServer(self.database, schema)
         trial._begin()
         try:
             yield trial

@@ -19,7 +19,10 @@ from operations.validation.trial import Trials
 
 @dataclass(frozen=True)
 class Asked:
-    """``migrations`` and ``base_migrations`` are directories; ``database``, asked last, tells what has landed."""
+    """``migrations`` and ``base_migrations`` are directories; ``database``, asked last, tells what has landed.
+
+    ``schema`` is where the tables live, if not where a new database has them.
+    """
 
     migrations: str
     base_migrations: str | None = None
@@ -27,6 +30,8 @@ class Asked:
     database: Database | None = None
     fail_on: FailOn = "error"
     levels: Mapping[str, Level] = field(default_factory=dict)
+    schema: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,9 +51,11 @@ def question(asked: Asked, means: Means, report: Report = silent) -> Question:
         raise UsageError("--base-migrations and --base-ref exclude each other.", hint="Give one of them.")
     here = means.read(asked.migrations)
     head = folder_of(here)
-    live = look(asked.database, head) if asked.database else Live(None)
+    live = look(asked.database, head) if asked.database else Live()
     ancestor: Folder | None = None
-    notes = live.notes
+    notes = (*asked.notes, *live.notes)
+    if live.trouble:
+        notes = (*notes, f"The database was not looked at: {live.trouble.message.splitlines()[0]}")
     if asked.base_migrations:
         base = folder_of(means.read(asked.base_migrations))
     elif asked.base_ref:
@@ -69,4 +76,5 @@ def question(asked: Asked, means: Means, report: Report = silent) -> Question:
         notes,
         rows=live.rows,
         levels=asked.levels,
+        schema=asked.schema,
     )

@@ -69,8 +69,11 @@ class Trial(Protocol):
 class Trials(Protocol):
     """Where such a server comes from."""
 
-    def open(self, landed: Sequence[str]) -> AbstractContextManager[Trial]:
-        """A server; ``landed`` are ``chain``'s digests, by which a base that was put by is found again."""
+    def open(self, landed: Sequence[str], schema: str | None = None) -> AbstractContextManager[Trial]:
+        """A server; ``landed`` are ``chain``'s digests, by which a base that was put by is found again.
+
+        ``schema`` is the search path of all its sessions, as of those of a URL with ``?schema=``.
+        """
         ...
 
 

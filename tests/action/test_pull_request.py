@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from ..conftest import Server
 from .conftest import FOLDER, NEXT, PULL, Project
 from .reading import obeyed
 from .runner import pull_request
@@ -76,6 +77,24 @@ def test_a_fork_is_checked_and_told_in_log_summary_and_exit_code(project: Projec
     told = [(name, properties) for name, properties, _ in obeyed(ran.log)]
     assert any(name == "error" and f"file={NEXT},line=1" in properties for name, properties in told)
     assert not any(name == "warning" and "Locktender" in properties for name, properties in told)
+
+
+def test_row_counts_are_told_where_the_secrets_are_there_and_never_to_a_fork(
+    project: Project, shadow: str, server18: Server
+) -> None:
+    name = server18.create()
+    with server18.superuser(name).session() as session:
+        session.script("CREATE TABLE orders AS SELECT generate_series(1, 4321) i; ANALYZE orders")
+    proposal = project.proposed({NEXT: 'CREATE INDEX "n" ON "orders" ("note");\n'})
+    url = server18.url(name).reveal()
+    nowhere = "postgresql://u:s3cretpw@127.0.0.1:1/x"
+    inputs = {"database-url": shadow}
+    assert "(4\u202f321 rows)" in proposal.run(inputs, DATABASE_URL=url).sinks
+    assert "(4\u202f321 rows)" not in proposal.run(inputs, DATABASE_URL=url, fork=True).sinks
+    ran = proposal.run(inputs, DATABASE_URL=nowhere)
+    assert ran.exit_code == 0, ran.said
+    assert "The database of production was not looked at (database_unreachable)." in ran.result["result"]["notes"]
+    assert not any(part in ran.sinks for part in ("s3cretpw", "127.0.0.1:1"))
 
 
 def test_comment_and_check_can_be_switched_off(project: Project, shadow: str) -> None:
