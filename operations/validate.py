@@ -135,7 +135,7 @@ class _Validating:
             if not trial.spare:
                 trial.create(WORK, BASE)
             with trial.session(BASE if trial.spare else WORK) as session:
-                tried = try_out(session, sources, trial.throwaway, bool(base.troubles), question.report)
+                tried = try_out(session, sources, trial.throwaway, base, question.report)
         with self._timed("proof"):
             try:
                 self.proven = prove(trial, tried.applied, tried.catalogs, tried.runs, question.report)

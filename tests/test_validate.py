@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,13 @@ from typing import Any
 import pytest
 
 from operations.adapters.clock import SystemClock
-from operations.adapters.trials import NamedServer, OwnServer
+from operations.adapters.kept_clusters import PREPARED_PASSWORD, prepare
+from operations.adapters.postgres import PostgresDatabase
+from operations.adapters.throwaway import ThrowawayServer
+from operations.adapters.trials import SUPERUSER, NamedServer, OwnServer, make_roles
+from operations.database_url import parse_database_url
+from operations.errors import AuthenticationFailed
+from operations.secret import Secret
 from operations.validate import Question, validate
 from operations.validation.folders import Folder, Tree, folder_of
 from operations.validation.model import Validation
@@ -99,7 +106,30 @@ def test_a_base_that_was_kept_gives_the_same_answer(tmp_path: Path) -> None:
     question = Question(head, folder(BASE), OwnServer(tmp_path / "cache"), SystemClock())
     first, second = validate(question), validate(question)
     assert first.schema_changes == second.schema_changes
-    assert len([entry for entry in (tmp_path / "cache").iterdir() if (entry / "password").exists()]) == 1
+    (entry,) = (tmp_path / "cache").iterdir()
+    kept = entry / "kept.json"
+    said = kept.read_text()
+    kept.write_text(said.replace(json.loads(said)["fingerprint"], "0" * 64))
+    assert validate(question).schema_changes == first.schema_changes
+    assert kept.read_text() == said  # it was not what was put by, so it was built anew
+
+
+def test_a_cluster_that_was_prepared_is_begun_with_and_has_another_password(tmp_path: Path) -> None:
+    with ThrowawayServer(superuser=SUPERUSER, by_socket=True, password=PREPARED_PASSWORD) as process:
+        make_roles(process)
+        prepare(tmp_path / "clusters", process)
+        with PostgresDatabase(parse_database_url(process.url())).session() as session:
+            own = session.rows("SELECT system_identifier FROM pg_control_system()")
+    with OwnServer(prepared=tmp_path / "clusters").open([]) as trial:
+        trial.create("base")
+        with trial.session("base") as session:
+            assert session.rows("SELECT system_identifier FROM pg_control_system()") == own
+            assert session.rows("SELECT current_user, rolsuper FROM pg_roles WHERE rolname = current_user") == [
+                ("postgres", False)
+            ]
+        url = Secret(f"postgresql://{SUPERUSER}:prepared@localhost/postgres?host={trial._directory}")
+        with pytest.raises(AuthenticationFailed):
+            PostgresDatabase(parse_database_url(url)).connect()
 
 
 def test_on_a_named_server_nothing_is_left_behind(server: Server) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
-import shutil
 import threading
 import time
 import uuid
@@ -15,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from operations.adapters import extensions
+from operations.adapters.kept_clusters import PREPARED, Kept, longest, prepared, put_by
 from operations.adapters.postgres import PostgresDatabase, PostgresSession
 from operations.adapters.throwaway import FAST, ThrowawayServer
 from operations.database_url import parse_database_url
@@ -31,8 +30,6 @@ MEMORY = 1 << 30
 """Bytes of address space of each process: of a value, too, that it would send us."""
 DISK = 4 << 30
 """Bytes of the server's whole directory."""
-KEPT = 4
-"""Bases in the cache; the oldest goes."""
 WATCH = 0.25
 CONFINED = FAST | {
     "autovacuum": "off",
@@ -76,6 +73,7 @@ class _Trial:
     stopped: str | None = None
     ready: int | None = None
     troubles: tuple[str, ...] = ()
+    fingerprint: str = ""
 
     def __init__(self, server: PostgresDatabase, prefix: str, schema: str | None) -> None:
         self._server, self._prefix, self.schema = server, prefix, schema
@@ -96,8 +94,10 @@ class _Trial:
             copied = f" TEMPLATE {self._called(template)}" if template else ""
             session.execute(f"CREATE DATABASE {self._called(name)}{copied}")
 
-    def keep(self, reached: int, troubles: Sequence[str]) -> None:
-        """Nowhere."""
+    def keep(self, reached: int, troubles: Sequence[str], fingerprint: str) -> None:
+        """Nowhere else than here."""
+        del reached
+        self.troubles, self.fingerprint = tuple(troubles), fingerprint
 
     def _called(self, name: str) -> str:
         return identifier(self._prefix + name)
@@ -138,11 +138,13 @@ class _OwnServer(_Trial):
         process: ThrowawayServer,
         cache: Path | None,
         landed: Sequence[str],
-        ready: int | None,
+        kept: Kept | None,
         schema: str | None,
     ) -> None:
         super().__init__(_database(process.url()), "", schema)
-        self._process, self._cache, self._landed, self.ready = process, cache, landed, ready
+        self._process, self._cache, self._landed = process, cache, landed
+        if kept:
+            self.ready, self.troubles, self.fingerprint = kept.reached, kept.troubles, kept.fingerprint
         self._directory = process.directory
 
     def offer_extensions(self) -> None:
@@ -174,23 +176,11 @@ class _OwnServer(_Trial):
         with self._server.session(purpose="validate") as session:
             session.script(script)
 
-    def keep(self, reached: int, troubles: Sequence[str]) -> None:
-        """Beside the others, under a name that a crash does not leave half-made."""
-        if self._cache is None:
-            return
-        target = _entry(self._cache, self._process.binaries, self._landed[reached])
-        if target.exists():
-            return
-        _prepare(self._cache)
-        begun = self._cache / f"{uuid.uuid4().hex}.tmp"
-        begun.mkdir(mode=0o700)
-        self._process.put_by(begun / "data")
-        (begun / "troubles").write_text(json.dumps(list(troubles)))
-        _write_private(begun / "password", self._process.password.reveal())
-        with suppress(OSError):  # somebody else was quicker
-            begun.rename(target)
-        shutil.rmtree(begun, ignore_errors=True)
-        _leave_only(self._cache, KEPT)
+    def keep(self, reached: int, troubles: Sequence[str], fingerprint: str) -> None:
+        """In the cache as well, where there is one."""
+        super().keep(reached, troubles, fingerprint)
+        if self._cache:
+            put_by(self._cache, self._process, self._landed[reached], troubles, fingerprint)
 
     def _end_all(self) -> None:
         self._process.crash()
@@ -234,24 +224,24 @@ class OwnServer:
 
     cache: Path | None = None
     binaries: Path | None = None
+    prepared: Path = PREPARED
 
     @contextmanager
     def open(self, landed: Sequence[str], schema: str | None = None) -> Iterator[_OwnServer]:
-        """Started from the longest beginning of the history that is in the cache."""
+        """Started from the longest beginning of the history that is in the cache, else from a new cluster."""
         process = ThrowawayServer(settings=dict(CONFINED), superuser=SUPERUSER, by_socket=True, memory=MEMORY)
         if self.binaries:
             process.binaries = self.binaries
-        ready: int | None = None
-        found = _longest(self.cache, process.binaries, landed) if self.cache else None
-        if found:
-            ready, kept = found
-            process.cluster, process.password = kept / "data", Secret((kept / "password").read_text())
+        kept = longest(self.cache, process.binaries, landed) if self.cache else None
+        kept = kept or prepared(self.prepared, process.binaries)
+        if kept:
+            process.cluster, process.password = kept.cluster, kept.password
         with process:
-            trial = _OwnServer(process, self.cache, landed, ready, schema)
-            if found:
-                trial.troubles = tuple(json.loads((found[1] / "troubles").read_text()))
+            if kept:
+                _change_password(process)
             else:
-                _make_roles(process)
+                make_roles(process)
+            trial = _OwnServer(process, self.cache, landed, kept, schema)
             trial.offer_extensions()
             trial._begin()
             try:
@@ -286,7 +276,8 @@ def _database(url: Secret) -> PostgresDatabase:
     return PostgresDatabase(parse_database_url(url))
 
 
-def _make_roles(process: ThrowawayServer) -> None:
+def make_roles(process: ThrowawayServer) -> None:
+    """What every cluster has before anything runs in it."""
     with _database(process.url()).session(purpose="validate") as session:
         session.script(
             f"CREATE ROLE {MIGRATOR} {ROLE_OPTIONS}; REVOKE CONNECT ON DATABASE postgres FROM PUBLIC;"
@@ -294,34 +285,12 @@ def _make_roles(process: ThrowawayServer) -> None:
         )
 
 
-def _entry(cache: Path, binaries: Path, digest: str) -> Path:
-    """The same server files only: another build may read a data directory otherwise."""
-    server = (binaries / "postgres").stat()
-    return cache / f"{digest[:40]}-{server.st_size:x}"
-
-
-def _longest(cache: Path, binaries: Path, landed: Sequence[str]) -> tuple[int, Path] | None:
-    for count in range(len(landed) - 1, -1, -1):
-        entry = _entry(cache, binaries, landed[count])
-        if (entry / "password").exists():
-            os.utime(entry)
-            return count, entry
-    return None
-
-
-def _prepare(cache: Path) -> None:
-    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _leave_only(cache: Path, count: int) -> None:
-    entries = sorted((e for e in cache.iterdir() if (e / "password").exists()), key=lambda e: -e.stat().st_mtime)
-    for entry in entries[count:]:
-        shutil.rmtree(entry, ignore_errors=True)
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(text)
+def _change_password(process: ThrowawayServer) -> None:
+    """The one of a cluster that was copied is as secret as the copy."""
+    word = Secret(secrets.token_urlsafe(12))
+    with _database(process.url()).session(purpose="validate") as session:
+        session.execute(f"ALTER ROLE {SUPERUSER} PASSWORD {literal(word.reveal())}")
+    process.password = word
 
 
 def _size(directory: Path) -> int:

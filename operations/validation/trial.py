@@ -9,7 +9,7 @@ from typing import Protocol
 
 from operations.ports import Session
 
-GENERATION = "1"
+GENERATION = "2"
 """Changes with whatever makes a kept base another one."""
 
 
@@ -58,7 +58,12 @@ class Trial(Protocol):
         """What of those could not be applied, as ``keep`` was told."""
         ...
 
-    def keep(self, reached: int, troubles: Sequence[str]) -> None:
+    @property
+    def fingerprint(self) -> str:
+        """Of the catalog that ``base`` had when it was put by."""
+        ...
+
+    def keep(self, reached: int, troubles: Sequence[str], fingerprint: str) -> None:
         """Put ``base``, which holds the first ``reached`` landed migrations, by for the next time, where there is room.
 
         All sessions must be closed.
