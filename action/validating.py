@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 
 from action.annotations import gravest
 from action.checkout import checked_out
 from action.commands import Level
-from action.comment import Place, comment, marker, summary
+from action.comment import Place, comment, marker, summary, title
 from action.configured import asked, opened, within
 from action.ends import Ends, ends, file_at, tree_at
 from action.escaping import inline, plain
@@ -30,6 +31,8 @@ from operations.validation.model import Validation
 
 CHECK = "Locktender"
 LEVELS: dict[str, Level] = {"error": "error", "warning": "warning", "note": "notice"}
+LONGEST_KEY = 150
+"""Characters; a longer one is told by its digest."""
 MOST_OF_CHECK = 60_000
 """Characters of a check run's summary; GitHub takes 65 535."""
 
@@ -117,6 +120,7 @@ def _place(job: Job, folder: str) -> Place:
         run_url=event.run_url,
         environment=job.inputs.environment,
         directory=f"{job.inputs.working_directory} {job.inputs.migrations}".rstrip(),
+        name=job.inputs.name,
     )
 
 
@@ -172,15 +176,16 @@ def _suggest(job: Job, github: Platform, validation: Validation, place: Place) -
 def _check_name(job: Job) -> str:
     """Told apart where a repository has several projects or environments, since each can be required."""
     inputs = job.inputs
-    named = (inputs.environment, inputs.working_directory, inputs.migrations)
+    named = (inputs.environment, inputs.working_directory, inputs.migrations, inputs.name)
     parts = [part for part in named if part not in ("", ".")]
     return f"{CHECK} ({', '.join(parts)})" if parts else CHECK
 
 
 def _key(job: Job) -> str:
     inputs = job.inputs
-    where = f"{inputs.environment or 'default'} {inputs.working_directory} {inputs.migrations}".rstrip()
-    return f"locktender {job.event.key} {where}"[:200]
+    where = f"{inputs.environment or 'default'} {inputs.working_directory} {inputs.migrations} {inputs.name}".rstrip()
+    digest = hashlib.sha256(where.encode(errors="replace")).hexdigest()[:16]
+    return f"locktender {job.event.key} {where if len(where) <= LONGEST_KEY else digest}"
 
 
 def _short(job: Job, validation: Validation, place: Place) -> str:
@@ -222,7 +227,7 @@ def _failed(job: Job, place: Place, error: LocktenderError) -> Outcome:
     text = "\n\n".join((inline(error.message), f"**Next:** {inline(error.hint)}" if error.hint else ""))
     event = job.event
     if event.pull and job.inputs.comment:
-        body = f"{marker(place)}\n### Locktender: {top}\n\n{text}"
+        body = f"{marker(place)}\n### {title(place)}: {top}\n\n{text}"
         _put_comment(job, Sticky(event.pull.number, event.head_sha, marker(place), body))
     if job.inputs.check_run:
         told = Told(top, text or top, "failure", event.run_url)
@@ -231,4 +236,6 @@ def _failed(job: Job, place: Place, error: LocktenderError) -> Outcome:
             "check run",
             lambda github: put_check_run(github, event.head_sha, _check_name(job), _key(job), told, (), sleep),
         )
-    return Outcome("failed", error.exit_code, None, error, job.inputs.environment, f"## Locktender: {top}\n\n{text}")
+    return Outcome(
+        "failed", error.exit_code, None, error, job.inputs.environment, f"## {title(place)}: {top}\n\n{text}"
+    )

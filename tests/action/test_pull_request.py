@@ -97,6 +97,18 @@ def test_row_counts_are_told_where_the_secrets_are_there_and_never_to_a_fork(
     assert not any(part in ran.sinks for part in ("s3cretpw", "127.0.0.1:1"))
 
 
+def test_jobs_of_a_matrix_have_a_check_and_a_comment_each(project: Project, shadow: str) -> None:
+    proposal = project.proposed({NEXT: ADDS})
+    for matrix in ('{"postgres": ">15"}', '{"postgres": "15"}', '{"postgres": "15"}', "null"):
+        assert proposal.run({"database-url": shadow, "name": matrix}, GITHUB_RUN_ATTEMPT="1").exit_code == 0
+    state = project.github.state
+    assert sorted(run["name"] for run in state.check_runs.values()) == [
+        "Locktender", "Locktender (15)", "Locktender (>15)",
+    ]  # fmt: skip
+    tops = sorted(comment["body"].split("\n")[1].partition(":")[0] for comment in state.comments.values())
+    assert tops == ["### Locktender", "### Locktender (&#62;15)", "### Locktender (15)"]
+
+
 def test_comment_and_check_can_be_switched_off(project: Project, shadow: str) -> None:
     inputs = {"database-url": shadow, "comment": "false", "check-run": "false"}
     ran = project.proposed({NEXT: FAILS}).run(inputs)
