@@ -185,9 +185,8 @@ class _Validating:
 
     def _lint(self, sources: Sequence[Source], tried: Tried | None) -> None:
         """What the rules say, in the light of the base; the trial knows better what applies and what was left out."""
-        read = [linting.read_source(f"{s.migration.name}/{SCRIPT}", s.script.text) for s in sources]
         schema = schema_of(tried.catalogs[0], self.question.rows, self.question.schema or PUBLIC) if tried else None
-        found = linting.lint(read, schema, self.question.levels)
+        found = linting.lint([source.lint for source in sources], schema, self.question.levels)
         told = {finding.file for finding in self.findings if finding.rule == "does-not-apply"}
         banned = {(finding.file, finding.line) for finding in found if finding.severity == "error"}
         self.findings = [f for f in self.findings if f.rule != "not-tried" or (f.file, f.line) not in banned]
