@@ -32,7 +32,6 @@ from operations.validation.model import Validation
 from operations.validation.trial import Trials
 
 TIMEOUT = "LOCKTENDER_GITHUB_TIMEOUT"
-CACHE = "LOCKTENDER_CACHE"
 PAUSE = "LOCKTENDER_GITHUB_PAUSE"
 DEFAULT_API = "https://api.github.com"
 
@@ -60,7 +59,7 @@ class RealMeans:
                 head=folder_of(compared.head),
                 base=folder_of(compared.base),
                 ancestor=folder_of(compared.ancestor) if compared.ancestor else None,
-                trials=_trials(job.inputs.database_url, job.environ.get(CACHE)),
+                trials=_trials(job.inputs.database_url),
                 clock=SystemClock(),
                 fail_on=job.inputs.fail_on,
                 report=job.log.progress,
@@ -101,14 +100,15 @@ def _schema_of(url: Secret) -> str | None:
     return parse_database_url(url).target.schema if url else None
 
 
-def _trials(url: Secret, cache: str | None) -> Trials:
+def _trials(url: Secret) -> Trials:
+    """No base is kept from run to run: whoever could write it would write the verdict, and what the server runs."""
     from operations.adapters.trials import NamedServer, OwnServer
 
     if url:
         from operations.adapters.postgres import PostgresDatabase
 
         return NamedServer(PostgresDatabase(parse_database_url(url)))
-    return OwnServer(Path(cache) if cache else None)
+    return OwnServer()
 
 
 def _platform(inputs: Inputs, event: Event, environ: Mapping[str, str], pause: float) -> Platform | None:
