@@ -77,8 +77,8 @@ def _looked_at(job: Job, chosen: Environment, head: Tree) -> Live:
             live = look(context.database, folder_of(head))
     except LocktenderError as error:
         live = Live(trouble=error)
-    if live.trouble:
-        return Live(rows=live.rows, notes=(f"The database of {chosen.name} was not looked at ({live.trouble.code}).",))
+    if live.trouble and not live.rows:
+        return Live(notes=(f"The database of {chosen.name} was not looked at ({live.trouble.code}).",))
     return live
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,8 @@ from operations.adapters.clock import SystemClock
 from operations.adapters.kept_clusters import PREPARED_PASSWORD, prepare
 from operations.adapters.postgres import PostgresDatabase
 from operations.adapters.throwaway import ThrowawayServer
-from operations.adapters.trials import SUPERUSER, NamedServer, OwnServer, make_roles
+from operations.adapters.trial_server import SUPERUSER, make_roles
+from operations.adapters.trials import NamedServer, OwnServer
 from operations.database_url import parse_database_url
 from operations.errors import AuthenticationFailed
 from operations.secret import Secret
@@ -112,6 +114,9 @@ def test_a_base_that_was_kept_gives_the_same_answer(tmp_path: Path) -> None:
     kept.write_text(said.replace(json.loads(said)["fingerprint"], "0" * 64))
     assert validate(question).schema_changes == first.schema_changes
     assert kept.read_text() == said  # it was not what was put by, so it was built anew
+    shutil.rmtree(entry / "data" / "global")
+    assert validate(question).schema_changes == first.schema_changes
+    assert (entry / "data" / "global").exists()  # what did not start gave way
 
 
 def test_a_cluster_that_was_prepared_is_begun_with_and_has_another_password(tmp_path: Path) -> None:

@@ -78,6 +78,11 @@ def put_by(cache: Path, process: ThrowawayServer, digest: str, troubles: Sequenc
     _leave_only(cache, KEPT)
 
 
+def forget(base: Kept) -> None:
+    """Of a base that is of no use."""
+    shutil.rmtree(base.cluster.parent, ignore_errors=True)
+
+
 def prepare(directory: Path, process: ThrowawayServer) -> None:
     """Put a new cluster by, for these server files only, as an archive: it is mostly air."""
     directory.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from operations.adapters.kept_clusters import PREPARED, PREPARED_PASSWORD, prepare
 from operations.adapters.throwaway import ThrowawayServer
-from operations.adapters.trials import SUPERUSER, make_roles
+from operations.adapters.trial_server import SUPERUSER, make_roles
 
 if __name__ == "__main__":
     with ThrowawayServer(superuser=SUPERUSER, by_socket=True, password=PREPARED_PASSWORD) as process:

@@ -13,38 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from operations.adapters import extensions
-from operations.adapters.kept_clusters import PREPARED, Kept, longest, prepared, put_by
+from operations.adapters.kept_clusters import PREPARED, Kept, forget, longest, prepared, put_by
 from operations.adapters.postgres import PostgresDatabase, PostgresSession
-from operations.adapters.throwaway import FAST, ThrowawayServer
-from operations.database_url import parse_database_url
+from operations.adapters.throwaway import ThrowawayServer
+from operations.adapters.trial_server import CONFINED, MEMORY, MIGRATOR, ROLE_OPTIONS, SUPERUSER, database_at, running
 from operations.dropping import drop_database, end_sessions
 from operations.errors import LocktenderError
 from operations.quoting import identifier, literal
 from operations.secret import Secret
 
-SUPERUSER = "locktender"
-MIGRATOR = "postgres"
-"""No superuser, but called as the owner is at most of those who host PostgreSQL, for scripts that name it."""
-ROLE_OPTIONS = "LOGIN VALID UNTIL 'infinity' NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
-MEMORY = 1 << 30
-"""Bytes of address space of each process: of a value, too, that it would send us."""
 DISK = 4 << 30
 """Bytes of the server's whole directory."""
 WATCH = 0.25
-CONFINED = FAST | {
-    "autovacuum": "off",
-    "max_connections": "20",
-    "max_worker_processes": "0",
-    "max_parallel_workers": "0",
-    "max_wal_senders": "0",
-    "wal_level": "minimal",
-    "max_wal_size": "256MB",
-    "temp_file_limit": "1GB",
-    "max_locks_per_transaction": "512",
-    "shared_buffers": "128MB",
-    "lc_messages": "C",
-}
-"""``temp_file_limit`` and the number of workers are nothing that a script could change."""
 
 
 @dataclass
@@ -141,7 +121,7 @@ class _OwnServer(_Trial):
         kept: Kept | None,
         schema: str | None,
     ) -> None:
-        super().__init__(_database(process.url()), "", schema)
+        super().__init__(database_at(process.url()), "", schema)
         self._process, self._cache, self._landed = process, cache, landed
         if kept:
             self.ready, self.troubles, self.fingerprint = kept.reached, kept.troubles, kept.fingerprint
@@ -165,7 +145,7 @@ class _OwnServer(_Trial):
             f" ALTER ROLE {MIGRATOR} RESET ALL; {owned} {MIGRATOR}"
         )
         try:
-            database = _database(self._process.url(name, MIGRATOR, word)).beside(name, self.schema)
+            database = database_at(self._process.url(name, MIGRATOR, word)).beside(name, self.schema)
             with database.session(purpose="validate") as session:
                 yield session
         finally:
@@ -232,15 +212,10 @@ class OwnServer:
         process = ThrowawayServer(settings=dict(CONFINED), superuser=SUPERUSER, by_socket=True, memory=MEMORY)
         if self.binaries:
             process.binaries = self.binaries
-        kept = longest(self.cache, process.binaries, landed) if self.cache else None
-        kept = kept or prepared(self.prepared, process.binaries)
-        if kept:
-            process.cluster, process.password = kept.cluster, kept.password
-        with process:
-            if kept:
-                _change_password(process)
-            else:
-                make_roles(process)
+        base = longest(self.cache, process.binaries, landed) if self.cache else None
+        with running(process, base or prepared(self.prepared, process.binaries)) as kept:
+            if base and not kept:
+                forget(base)
             trial = _OwnServer(process, self.cache, landed, kept, schema)
             trial.offer_extensions()
             trial._begin()
@@ -270,27 +245,6 @@ class NamedServer:
         finally:
             trial._finish()
             trial.drop_all()
-
-
-def _database(url: Secret) -> PostgresDatabase:
-    return PostgresDatabase(parse_database_url(url))
-
-
-def make_roles(process: ThrowawayServer) -> None:
-    """What every cluster has before anything runs in it."""
-    with _database(process.url()).session(purpose="validate") as session:
-        session.script(
-            f"CREATE ROLE {MIGRATOR} {ROLE_OPTIONS}; REVOKE CONNECT ON DATABASE postgres FROM PUBLIC;"
-            f" GRANT SET ON PARAMETER session_replication_role TO {MIGRATOR}"
-        )
-
-
-def _change_password(process: ThrowawayServer) -> None:
-    """The one of a cluster that was copied is as secret as the copy."""
-    word = Secret(secrets.token_urlsafe(12))
-    with _database(process.url()).session(purpose="validate") as session:
-        session.execute(f"ALTER ROLE {SUPERUSER} PASSWORD {literal(word.reveal())}")
-    process.password = word
 
 
 def _size(directory: Path) -> int:

@@ -55,7 +55,8 @@ def question(asked: Asked, means: Means, report: Report = silent) -> Question:
     ancestor: Folder | None = None
     notes = (*asked.notes, *live.notes)
     if live.trouble:
-        notes = (*notes, f"The database was not looked at: {live.trouble.message.splitlines()[0]}")
+        lacking = "What the database has applied is not known" if live.rows else "The database was not looked at"
+        notes = (*notes, f"{lacking}: {live.trouble.message.splitlines()[0]}")
     if asked.base_migrations:
         base = folder_of(means.read(asked.base_migrations))
     elif asked.base_ref:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from operations import catalog
 from operations.catalog import Catalog
-from operations.errors import MigrationFilesError, StatementFailed
+from operations.errors import DatabaseMissing, MigrationFilesError, StatementFailed
 from operations.migrations.formats import FORMATS
 from operations.migrations.prisma_folder import SCRIPT
 from operations.migrations.script import place, read_script
@@ -58,8 +58,11 @@ def build(trial: Trial, landed: Sequence[Entry], report: Report) -> Base:
 def _as_kept(trial: Trial) -> Base | None:
     if trial.ready is None:
         return None
-    with trial.session(BASE) as session:
-        found = _catalog(session)
+    try:
+        with trial.session(BASE) as session:
+            found = _catalog(session)
+    except (DatabaseMissing, StatementFailed):
+        return None
     return Base(found, list(trial.troubles)) if found.fingerprint == trial.fingerprint else None
 
 
