@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -20,4 +21,7 @@ class Kept:
         self._trial.ready = len(landed) - 1 if self._landed == list(landed) else None
         self._trial.troubles, self._trial.schema = (), schema
         self._landed = list(landed)
-        yield self._trial
+        try:
+            yield self._trial
+        finally:
+            self._trial.limit(math.inf)  # until the next test wants it
