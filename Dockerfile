@@ -36,7 +36,9 @@ RUN set -eu; export DEBIAN_FRONTEND=noninteractive; apt-get update -qq; \
     git config --system safe.directory '*'; \
     useradd --uid 10001 --user-group --create-home --home-dir /work locktender
 COPY --from=build /opt/locktender /opt/locktender
-RUN ln -s /opt/locktender/bin/locktender /usr/local/bin/locktender
+# A new cluster for validations to begin with, in place of initdb.
+RUN ln -s /opt/locktender/bin/locktender /usr/local/bin/locktender \
+    && /opt/locktender/bin/python -P -m operations.adapters.prepared
 WORKDIR /work
 
 ARG VERSION=0.1.0

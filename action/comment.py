@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ class Place:
     run_url: str = ""
     environment: str = ""
     directory: str = "."
+    name: str = ""
+    """What tells it from the others of the same pull request."""
 
     def path(self, file: str) -> str:
         """A finding's file, from the repository's root."""
@@ -44,20 +47,26 @@ class Place:
 
 
 def marker(place: Place) -> str:
-    """What our comment is known by: one for each environment and project of a repository."""
+    """What our comment is known by: one for each environment and project of a repository, and each name."""
     words = re.sub(r"[^\w./ -]", "", f"{place.environment or 'default'} {place.directory}", flags=re.ASCII)
-    return f"<!-- locktender:validate {words.replace('--', '-')} -->"
+    name = f" {hashlib.sha256(place.name.encode(errors='replace')).hexdigest()[:16]}" if place.name else ""
+    return f"<!-- locktender:validate {words.replace('--', '-')}{name} -->"
+
+
+def title(place: Place) -> str:
+    """Who speaks."""
+    return f"Locktender ({inline(place.name)})" if place.name else "Locktender"
 
 
 def comment(validation: Validation, place: Place) -> str:
     """The sticky comment, of at most ``LIMIT`` characters."""
-    top = f"{marker(place)}\n### Locktender: {headline(validation)}"
+    top = f"{marker(place)}\n### {title(place)}: {headline(validation)}"
     return page(top, _sections(validation, place, 40), _bottom(validation, place), LIMIT)
 
 
 def summary(validation: Validation, place: Place) -> str:
     """All of it, for the run's own page."""
-    top = f"## Locktender: {headline(validation)}"
+    top = f"## {title(place)}: {headline(validation)}"
     return page(top, _sections(validation, place, 2000), _bottom(validation, place), SUMMARY_LIMIT)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import posixpath
 import tempfile
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 from action.ends import file_at
 from action.inputs import Inputs, variable
 from action.job import Job
+from operations.context import Context
+from operations.database_url import parse_database_url
 from operations.errors import ConfigurationError, UsageError
 from operations.secret import Secret
 from operations.settings import Environment, Level, Server
@@ -36,16 +39,19 @@ class Asked:
     """What the configuration says of a validation.
 
     ``folder``: the migrations, from the repository's root. ``levels``: how grave the findings of some lint rules are.
+    ``schema``: where the tables live. ``live``: the environment, where its secrets are there to ask its database with.
     """
 
     folder: str
     levels: Mapping[str, Level] = field(default_factory=dict)
+    schema: str | None = None
+    live: Environment | None = None
 
 
 def asked(job: Job, base: str) -> Asked:
     """What is to be validated; the configuration that counts is the base's.
 
-    Secrets are not needed for it, and not read. Raises ``ConfigurationError``, ``UsageError``, ``OperationFailed``.
+    Secrets are not needed for it. Raises ``ConfigurationError``, ``UsageError``, ``OperationFailed``.
     """
     directory, config = job.inputs.working_directory, within(job.inputs.working_directory, job.inputs.config)
     text = file_at(job.objects, base, config)
@@ -56,9 +62,37 @@ def asked(job: Job, base: str) -> Asked:
     with tempfile.TemporaryDirectory(prefix="locktender-") as temporary:
         path = Path(temporary).resolve() / Path(config).name
         path.write_bytes(text)
-        chosen = load_without_secrets(path, job.inputs.environment or _only(text))
+        name = job.inputs.environment or _only(text)
+        chosen, live = load_without_secrets(path, name), _live(job, path, name)
         written = within(posixpath.dirname(config), posixpath.relpath(chosen.migrations, path.parent))
-    return Asked(within(directory, job.inputs.migrations) if job.inputs.migrations else written, chosen.rules)
+    url = (live or chosen).database_url
+    schema = chosen.schema or (parse_database_url(url).target.schema if url else None)
+    folder = within(directory, job.inputs.migrations) if job.inputs.migrations else written
+    return Asked(folder, chosen.rules, schema, live)
+
+
+def _live(job: Job, path: Path, name: str | None) -> Environment | None:
+    """Never for somebody else's pull request, whatever secrets the event brings along."""
+    pull = job.event.pull
+    if pull and (pull.fork or pull.dependabot):
+        return None
+    try:
+        return load_environment(path, name, job.environ, _of_server(job.inputs))
+    except ConfigurationError:
+        return None  # as is usual: the secrets are those of deploys
+
+
+@contextmanager
+def opened(job: Job, chosen: Environment) -> Iterator[Context]:
+    """The means to work on an environment, let go of at the end."""
+    event = job.event
+    actor = f"{event.actor or 'unknown'} (GitHub, run {event.key} of {event.repository})"
+    context = job.means.context(chosen, f"locktender --env {chosen.name}", actor, job.log)
+    try:
+        yield context
+    finally:
+        for host in (context.host, *context.app_hosts.values()):
+            host.close()
 
 
 def _only(text: bytes) -> str | None:
@@ -96,13 +130,17 @@ def environment(job: Job) -> Environment:
 
 def changes(inputs: Inputs) -> Mapping[str, Any]:
     """What the inputs say of an environment, as its section would; secrets stay where they are, in variables."""
-    server = {key: _written(inputs, name) for key, name in OF_SERVER.items() if getattr(inputs, name)}
-    found: dict[str, Any] = {"server": server} if server else {}
+    found = _of_server(inputs)
     if inputs.migrations:
         found["migrations"] = inputs.migrations
     if inputs.database_url:
         found["database_url"] = _written(inputs, "database_url")
     return found
+
+
+def _of_server(inputs: Inputs) -> dict[str, Any]:
+    server = {key: _written(inputs, name) for key, name in OF_SERVER.items() if getattr(inputs, name)}
+    return {"server": server} if server else {}
 
 
 def _written(inputs: Inputs, name: str) -> object:

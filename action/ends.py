@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeVar
 
 from action.event import Event
-from action.platform import Entry, Objects, PlatformError
+from action.platform import Objects, PlatformError
 from operations.errors import OperationFailed, UsageError
-from operations.validation.folders import MOST_BYTES, Found, Tree, bounded
+from operations.validation import commits
+from operations.validation.commits import LINK, Entry, Unreadable
+from operations.validation.folders import MOST_BYTES, Tree
 
 T = TypeVar("T")
-LINK = "120000"
-"""How git writes that something is a symbolic link."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +60,11 @@ class FirstOf:
         return self._asked(lambda place: place.blob(sha))
 
     def _asked(self, question: Callable[[Objects], T]) -> T:
-        told: list[PlatformError] = []
+        told: list[Unreadable] = []
         for place in self.places:
             try:
                 return question(place)
-            except PlatformError as error:
+            except Unreadable as error:
                 told.append(error)
         raise told[-1] if told else PlatformError("missing", "There is neither a checkout nor a github-token.")
 
@@ -75,7 +73,7 @@ def ends(event: Event, base_ref: str, checked_out: str, objects: Objects) -> End
     """What is to be compared with what. Raises ``UsageError``, ``OperationFailed``."""
     try:
         return _ends(event, base_ref, checked_out, objects)
-    except PlatformError as error:
+    except Unreadable as error:
         raise unreadable(error) from error
 
 
@@ -105,28 +103,16 @@ def _ends(event: Event, base_ref: str, checked_out: str, objects: Objects) -> En
 def _apart(base: str, head: str, objects: Objects) -> Ends:
     try:
         ancestor = objects.merge_base(base, head)
-    except PlatformError as error:
+    except Unreadable as error:
         return Ends(base, notes=(f"Where the branch left its base is not known: {error}",))
     return Ends(base, None if ancestor == base else ancestor)
 
 
 def tree_at(objects: Objects, sha: str, folder: str, known: Mapping[str, bytes]) -> Tree:
     """A folder as it is at a commit. ``known``: contents by git's name for them, which need not be fetched."""
-    fetched = dict(known)
-
-    def content(name: str) -> bytes:
-        if name not in fetched:
-            fetched[name] = objects.blob(name)
-        return fetched[name]
-
     try:
-        entries = objects.files(sha, folder)
-        found = (
-            Found(path, entry.size, None if entry.mode == LINK else partial(content, entry.sha))
-            for path, entry in entries.items()
-        )
-        return bounded(found, {path.partition("/")[0] for path in entries if "/" in path})
-    except PlatformError as error:
+        return commits.tree_at(objects, sha, folder, known)
+    except Unreadable as error:
         raise unreadable(error) from error
 
 
@@ -135,21 +121,11 @@ def file_at(objects: Objects, sha: str, path: str) -> bytes | None:
     try:
         entry = objects.entry(sha, path)
         return objects.blob(entry.sha) if entry and entry.mode != LINK and entry.size <= MOST_BYTES else None
-    except PlatformError as error:
+    except Unreadable as error:
         raise unreadable(error) from error
 
 
-def blobs(tree: Tree) -> dict[str, bytes]:
-    """Contents by git's name for them. Pure."""
-    return {blob_name(data): data for data in tree.files.values()}
-
-
-def blob_name(data: bytes) -> str:
-    """https://git-scm.com/book/en/v2/Git-Internals-Git-Objects"""
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-
-
-def unreadable(error: PlatformError) -> OperationFailed:
+def unreadable(error: Unreadable) -> OperationFailed:
     """What a run cannot go on without."""
     return OperationFailed(
         f"The base cannot be read, neither from the checkout nor from GitHub. {error}",

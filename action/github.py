@@ -20,7 +20,6 @@ from action.platform import (
     Comment,
     Deployment,
     DeploymentState,
-    Entry,
     PlatformError,
     Said,
     Suggestion,
@@ -28,6 +27,7 @@ from action.platform import (
 )
 from action.requesting import Requests
 from operations.secret import Secret
+from operations.validation.commits import Entry
 
 VIEWER = "query { viewer { login } }"
 ACTIONS_BOT = "github-actions[bot]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
@@ -43,6 +44,7 @@ class Inputs:
     run_id: str = ""
     test_restore: bool = False
     environment_url: str = ""
+    name: str = ""
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
@@ -112,9 +114,21 @@ def _web_address(text: str) -> str:
     return _plain(text)
 
 
+def _name(text: str) -> str:
+    """In one line; of a matrix, which ``action.yml`` hands over as JSON, its values."""
+    try:
+        matrix = json.loads(text)
+    except ValueError:
+        return _plain(text)
+    values = matrix.values() if isinstance(matrix, dict) else [] if matrix is None else [text]
+    told = (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in values)
+    return " ".join(", ".join(told).split())
+
+
 _READERS: dict[str, Callable[[str], object]] = {
     "command": _one_of(COMMANDS),
     "fail_on": _one_of(get_args(FailOn)),
     "ssh_port": _port,
     "environment_url": _web_address,
+    "name": _name,
 }

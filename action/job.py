@@ -17,6 +17,7 @@ from operations.approvals.people import Directory
 from operations.context import Context
 from operations.errors import ExitCode, InternalError, Interrupted, LocktenderError
 from operations.ports import Ledger
+from operations.rules.schema import Name
 from operations.secret import Secret
 from operations.settings import Environment, Level
 from operations.validation.folders import Tree
@@ -34,6 +35,8 @@ class Compared:
     base: Tree
     ancestor: Tree | None
     levels: Mapping[str, Level] = field(default_factory=dict)
+    schema: str | None = None
+    rows: Mapping[Name, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 

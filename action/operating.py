@@ -8,7 +8,7 @@ from typing import Any
 
 from action import run_summary
 from action.approval import approved
-from action.configured import environment
+from action.configured import environment, opened
 from action.deploying import record
 from action.escaping import plain
 from action.inputs import CHANGING
@@ -77,14 +77,8 @@ def _environment(job: Job) -> Environment:
 
 
 def _worked(job: Job, chosen: Environment) -> Outcome:
-    event = job.event
-    actor = f"{event.actor or 'unknown'} (GitHub, run {event.key} of {event.repository})"
-    context = job.means.context(chosen, f"locktender --env {chosen.name}", actor, job.log)
-    try:
+    with opened(job, chosen) as context:
         return WORK[job.inputs.command](job, context)
-    finally:
-        for host in (context.host, *context.app_hosts.values()):
-            host.close()
 
 
 def _deploy(job: Job, context: Context) -> Outcome:

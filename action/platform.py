@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from action.annotations import Annotation
+from operations.validation import commits
+from operations.validation.commits import Entry, Unreadable
 
 Kind = Literal["forbidden", "missing", "refused", "limited", "unreachable", "unexpected"]
 Conclusion = Literal["success", "failure", "neutral"]
 DeploymentState = Literal["in_progress", "success", "failure", "error"]
 
 
-class PlatformError(Exception):
+class PlatformError(Unreadable):
     """GitHub did not do what it was asked for.
 
     ``forbidden``: the token may not (401, 403); ``missing``: there is no such thing, or the token may not see it (404);
@@ -83,17 +85,8 @@ class Said:
     log_url: str
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A file of a commit. ``mode`` as git writes it: ``100644`` for a file, ``120000`` for a symbolic link."""
-
-    mode: str
-    sha: str
-    size: int
-
-
-class Objects(Protocol):
-    """Commits and files, wherever they lie. Raises ``PlatformError``, of kind ``missing`` for what is not there."""
+class Objects(commits.Objects, Protocol):
+    """Commits and files, wherever they lie. Raises ``Unreadable``."""
 
     def resolve(self, name: str) -> str:
         """The commit of a branch or of a commit's own name."""
@@ -107,16 +100,8 @@ class Objects(Protocol):
         """The newest commit that both come from."""
         ...
 
-    def files(self, sha: str, folder: str) -> Mapping[str, Entry]:
-        """All files below a folder by their path relative to it; empty where there is no such folder."""
-        ...
-
     def entry(self, sha: str, path: str) -> Entry | None:
         """One file of a commit."""
-        ...
-
-    def blob(self, sha: str) -> bytes:
-        """What a file holds."""
         ...
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 
 from action.annotations import gravest
+from action.checkout import checked_out
 from action.commands import Level
-from action.comment import Place, comment, marker, summary
-from action.configured import asked, within
-from action.ends import Ends, blobs, ends, file_at, tree_at
+from action.comment import Place, comment, marker, summary, title
+from action.configured import asked, opened, within
+from action.ends import Ends, ends, file_at, tree_at
 from action.escaping import inline, plain
-from action.gitobjects import checked_out
 from action.job import Compared, Job, Outcome, caught
 from action.platform import Conclusion, Platform, Told
 from action.redaction import redacted
@@ -21,11 +22,17 @@ from action.verdict import headline, lines
 from operations.answer import as_json
 from operations.answer import redacted as without_secrets
 from operations.errors import ExitCode, LocktenderError
-from operations.validation.folders import Tree
+from operations.settings import Environment
+from operations.settings_secrets import secrets_of
+from operations.validation.commits import blobs
+from operations.validation.folders import Tree, folder_of
+from operations.validation.from_database import Live, look
 from operations.validation.model import Validation
 
 CHECK = "Locktender"
 LEVELS: dict[str, Level] = {"error": "error", "warning": "warning", "note": "notice"}
+LONGEST_KEY = 150
+"""Characters; a longer one is told by its digest."""
 MOST_OF_CHECK = 60_000
 """Characters of a check run's summary; GitHub takes 65 535."""
 
@@ -57,8 +64,22 @@ def _compared(job: Job) -> Compared:
     base = tree_at(job.objects, found.base, path, known)
     ancestor = tree_at(job.objects, found.ancestor, path, known | blobs(base)) if found.ancestor else None
     job.log.say(f"{path}: {len(head.files)} files, compared with {len(base.files)} at {found.base}")
-    notes = (*found.notes, *_configuration_changed(job, found.base))
-    return Compared(path, head, base, ancestor, wanted.levels, notes)
+    live = _looked_at(job, wanted.live, head) if wanted.live else Live()
+    notes = (*found.notes, *_configuration_changed(job, found.base), *live.notes)
+    return Compared(path, head, base, ancestor, wanted.levels, wanted.schema, live.rows, notes)
+
+
+def _looked_at(job: Job, chosen: Environment, head: Tree) -> Live:
+    """What of it may be told: not where it is, as everybody may read a comment."""
+    job.log.hide(secrets_of(chosen))
+    try:
+        with opened(job, chosen) as context:
+            live = look(context.database, folder_of(head))
+    except LocktenderError as error:
+        live = Live(trouble=error)
+    if live.trouble and not live.rows:
+        return Live(notes=(f"The database of {chosen.name} was not looked at ({live.trouble.code}).",))
+    return live
 
 
 def _head(job: Job, found: Ends, path: str, here: str) -> Tree:
@@ -99,6 +120,7 @@ def _place(job: Job, folder: str) -> Place:
         run_url=event.run_url,
         environment=job.inputs.environment,
         directory=f"{job.inputs.working_directory} {job.inputs.migrations}".rstrip(),
+        name=job.inputs.name,
     )
 
 
@@ -154,15 +176,16 @@ def _suggest(job: Job, github: Platform, validation: Validation, place: Place) -
 def _check_name(job: Job) -> str:
     """Told apart where a repository has several projects or environments, since each can be required."""
     inputs = job.inputs
-    named = (inputs.environment, inputs.working_directory, inputs.migrations)
+    named = (inputs.environment, inputs.working_directory, inputs.migrations, inputs.name)
     parts = [part for part in named if part not in ("", ".")]
     return f"{CHECK} ({', '.join(parts)})" if parts else CHECK
 
 
 def _key(job: Job) -> str:
     inputs = job.inputs
-    where = f"{inputs.environment or 'default'} {inputs.working_directory} {inputs.migrations}".rstrip()
-    return f"locktender {job.event.key} {where}"[:200]
+    where = f"{inputs.environment or 'default'} {inputs.working_directory} {inputs.migrations} {inputs.name}".rstrip()
+    digest = hashlib.sha256(where.encode(errors="replace")).hexdigest()[:16]
+    return f"locktender {job.event.key} {where if len(where) <= LONGEST_KEY else digest}"
 
 
 def _short(job: Job, validation: Validation, place: Place) -> str:
@@ -204,7 +227,7 @@ def _failed(job: Job, place: Place, error: LocktenderError) -> Outcome:
     text = "\n\n".join((inline(error.message), f"**Next:** {inline(error.hint)}" if error.hint else ""))
     event = job.event
     if event.pull and job.inputs.comment:
-        body = f"{marker(place)}\n### Locktender: {top}\n\n{text}"
+        body = f"{marker(place)}\n### {title(place)}: {top}\n\n{text}"
         _put_comment(job, Sticky(event.pull.number, event.head_sha, marker(place), body))
     if job.inputs.check_run:
         told = Told(top, text or top, "failure", event.run_url)
@@ -213,4 +236,6 @@ def _failed(job: Job, place: Place, error: LocktenderError) -> Outcome:
             "check run",
             lambda github: put_check_run(github, event.head_sha, _check_name(job), _key(job), told, (), sleep),
         )
-    return Outcome("failed", error.exit_code, None, error, job.inputs.environment, f"## Locktender: {top}\n\n{text}")
+    return Outcome(
+        "failed", error.exit_code, None, error, job.inputs.environment, f"## {title(place)}: {top}\n\n{text}"
+    )

@@ -11,13 +11,13 @@ from pathlib import Path
 from action.ends import FirstOf
 from action.event import Event
 from action.github import GithubPlatform
-from action.gitobjects import GitObjects
 from action.inputs import Inputs
 from action.job import Compared, Job
 from action.log import Log
 from action.platform import Objects, Platform
 from operations.adapters.assembly import assembled
 from operations.adapters.clock import SystemClock
+from operations.adapters.git_objects import GitObjects
 from operations.approvals.people import Directory
 from operations.context import Context
 from operations.database_url import parse_database_url
@@ -32,7 +32,6 @@ from operations.validation.model import Validation
 from operations.validation.trial import Trials
 
 TIMEOUT = "LOCKTENDER_GITHUB_TIMEOUT"
-CACHE = "LOCKTENDER_CACHE"
 PAUSE = "LOCKTENDER_GITHUB_PAUSE"
 DEFAULT_API = "https://api.github.com"
 
@@ -60,12 +59,14 @@ class RealMeans:
                 head=folder_of(compared.head),
                 base=folder_of(compared.base),
                 ancestor=folder_of(compared.ancestor) if compared.ancestor else None,
-                trials=_trials(job.inputs.database_url, job.environ.get(CACHE)),
+                trials=_trials(job.inputs.database_url),
                 clock=SystemClock(),
                 fail_on=job.inputs.fail_on,
                 report=job.log.progress,
                 notes=compared.notes,
                 levels=compared.levels,
+                schema=compared.schema or _schema_of(job.inputs.database_url),
+                rows=compared.rows,
             )
         )
 
@@ -89,20 +90,25 @@ def job(inputs: Inputs, event: Event, environ: Mapping[str, str], log: Log) -> J
     workspace = Path(environ.get("GITHUB_WORKSPACE") or os.getcwd()).resolve()  # noqa: PTH109
     pause = _number(environ, PAUSE, 1.0)
     platform = _platform(inputs, event, environ, pause)
-    places: list[Objects] = [GitObjects(workspace)]
+    places: list[Objects] = [GitObjects(workspace / ".git" / "objects")]
     if platform:
         places.append(platform)
     return Job(inputs, event, workspace, environ, log, FirstOf(places), platform, RealMeans(pause))
 
 
-def _trials(url: Secret, cache: str | None) -> Trials:
+def _schema_of(url: Secret) -> str | None:
+    return parse_database_url(url).target.schema if url else None
+
+
+def _trials(url: Secret) -> Trials:
+    """No base is kept from run to run: whoever could write it would write the verdict, and what the server runs."""
     from operations.adapters.trials import NamedServer, OwnServer
 
     if url:
         from operations.adapters.postgres import PostgresDatabase
 
         return NamedServer(PostgresDatabase(parse_database_url(url)))
-    return OwnServer(Path(cache) if cache else None)
+    return OwnServer()
 
 
 def _platform(inputs: Inputs, event: Event, environ: Mapping[str, str], pause: float) -> Platform | None:

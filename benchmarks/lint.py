@@ -24,7 +24,7 @@ from .report import Goal, Section
 from .servers import ROOT, Server, available, running
 from .settings import Scope
 from .squawk import Theirs, findings, install
-from .unshared import why_not
+from .unshared import OF_TASTE, why_not
 
 CORPUS = Path(os.environ.get("LOCKTENDER_CORPUS", ROOT.parent / "shared" / "corpus"))
 LAST = 50
@@ -87,7 +87,7 @@ def sections(scope: Scope) -> list[Section]:
             table.rows.append((*_row(history.name, replayed), *times))
     table.rows.append((*_row("all", migrations), "", ""))
     _goals(table, migrations)
-    return [table, _by_rule(migrations), _unshared(migrations)]
+    return [table, _by_rule(migrations), _unshared(migrations), _others(migrations)]
 
 
 def _replayed(server: Server, history: Path) -> tuple[list[Migration], float]:
@@ -144,6 +144,7 @@ def _row(name: str, migrations: Sequence[Migration]) -> Sequence[str]:
 def _goals(table: Section, migrations: Sequence[Migration]) -> None:
     mean = sum(len(one.ours) for one in migrations) / len(migrations)
     unexplained = [one for one in _lacking(migrations) if one[2] is None]
+    unnamed = _of_taste(migrations).keys() - OF_TASTE.keys()
     unread = sum(one.source.top is None for one in migrations)
     table.goals = [
         Goal("findings of the lint rules, by default", f"≤{MOST:g} a migration", f"{mean:.2f}", mean <= MOST),
@@ -152,6 +153,12 @@ def _goals(table: Section, migrations: Sequence[Migration]) -> None:
             "0",
             str(len(unexplained)),
             not unexplained,
+        ),
+        Goal(
+            "other kinds of squawk's findings that ours lack without a reason",
+            "0",
+            str(len(unnamed)),
+            not unnamed,
         ),
         Goal("migrations that the parser does not understand", "0", str(unread), not unread),
     ]
@@ -171,10 +178,21 @@ Lack = tuple[Migration, Theirs, str | None]
 
 def _lacking(migrations: Sequence[Migration]) -> Iterator[Lack]:
     """Dangerous findings of squawk's at lines where we have none, with the reason."""
+    for migration, one in _uncovered(migrations):
+        if one.rule in DANGEROUS:
+            yield migration, one, why_not(migration.source, migration.schema, one)
+
+
+def _uncovered(migrations: Sequence[Migration]) -> Iterator[tuple[Migration, Theirs]]:
     for migration in migrations:
         for one in migration.theirs:
-            if one.rule in DANGEROUS and not any(_covers(ours, one) for ours in migration.ours):
-                yield migration, one, why_not(migration.source, migration.schema, one)
+            if not any(_covers(ours, one) for ours in migration.ours):
+                yield migration, one
+
+
+def _of_taste(migrations: Sequence[Migration]) -> Counter[str]:
+    """Rules of squawk's other findings that ours lack, and how many each has."""
+    return Counter(one.rule for _, one in _uncovered(migrations) if one.rule not in DANGEROUS)
 
 
 def _covers(ours: Finding, theirs: Theirs) -> bool:
@@ -194,6 +212,15 @@ def _unshared(migrations: Sequence[Migration]) -> Section:
     return section
 
 
+def _others(migrations: Sequence[Migration]) -> Section:
+    section = Section(
+        "Other findings of squawk's that ours lack", _OTHERS, ("rule", "how many", "why ours does not say it")
+    )
+    for rule, count in _of_taste(migrations).most_common():
+        section.rows.append((f"`{rule}`", str(count), OF_TASTE.get(rule, "**no reason**")))
+    return section
+
+
 _WORDS = f"""The last {LAST} migrations of each history, one after the other, each as a pull request that adds it: ours
 with the schema that it meets on a real server, squawk 2.70.0 as it comes. How many rows there are is taken to be
 unknown. Times are those of one process for all files with squawk, and the median without starting Python with ours."""
@@ -201,3 +228,5 @@ _BY_RULE = """The same findings. A rule of the same name looks for the same thin
 and that a rule says the same of, ours makes one finding, which names them all; squawk makes one of each."""
 _UNSHARED = """Where squawk finds something of a dangerous kind, and we do not find the same on these lines. Each has
 its reason, found by looking at the statement and the schema."""
+_OTHERS = """All others that squawk has and we have not, kind by kind: they are about style, or about what is set
+elsewhere. Rules of ours that are off by default can be switched on under `[rules]`."""

@@ -20,6 +20,39 @@ HARMLESS = {
     "ban-drop-default": "no row changes, and Prisma's client sends its defaults itself",
 }
 
+OF_TASTE = {
+    "prefer-bigint-over-int": (
+        "`prefer-bigint-over-int` is off by default: `INTEGER` is what Prisma makes of `Int`, and a column that will "
+        "run out is known to who writes the schema only"
+    ),
+    "prefer-identity": ("`prefer-identity` is off by default: `SERIAL` is what Prisma makes of `autoincrement()`"),
+    "prefer-robust-stmts": (
+        "`prefer-robust-stmts` is off by default: a migration runs once, its history row says whether it did, and `IF"
+        " NOT EXISTS` passes over whatever else has that name. A file that can fail half-way is told as not atomic"
+    ),
+    "prefer-text-field": (
+        "`prefer-text-field` is off by default: `VARCHAR(n)` comes only of `@db.VarChar(n)`, so somebody wanted it; "
+        "shortening one later is found by `changing-column-type`"
+    ),
+    "prefer-timestamp-tz": (
+        "`prefer-timestamp-tz` is off by default: `TIMESTAMP(3)` is what Prisma makes of `DateTime`, and its client "
+        "writes and reads it as UTC"
+    ),
+    "require-enum-value-ordering": (
+        "Prisma adds values at the end, wherever the schema has them; only comparisons of enum values depend on their "
+        "order, and no lock or row does"
+    ),
+    "require-lock-timeout": (
+        "`deploy` and `apply` set `lock_timeout` for every migration, and try again; the file need not"
+    ),
+    "require-statement-timeout": (
+        "what takes long is found where it is written (rewrites, full scans, updates of all rows); a timeout in the "
+        "file would end CREATE INDEX CONCURRENTLY and backfills half-way, and how long is too long is the role's "
+        "setting, not a file's"
+    ),
+}
+"""Why ours does not say what theirs says of a style, or of what is set elsewhere; by the rule."""
+
 
 def why_not(source: Source, schema: Schema | None, finding: Theirs) -> str | None:
     """``None`` if there is no reason."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.options import Options
+from operations.agreement import LEDGER
 from operations.errors import Refused, UsageError
 from operations.ports import unlogged
 from operations.secret import Secret
@@ -63,7 +64,7 @@ class Desk:
         from cli import wiring
 
         if self._ledger is None:
-            self.secrets = (*self.secrets, *wiring.secrets_of_url(Secret(os.environ.get(wiring.LEDGER, ""))))
+            self.secrets = (*self.secrets, *wiring.secrets_of_url(Secret(os.environ.get(LEDGER, ""))))
             self._ledger = wiring.ledger(os.environ)
         return self._ledger
 

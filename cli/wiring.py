@@ -13,6 +13,7 @@ from cli.options import Options
 from operations.adapters.assembly import assembled
 from operations.adapters.clock import SystemClock
 from operations.adapters.local_host import LocalHost
+from operations.agreement import LEDGER
 from operations.context import Context
 from operations.database_url import parse_database_url
 from operations.errors import UsageError
@@ -25,29 +26,25 @@ if TYPE_CHECKING:
     from operations.adapters.metrics import Metrics
     from operations.adapters.throwaway import ThrowawayServer
     from operations.approvals.people import Directory
-    from operations.validation.folders import Tree
+    from operations.validation.asking import Means
     from operations.validation.trial import Trials
 
 DEFAULT_FILE = "locktender.toml"
 DEFAULT_MIGRATIONS = "prisma/migrations"
 LOCAL = "local"
-LEDGER = "LOCKTENDER_LEDGER_URL"
 DIRECT = ("database_url", "migrations", "backup_dir")
 """What stands in for a configuration file."""
 __all__ = [
-    "clock",
     "command_prefix",
     "context",
     "database",
     "directory",
     "environment",
     "ledger",
-    "local_host",
-    "read_folder",
     "secrets_of",
     "secrets_of_url",
     "throwaway_server",
-    "trials",
+    "validation_means",
 ]
 
 
@@ -63,7 +60,7 @@ def environment(options: Options, environ: Mapping[str, str]) -> Environment:
             f"--config and --{direct[0].replace('_', '-')} exclude each other.",
             hint="Give the file, or the database itself.",
         )
-    path = options.config or (DEFAULT_FILE if Path(DEFAULT_FILE).exists() else None)
+    path = configuration(options)
     if path and not direct:
         from operations.settings_file import load_environment
 
@@ -87,6 +84,11 @@ def _local(options: Options) -> Environment:
         migrations=str(Path(options.migrations or DEFAULT_MIGRATIONS).absolute()),
         backup_dir=str(Path(options.backup_dir or "").absolute()),
     )
+
+
+def configuration(options: Options) -> str | None:
+    """The file that was named, or that lies here."""
+    return options.config or (DEFAULT_FILE if Path(DEFAULT_FILE).exists() else None)
 
 
 def context(chosen: Environment, options: Options, report: Report) -> Context:
@@ -121,7 +123,7 @@ def directory(options: Options) -> Directory:
     """Who is who, as the configuration file says."""
     from operations.approvals.people import Directory
 
-    path = options.config or (DEFAULT_FILE if Path(DEFAULT_FILE).exists() else None)
+    path = configuration(options)
     if path is None:
         return Directory()
     from operations.settings_file import load_people
@@ -134,6 +136,11 @@ def database(url: Secret) -> Database:
     from operations.adapters.postgres import PostgresDatabase
 
     return PostgresDatabase(parse_database_url(url))
+
+
+def schema_of_url(url: Secret) -> str | None:
+    """What ``?schema=`` says."""
+    return parse_database_url(url).target.schema if url else None
 
 
 def project() -> tuple[Host, ProjectFiles]:
@@ -164,27 +171,35 @@ def throwaway_server() -> ThrowawayServer:
     return ThrowawayServer()
 
 
-def validation_settings(options: Options) -> tuple[str, Mapping[str, Level]]:
-    """Where the migrations to be validated lie, and the severities of rules: all that a configuration file is asked."""
-    path = options.config or (DEFAULT_FILE if Path(DEFAULT_FILE).exists() else None)
+def validation_settings(options: Options) -> tuple[str, Mapping[str, Level], str | None]:
+    """Where the migrations to be validated lie, the severities of rules, and the schema: all that a file is asked."""
+    path = configuration(options)
     typed = str(Path(options.migrations or DEFAULT_MIGRATIONS).absolute())
     if path and ("migrations" not in options.typed or options.config):
         from operations.settings_file import load_without_secrets
 
         found = load_without_secrets(Path(path), options.env)
-        return typed if "migrations" in options.typed else found.migrations, found.rules
-    return typed, {}
+        schema = found.schema or schema_of_url(found.database_url)
+        return typed if "migrations" in options.typed else found.migrations, found.rules, schema
+    return typed, {}, None
 
 
-def read_folder(path: str) -> Tree:
-    """A migrations folder that nobody vouches for."""
+def validation_means(shadow_url: Secret, cache: str | None) -> Means:
+    """What a validation works with."""
     from operations.adapters.folder import read_folder
+    from operations.adapters.git_objects import GitObjects
+    from operations.validation.asking import Means
 
-    return read_folder(Path(path))
+    return Means(
+        read=lambda path: read_folder(Path(path)),
+        objects=lambda path: GitObjects(Path(path)),
+        host=LocalHost(),
+        trials=_trials(shadow_url, cache),
+        clock=SystemClock(),
+    )
 
 
-def trials(shadow_url: Secret | None, cache: str | None) -> Trials:
-    """Where migrations are tried out."""
+def _trials(shadow_url: Secret, cache: str | None) -> Trials:
     from operations.adapters.trials import NamedServer, OwnServer
 
     if shadow_url:
@@ -192,16 +207,6 @@ def trials(shadow_url: Secret | None, cache: str | None) -> Trials:
 
         return NamedServer(PostgresDatabase(parse_database_url(shadow_url)))
     return OwnServer(Path(cache) if cache else None)
-
-
-def local_host() -> LocalHost:
-    """This machine, and nothing else."""
-    return LocalHost()
-
-
-def clock() -> SystemClock:
-    """The system's."""
-    return SystemClock()
 
 
 def _without_password(url: str) -> str:

@@ -44,12 +44,6 @@ class Asker:
         return Door(self.ledger, self.context.environment, self.directory)
 
 
-def wanted(context: Context, operation: Operation) -> bool:
-    """Whether somebody has to agree to it here."""
-    approval = context.environment.approvals.get(operation)
-    return approval is not None and approval.required > 0
-
-
 def refuse_frozen(context: Context, ledger: Ledger, operation: Operation) -> None:
     """Raise ``Frozen`` where it needs no approval, and may not begin all the same."""
     free = Policy(None, frozenset(), 0, 0.0, reason_wanted=False)

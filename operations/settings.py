@@ -262,6 +262,8 @@ class Environment:
     """The migrations folder."""
     backup_dir: FilePath
     """Holds backups, and beside them journal and lock."""
+    schema: str | None = None
+    """What ``?schema=`` of the URL says, for ``validate``, which runs where the URL, a secret, is not known."""
     strategy: Strategy = "maintenance"
     """``maintenance``: the application is stopped while migrations run; ``online``: it goes on running."""
     lock_timeout: Seconds = 2.0

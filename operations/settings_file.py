@@ -187,6 +187,8 @@ def _unusable_urls(environments: Mapping[str, Environment]) -> Found:
             parameters = parse_database_url(environment.database_url)
             if environment.server:
                 refuse_what_cannot_be_forwarded(parameters)
+            if environment.schema and environment.schema != (parameters.target.schema or "public"):
+                problems.append((("environments", name, "schema"), "the URL has another ?schema=, or none"))
         except ConfigurationError as error:
             problems.append((("environments", name, "database_url"), error.message))
     return problems

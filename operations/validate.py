@@ -11,7 +11,7 @@ from operations.migrations.prisma_folder import SCRIPT
 from operations.ports import Clock, Report, silent
 from operations.rules import linting
 from operations.rules.model import Finding
-from operations.rules.schema import Name, schema_of
+from operations.rules.schema import PUBLIC, Name, schema_of
 from operations.settings import Level
 from operations.validation import changes as changing
 from operations.validation.beyond import unknown, without_downs_beyond
@@ -49,6 +49,8 @@ class Question:
     """Of production's tables; empty where it was not asked."""
     levels: Mapping[str, Level] = field(default_factory=dict)
     """Severities of lint rules that the configuration sets."""
+    schema: str | None = None
+    """Where the tables live, if not where a new database has them: ``?schema=`` of the database URL."""
     base_seconds: float = 600.0
     seconds: float = 120.0
 
@@ -91,7 +93,7 @@ class _Validating:
         if not sources:
             return None
         landed = list(self.question.base.migrations.values())
-        digests = chain([(entry.name, entry.checksum) for entry in landed])
+        digests = chain([(entry.name, entry.checksum) for entry in landed], self.question.schema or "")
         with self._opened(digests) as trial:
             self.version = trial.server_version
             if not trial.throwaway:
@@ -111,7 +113,7 @@ class _Validating:
     @contextmanager
     def _opened(self, digests: Sequence[str]) -> Iterator[Trial]:
         began = self.question.clock.now()
-        with self.question.trials.open(digests) as trial:
+        with self.question.trials.open(digests, self.question.schema) as trial:
             self.seconds["start"] = self.question.clock.now() - began
             yield trial
 
@@ -133,7 +135,7 @@ class _Validating:
             if not trial.spare:
                 trial.create(WORK, BASE)
             with trial.session(BASE if trial.spare else WORK) as session:
-                tried = try_out(session, sources, trial.throwaway, bool(base.troubles), question.report)
+                tried = try_out(session, sources, trial.throwaway, base, question.report)
         with self._timed("proof"):
             try:
                 self.proven = prove(trial, tried.applied, tried.catalogs, tried.runs, question.report)
@@ -183,9 +185,8 @@ class _Validating:
 
     def _lint(self, sources: Sequence[Source], tried: Tried | None) -> None:
         """What the rules say, in the light of the base; the trial knows better what applies and what was left out."""
-        read = [linting.read_source(f"{s.migration.name}/{SCRIPT}", s.script.text) for s in sources]
-        schema = schema_of(tried.catalogs[0], self.question.rows) if tried else None
-        found = linting.lint(read, schema, self.question.levels)
+        schema = schema_of(tried.catalogs[0], self.question.rows, self.question.schema or PUBLIC) if tried else None
+        found = linting.lint([source.lint for source in sources], schema, self.question.levels)
         told = {finding.file for finding in self.findings if finding.rule == "does-not-apply"}
         banned = {(finding.file, finding.line) for finding in found if finding.severity == "error"}
         self.findings = [f for f in self.findings if f.rule != "not-tried" or (f.file, f.line) not in banned]

@@ -94,6 +94,7 @@ def test_the_example_is_valid_and_what_it_calls_defaults_are_the_defaults(tmp_pa
         "log_file",
         "rules",
         "schedule",
+        "schema",
         "server",
         "slack",
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +12,14 @@ from typing import Any
 import pytest
 
 from operations.adapters.clock import SystemClock
+from operations.adapters.kept_clusters import PREPARED_PASSWORD, prepare
+from operations.adapters.postgres import PostgresDatabase
+from operations.adapters.throwaway import ThrowawayServer
+from operations.adapters.trial_server import SUPERUSER, make_roles
 from operations.adapters.trials import NamedServer, OwnServer
+from operations.database_url import parse_database_url
+from operations.errors import AuthenticationFailed
+from operations.secret import Secret
 from operations.validate import Question, validate
 from operations.validation.folders import Folder, Tree, folder_of
 from operations.validation.model import Validation
@@ -99,7 +108,33 @@ def test_a_base_that_was_kept_gives_the_same_answer(tmp_path: Path) -> None:
     question = Question(head, folder(BASE), OwnServer(tmp_path / "cache"), SystemClock())
     first, second = validate(question), validate(question)
     assert first.schema_changes == second.schema_changes
-    assert len([entry for entry in (tmp_path / "cache").iterdir() if (entry / "password").exists()]) == 1
+    (entry,) = (tmp_path / "cache").iterdir()
+    kept = entry / "kept.json"
+    said = kept.read_text()
+    kept.write_text(said.replace(json.loads(said)["fingerprint"], "0" * 64))
+    assert validate(question).schema_changes == first.schema_changes
+    assert kept.read_text() == said  # it was not what was put by, so it was built anew
+    shutil.rmtree(entry / "data" / "global")
+    assert validate(question).schema_changes == first.schema_changes
+    assert (entry / "data" / "global").exists()  # what did not start gave way
+
+
+def test_a_cluster_that_was_prepared_is_begun_with_and_has_another_password(tmp_path: Path) -> None:
+    with ThrowawayServer(superuser=SUPERUSER, by_socket=True, password=PREPARED_PASSWORD) as process:
+        make_roles(process)
+        prepare(tmp_path / "clusters", process)
+        with PostgresDatabase(parse_database_url(process.url())).session() as session:
+            own = session.rows("SELECT system_identifier FROM pg_control_system()")
+    with OwnServer(prepared=tmp_path / "clusters").open([]) as trial:
+        trial.create("base")
+        with trial.session("base") as session:
+            assert session.rows("SELECT system_identifier FROM pg_control_system()") == own
+            assert session.rows("SELECT current_user, rolsuper FROM pg_roles WHERE rolname = current_user") == [
+                ("postgres", False)
+            ]
+        url = Secret(f"postgresql://{SUPERUSER}:prepared@localhost/postgres?host={trial._directory}")
+        with pytest.raises(AuthenticationFailed):
+            PostgresDatabase(parse_database_url(url)).connect()
 
 
 def test_on_a_named_server_nothing_is_left_behind(server: Server) -> None:
@@ -115,6 +150,35 @@ def test_on_a_named_server_nothing_is_left_behind(server: Server) -> None:
     assert found.server_version.startswith(str(server.major))
     assert not found.notes
     assert not databases()
+
+
+IN_A_SCHEMA = """
+ALTER TABLE "User" ADD COLUMN a INT;
+UPDATE "User" SET a = 1;
+CREATE INDEX i ON "User"(email);
+"""
+
+
+def told_in_a_schema(found: Validation) -> None:
+    assert [f.rule for f in found.findings] == ["whole-table-update", "require-concurrent-index-creation"]
+    assert {c.object for c in found.schema_changes} == {'shop."User".a', "shop.i"}
+    assert {lock.relation for run in found.statements for lock in run.locks} == {'shop."User"'}
+    assert [(p.method, p.state) for p in found.rollback_proof] == [("transaction", "proved"), ("proposed", "lossy")]
+
+
+def test_tables_that_live_in_another_schema_are_made_and_found_there(tried: Tried) -> None:
+    told_in_a_schema(tried(IN_A_SCHEMA, schema="shop"))
+    (finding,) = tried('ALTER TABLE public."User" ADD COLUMN a INT;', schema="shop").findings
+    assert (finding.rule, "42P01" in finding.message) == ("does-not-apply", True)
+
+
+def test_on_a_named_server_they_do_so_too_and_a_kept_base_is_of_one_schema(server18: Server, tmp_path: Path) -> None:
+    head = folder({**BASE, "20240201000000_new": IN_A_SCHEMA})
+    question = Question(head, folder(BASE), NamedServer(server18.owned()), SystemClock(), schema="shop")
+    told_in_a_schema(validate(question))
+    kept = replace(question, trials=OwnServer(tmp_path / "cache"))
+    assert {c.object for c in validate(replace(kept, schema=None)).schema_changes} == {'public."User".a', "public.i"}
+    told_in_a_schema(validate(kept))
 
 
 UNDONE = [

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from operations.adapters.folder import read_folder
+from operations.adapters.git_objects import GitObjects
+from operations.adapters.local_host import LocalHost
 from operations.adapters.postgres import PostgresDatabase
 from operations.database_url import parse_database_url
 from operations.migrations.model import Migration
@@ -17,8 +20,9 @@ from operations.migrations.prisma import Prisma
 from operations.rules.model import Finding
 from operations.secret import Secret
 from operations.validation.changes import changes, findings
-from operations.validation.folders import Folder, Tree, folder_of
+from operations.validation.folders import MOST_BYTES, Folder, Tree, folder_of
 from operations.validation.from_database import look
+from operations.validation.from_git import folders_at
 
 from . import terminal
 from .conftest import Server
@@ -137,7 +141,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def locktender(checkout: Path, cache: str) -> Callable[..., Said]:
     """The program in the checkout; what has landed is kept from one test to the next."""
-    return lambda *words: terminal.locktender(*words, cwd=checkout, env={"LOCKTENDER_CACHE": cache})
+    return lambda *words, **env: terminal.locktender(*words, cwd=checkout, env={"LOCKTENDER_CACHE": cache, **env})
 
 
 def golden(name: str, said: Said) -> None:
@@ -176,6 +180,32 @@ def test_wrong_usage_is_told(locktender: Callable[..., Said], words: tuple[str, 
     assert said.exit_code in (2, 3)
     assert told in said.stderr
     assert "s3cretpw" not in said.stderr
+
+
+def test_what_is_odd_about_what_has_landed_is_no_finding_of_a_later_change(tmp_path: Path) -> None:
+    """Of links and of files over the limit, at a commit of a worktree, which has no objects of its own."""
+    folder = tmp_path / "main" / "sql"
+    for name in ("20240101000000_a", "20240102000000_b"):
+        (folder / name).mkdir(parents=True)
+    (folder / "20240101000000_a" / "migration.sql").symlink_to("/etc/passwd")
+    with (folder / "20240102000000_b" / "migration.sql").open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    git(tmp_path / "main", "init")
+    git(tmp_path / "main", "add", "-A")
+    git(tmp_path / "main", "commit", "-m", "odd")
+    git(tmp_path / "main", "worktree", "add", "../mine")
+    mine = tmp_path / "mine" / "sql"
+    (mine / "20240103000000_c").symlink_to("/etc")
+    head = read_folder(mine)
+    base, ancestor = folders_at(LocalHost(), lambda path: GitObjects(Path(path)), str(mine), "main", head)
+    assert base == ancestor
+    assert (base.links, set(base.too_large)) == (
+        ("20240101000000_a/migration.sql",),
+        {"20240102000000_b/migration.sql"},
+    )
+    found = [(rule, file) for rule, _, file in told(folder_of(head), base, ancestor)]
+    assert found == [("symbolic-link", "20240103000000_c")]
+    assert told(folder_of(read_folder(folder)), base) == []
 
 
 def test_a_configuration_file_tells_folder_and_rules_and_its_secrets_may_be_missing(
@@ -222,3 +252,30 @@ def test_a_database_that_can_be_reached_tells_what_has_landed_and_how_many_rows_
     nowhere = PostgresDatabase(parse_database_url(Secret("postgresql://u:s3cretpw@127.0.0.1:1/x")))
     unreachable = look(nowhere, head)
     assert (unreachable.base, "s3cretpw" in repr(unreachable)) == (None, False)
+    assert unreachable.trouble
+
+
+def test_the_database_of_a_named_environment_is_asked_and_that_it_does_not_answer_is_a_note(
+    checkout: Path, locktender: Callable[..., Said], server18: Server
+) -> None:
+    (checkout / "locktender.toml").write_text(
+        '[environments.production]\ndatabase_url = "env:URL"\nmigrations = "prisma/migrations"\nbackup_dir = "b"\n'
+    )
+    script = checkout / "prisma" / "migrations" / "20240301000000_mine" / "migration.sql"
+    script.write_text('CREATE INDEX "Item_theirs" ON "Item"("theirs");\n')
+    name = server18.create()
+    with server18.superuser(name).session() as session:
+        session.script(
+            "CREATE SCHEMA shop AUTHORIZATION app_owner;"
+            'CREATE TABLE shop."Item" AS SELECT generate_series(1, 4321) i; ANALYZE shop."Item"'
+        )
+    url = f"{server18.url(name).reveal()}?schema=shop"
+    words = ("--env", "production", "validate", "--base-ref", "main", "--json")
+    told = locktender(*words, URL=url).envelope["result"]
+    assert ["(4\u202f321 rows)" in finding["message"] for finding in told["findings"]] == [True]
+    assert [change["object"] for change in told["schema_changes"]] == ['shop."Item_theirs"']
+    for url, why in (("", "URL is not set"), ("postgresql://u:s3cretpw@127.0.0.1:1/x", "No PostgreSQL answered")):
+        said = locktender(*words, URL=url)
+        assert said.exit_code == 0
+        assert any(why in note for note in said.envelope["result"]["notes"])
+        assert "s3cretpw" not in said.stdout + said.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,8 +17,11 @@ class Kept:
         self._landed: list[str] = []
 
     @contextmanager
-    def open(self, landed: Sequence[str]) -> Iterator[Any]:
+    def open(self, landed: Sequence[str], schema: str | None = None) -> Iterator[Any]:
         self._trial.ready = len(landed) - 1 if self._landed == list(landed) else None
-        self._trial.troubles = ()
+        self._trial.troubles, self._trial.schema = (), schema
         self._landed = list(landed)
-        yield self._trial
+        try:
+            yield self._trial
+        finally:
+            self._trial.limit(math.inf)  # until the next test wants it

@@ -11,10 +11,11 @@ from cli import wiring
 from cli.desk import Desk
 from cli.options import verb
 from cli.output import Answer
-from operations.errors import ExitCode, UsageError
+from operations.errors import ConfigurationError, ExitCode, UsageError
 from operations.secret import Secret
 
 if TYPE_CHECKING:
+    from operations.ports import Database
     from operations.validation.findings import FailOn
 
 EXAMPLE = """
@@ -54,29 +55,30 @@ def command(
 ) -> Answer:
     """Try new migrations on a throwaway PostgreSQL: do they apply, what do they lock and change, can they be undone?
 
-    Needs a migrations folder and nothing else; nothing of yours is changed. Without a base, what the environment's
-    database has not applied is new, or if there is none, everything. Exit 1: there are findings.
+    Needs a migrations folder and nothing else; nothing of yours is changed. With --env or --database-url that database
+    is asked, and only read, how many rows its tables have and, without a base, what it has not applied yet; otherwise
+    everything is new. Exit 1: there are findings.
     """
-    shadow = _secret(shadow_url) if shadow_url else None
-    live = _live(desk)
-    secrets = [*(wiring.secrets_of_url(shadow) if shadow else ()), *(wiring.secrets_of_url(live) if live else ())]
-    report = desk.reporter(tuple(secrets))
+    shadow = _secret(shadow_url) if shadow_url else Secret("")
+    folder, levels, schema = wiring.validation_settings(desk.options)
+    live, notes = _live(desk)
+    report = desk.reporter((*desk.secrets, *wiring.secrets_of_url(shadow)))
 
     from cli.validation import view
     from operations.validate import validate
     from operations.validation.asking import Asked, question
 
-    folder, levels = wiring.validation_settings(desk.options)
     asked = Asked(
         migrations=folder,
         base_migrations=base_migrations,
         base_ref=base_ref,
-        database=wiring.database(live) if live else None,
+        database=live,
         fail_on=fail_on,
         levels=levels,
+        schema=(live.target.schema if live else schema) or wiring.schema_of_url(shadow),
+        notes=notes,
     )
-    trials = wiring.trials(shadow, cache)
-    found = validate(question(asked, wiring.read_folder, wiring.local_host(), trials, wiring.clock(), report))
+    found = validate(question(asked, wiring.validation_means(shadow, cache), report))
     return Answer(found, lambda: view(found), ExitCode.DONE if found.ok else ExitCode.NO)
 
 
@@ -89,6 +91,16 @@ def _secret(text: str) -> Secret:
     return Secret(os.environ[name])
 
 
-def _live(desk: Desk) -> Secret | None:
-    """The database of an environment without a file; with one, its secrets need not exist where pull requests run."""
-    return Secret(desk.options.database_url) if desk.options.database_url else None
+def _live(desk: Desk) -> tuple[Database | None, tuple[str, ...]]:
+    """The database that was named, by its URL or its environment; the latter's secrets may be lacking here: a note."""
+    options = desk.options
+    if options.env and wiring.configuration(options) and "database_url" not in options.typed:
+        try:
+            return desk.context().database, ()
+        except ConfigurationError as error:
+            return None, (f"The database of {options.env} was not looked at: {error.message}",)
+    if not options.database_url:
+        return None, ()
+    url = Secret(options.database_url)
+    desk.secrets = tuple(wiring.secrets_of_url(url))
+    return wiring.database(url), ()

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from functools import wraps
 from types import MappingProxyType
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -84,6 +85,11 @@ class PostgresDatabase:
     def target(self) -> Target:
         """Where it is."""
         return self._parameters.target
+
+    def beside(self, database: str, schema: str | None) -> PostgresDatabase:
+        """Another database of the server, whose sessions have ``schema`` for their search path."""
+        target = replace(self.target, database=database, schema=schema)
+        return PostgresDatabase(replace(self._parameters, target=target), self._address, self._seen_from)
 
     def connect(self, database: str | None = None, *, purpose: str = "") -> PostgresSession:
         """A session whose search path is exactly ``?schema=``, where the URL names one."""

@@ -49,7 +49,8 @@ class ThrowawayServer:
     """A server on a free loopback port, with a random password, in a temporary directory; gone after ``stop``.
 
     PostgreSQL refuses to run as root: started by root, it runs as ``postgres`` or ``nobody``. ``by_socket``: it listens
-    on no network at all. ``cluster``: a data directory to begin with a copy of, and with its ``password``.
+    on no network at all. ``cluster``: a data directory, or a .tar.gz of one, to begin with a copy of, and with its
+    ``password``.
     """
 
     binaries: Path = field(default_factory=embedded_binaries)
@@ -151,7 +152,15 @@ class ThrowawayServer:
         word.unlink()
 
     def _copy(self, source: Path, target: Path) -> None:
-        shutil.copytree(source, target, ignore=_LEFT_OUT)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=_LEFT_OUT, copy_function=shutil.copyfile)
+        else:
+            target.mkdir()
+            unpack = ["tar", "-xzf", str(source), "-C", str(target), "--no-same-owner"]
+            done = subprocess.run(unpack, stdin=subprocess.DEVNULL, capture_output=True, timeout=60.0, check=False)
+            if done.returncode:
+                raise CommandFailed(f"{source} cannot be unpacked: {done.stderr.decode(errors='replace').strip()}")
+        target.chmod(0o700)  # with any other the server does not start
         if self._account:
             for path in (self.directory, *self.directory.rglob("*")):
                 os.chown(path, self._account.pw_uid, self._account.pw_gid)

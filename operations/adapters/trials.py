@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
-import shutil
 import threading
 import time
 import uuid
@@ -15,39 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from operations.adapters import extensions
+from operations.adapters.kept_clusters import PREPARED, Kept, forget, longest, prepared, put_by
 from operations.adapters.postgres import PostgresDatabase, PostgresSession
-from operations.adapters.throwaway import FAST, ThrowawayServer
-from operations.database_url import parse_database_url
+from operations.adapters.throwaway import ThrowawayServer
+from operations.adapters.trial_server import CONFINED, MEMORY, MIGRATOR, ROLE_OPTIONS, SUPERUSER, database_at, running
 from operations.dropping import drop_database, end_sessions
 from operations.errors import LocktenderError
 from operations.quoting import identifier, literal
 from operations.secret import Secret
 
-SUPERUSER = "locktender"
-MIGRATOR = "postgres"
-"""No superuser, but called as the owner is at most of those who host PostgreSQL, for scripts that name it."""
-ROLE_OPTIONS = "LOGIN VALID UNTIL 'infinity' NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
-MEMORY = 1 << 30
-"""Bytes of address space of each process: of a value, too, that it would send us."""
 DISK = 4 << 30
 """Bytes of the server's whole directory."""
-KEPT = 4
-"""Bases in the cache; the oldest goes."""
 WATCH = 0.25
-CONFINED = FAST | {
-    "autovacuum": "off",
-    "max_connections": "20",
-    "max_worker_processes": "0",
-    "max_parallel_workers": "0",
-    "max_wal_senders": "0",
-    "wal_level": "minimal",
-    "max_wal_size": "256MB",
-    "temp_file_limit": "1GB",
-    "max_locks_per_transaction": "512",
-    "shared_buffers": "128MB",
-    "lc_messages": "C",
-}
-"""``temp_file_limit`` and the number of workers are nothing that a script could change."""
 
 
 @dataclass
@@ -76,9 +53,10 @@ class _Trial:
     stopped: str | None = None
     ready: int | None = None
     troubles: tuple[str, ...] = ()
+    fingerprint: str = ""
 
-    def __init__(self, server: PostgresDatabase, prefix: str) -> None:
-        self._server, self._prefix = server, prefix
+    def __init__(self, server: PostgresDatabase, prefix: str, schema: str | None) -> None:
+        self._server, self._prefix, self.schema = server, prefix, schema
         self._watch = _Watch()
         self._thread: threading.Thread | None = None
         with server.session(purpose="validate") as session:
@@ -96,8 +74,10 @@ class _Trial:
             copied = f" TEMPLATE {self._called(template)}" if template else ""
             session.execute(f"CREATE DATABASE {self._called(name)}{copied}")
 
-    def keep(self, reached: int, troubles: Sequence[str]) -> None:
-        """Nowhere."""
+    def keep(self, reached: int, troubles: Sequence[str], fingerprint: str) -> None:
+        """Nowhere else than here."""
+        del reached
+        self.troubles, self.fingerprint = tuple(troubles), fingerprint
 
     def _called(self, name: str) -> str:
         return identifier(self._prefix + name)
@@ -133,9 +113,18 @@ class _OwnServer(_Trial):
 
     throwaway = True
 
-    def __init__(self, process: ThrowawayServer, cache: Path | None, landed: Sequence[str], ready: int | None) -> None:
-        super().__init__(_database(process.url()), "")
-        self._process, self._cache, self._landed, self.ready = process, cache, landed, ready
+    def __init__(
+        self,
+        process: ThrowawayServer,
+        cache: Path | None,
+        landed: Sequence[str],
+        kept: Kept | None,
+        schema: str | None,
+    ) -> None:
+        super().__init__(database_at(process.url()), "", schema)
+        self._process, self._cache, self._landed = process, cache, landed
+        if kept:
+            self.ready, self.troubles, self.fingerprint = kept.reached, kept.troubles, kept.fingerprint
         self._directory = process.directory
 
     def offer_extensions(self) -> None:
@@ -156,7 +145,8 @@ class _OwnServer(_Trial):
             f" ALTER ROLE {MIGRATOR} RESET ALL; {owned} {MIGRATOR}"
         )
         try:
-            with _database(self._process.url(name, MIGRATOR, word)).session(purpose="validate") as session:
+            database = database_at(self._process.url(name, MIGRATOR, word)).beside(name, self.schema)
+            with database.session(purpose="validate") as session:
                 yield session
         finally:
             with suppress(LocktenderError):  # a server that was ended
@@ -166,23 +156,11 @@ class _OwnServer(_Trial):
         with self._server.session(purpose="validate") as session:
             session.script(script)
 
-    def keep(self, reached: int, troubles: Sequence[str]) -> None:
-        """Beside the others, under a name that a crash does not leave half-made."""
-        if self._cache is None:
-            return
-        target = _entry(self._cache, self._process.binaries, self._landed[reached])
-        if target.exists():
-            return
-        _prepare(self._cache)
-        begun = self._cache / f"{uuid.uuid4().hex}.tmp"
-        begun.mkdir(mode=0o700)
-        self._process.put_by(begun / "data")
-        (begun / "troubles").write_text(json.dumps(list(troubles)))
-        _write_private(begun / "password", self._process.password.reveal())
-        with suppress(OSError):  # somebody else was quicker
-            begun.rename(target)
-        shutil.rmtree(begun, ignore_errors=True)
-        _leave_only(self._cache, KEPT)
+    def keep(self, reached: int, troubles: Sequence[str], fingerprint: str) -> None:
+        """In the cache as well, where there is one."""
+        super().keep(reached, troubles, fingerprint)
+        if self._cache:
+            put_by(self._cache, self._process, self._landed[reached], troubles, fingerprint)
 
     def _end_all(self) -> None:
         self._process.crash()
@@ -193,8 +171,8 @@ class _NamedServer(_Trial):
 
     throwaway = False
 
-    def __init__(self, server: PostgresDatabase) -> None:
-        super().__init__(server, f"locktender_validate_{uuid.uuid4().hex[:12]}_")
+    def __init__(self, server: PostgresDatabase, schema: str | None) -> None:
+        super().__init__(server, f"locktender_validate_{uuid.uuid4().hex[:12]}_", schema)
         self._names: set[str] = set()
 
     def create(self, name: str, template: str | None = None) -> None:
@@ -205,7 +183,7 @@ class _NamedServer(_Trial):
     @contextmanager
     def session(self, name: str) -> Iterator[PostgresSession]:
         """As the role of the URL."""
-        with self._server.session(self._prefix + name, purpose="validate") as session:
+        with self._server.beside(self._prefix + name, self.schema).session(purpose="validate") as session:
             yield session
 
     def _end_all(self) -> None:
@@ -226,24 +204,19 @@ class OwnServer:
 
     cache: Path | None = None
     binaries: Path | None = None
+    prepared: Path = PREPARED
 
     @contextmanager
-    def open(self, landed: Sequence[str]) -> Iterator[_OwnServer]:
-        """Started from the longest beginning of the history that is in the cache."""
+    def open(self, landed: Sequence[str], schema: str | None = None) -> Iterator[_OwnServer]:
+        """Started from the longest beginning of the history that is in the cache, else from a new cluster."""
         process = ThrowawayServer(settings=dict(CONFINED), superuser=SUPERUSER, by_socket=True, memory=MEMORY)
         if self.binaries:
             process.binaries = self.binaries
-        ready: int | None = None
-        found = _longest(self.cache, process.binaries, landed) if self.cache else None
-        if found:
-            ready, kept = found
-            process.cluster, process.password = kept / "data", Secret((kept / "password").read_text())
-        with process:
-            trial = _OwnServer(process, self.cache, landed, ready)
-            if found:
-                trial.troubles = tuple(json.loads((found[1] / "troubles").read_text()))
-            else:
-                _make_roles(process)
+        base = longest(self.cache, process.binaries, landed) if self.cache else None
+        with running(process, base or prepared(self.prepared, process.binaries)) as kept:
+            if base and not kept:
+                forget(base)
+            trial = _OwnServer(process, self.cache, landed, kept, schema)
             trial.offer_extensions()
             trial._begin()
             try:
@@ -259,57 +232,19 @@ class NamedServer:
     database: PostgresDatabase
 
     @contextmanager
-    def open(self, landed: Sequence[str]) -> Iterator[_NamedServer]:  # noqa: ARG002 - nothing is kept there
+    def open(
+        self,
+        landed: Sequence[str],  # noqa: ARG002 - nothing is kept there
+        schema: str | None = None,
+    ) -> Iterator[_NamedServer]:
         """Databases whose names nobody else uses."""
-        trial = _NamedServer(self.database)
+        trial = _NamedServer(self.database, schema)
         trial._begin()
         try:
             yield trial
         finally:
             trial._finish()
             trial.drop_all()
-
-
-def _database(url: Secret) -> PostgresDatabase:
-    return PostgresDatabase(parse_database_url(url))
-
-
-def _make_roles(process: ThrowawayServer) -> None:
-    with _database(process.url()).session(purpose="validate") as session:
-        session.script(
-            f"CREATE ROLE {MIGRATOR} {ROLE_OPTIONS}; REVOKE CONNECT ON DATABASE postgres FROM PUBLIC;"
-            f" GRANT SET ON PARAMETER session_replication_role TO {MIGRATOR}"
-        )
-
-
-def _entry(cache: Path, binaries: Path, digest: str) -> Path:
-    """The same server files only: another build may read a data directory otherwise."""
-    server = (binaries / "postgres").stat()
-    return cache / f"{digest[:40]}-{server.st_size:x}"
-
-
-def _longest(cache: Path, binaries: Path, landed: Sequence[str]) -> tuple[int, Path] | None:
-    for count in range(len(landed) - 1, -1, -1):
-        entry = _entry(cache, binaries, landed[count])
-        if (entry / "password").exists():
-            os.utime(entry)
-            return count, entry
-    return None
-
-
-def _prepare(cache: Path) -> None:
-    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _leave_only(cache: Path, count: int) -> None:
-    entries = sorted((e for e in cache.iterdir() if (e / "password").exists()), key=lambda e: -e.stat().st_mtime)
-    for entry in entries[count:]:
-        shutil.rmtree(entry, ignore_errors=True)
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(text)
 
 
 def _size(directory: Path) -> int:

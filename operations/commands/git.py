@@ -62,6 +62,11 @@ def archive(directory: str, sha: str, path: str, output: str) -> list[str]:
     return [*base(directory), "archive", "--format=tar", f"--output={output}", sha, "--", path]
 
 
+def objects(directory: str) -> list[str]:
+    """Prints the directory in which commits and files are kept."""
+    return [*base(directory), "rev-parse", "--path-format=absolute", "--git-path", "objects"]
+
+
 def top(directory: str) -> list[str]:
     """Where the checkout begins."""
     return [*base(directory), "rev-parse", "--show-toplevel"]

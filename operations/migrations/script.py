@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from operations.errors import MigrationFilesError, Place
 from operations.migrations.atomicity import Judgement, Verdict, judge
 from operations.migrations.enums import added_values
-from operations.migrations.splitting import Unparsable, split
-from operations.migrations.statement import Statement, describe
+from operations.migrations.parsing import Parsing, parse
+from operations.migrations.statement import Statement
 
-__all__ = ["Script", "Statement", "Verdict", "combined", "place", "read_script"]
+__all__ = ["Script", "Statement", "Verdict", "combined", "place", "read_script", "refuse_unsendable", "script_of"]
 
 BYTE_ORDER_MARK = "\ufeff"
 
@@ -38,6 +38,12 @@ class Script:
 
 def read_script(name: str, text: str) -> Script:
     """Take a script apart; raises ``MigrationFilesError`` where PostgreSQL could not even be sent it."""
+    refuse_unsendable(name, text)
+    return script_of(name, text, parse(text))
+
+
+def refuse_unsendable(name: str, text: str) -> None:
+    """Raise ``MigrationFilesError`` for a byte order mark or a NUL character."""
     if text.startswith(BYTE_ORDER_MARK):
         raise MigrationFilesError(
             f"The script of {name} begins with a byte order mark, which PostgreSQL takes for a syntax error.",
@@ -49,10 +55,13 @@ def read_script(name: str, text: str) -> Script:
             "cannot take.",
             hint="Is it a text file? Remove the character.",
         )
-    try:
-        parsed = tuple(describe(text, split(text)))
-    except Unparsable as error:
-        return Script(name, text, None, _unparsable(text, error), "BEGIN", text, None)
+
+
+def script_of(name: str, text: str, parsing: Parsing) -> Script:
+    """The same of a text that PostgreSQL can be sent, and that has been parsed."""
+    parsed = parsing.parsed
+    if parsed is None:
+        return Script(name, text, None, _unparsable(text, parsing), "BEGIN", text, None)
     judgement = judge(parsed)
     return Script(
         name=name,
@@ -93,12 +102,12 @@ def place(file: str, text: str, offset: int) -> Place:
     return Place(file, text.count("\n", 0, offset) + 1, offset - start + 1)
 
 
-def _unparsable(text: str, error: Unparsable) -> Verdict:
-    where = place("", text, error.offset)
+def _unparsable(text: str, parsing: Parsing) -> Verdict:
+    where = place("", text, parsing.offset)
     return Verdict(
         False,
-        f"the grammar of PostgreSQL 18 does not know it ({error.reason}, line {where.line}, column {where.column}); it "
-        "is sent as one message, which PostgreSQL runs as one transaction unless it holds commits of its own",
+        f"the grammar of PostgreSQL 18 does not know it ({parsing.problem}, line {where.line}, column {where.column}); "
+        "it is sent as one message, which PostgreSQL runs as one transaction unless it holds commits of its own",
         where.line,
     )
 

@@ -13,11 +13,11 @@ from operations.rules.places import command_start
 from operations.rules.registry import RULES
 from operations.rules.schema import Name, Schema
 from operations.rules.shapes import index_columns, name_of
-from operations.rules.source import Source, read_source
+from operations.rules.source import Source, read_source, source_of
 from operations.rules.state import State, beginnings
 from operations.settings import Level
 
-__all__ = ["Source", "lint", "read_source"]
+__all__ = ["Source", "lint", "read_source", "source_of"]
 
 
 def lint(

@@ -10,8 +10,8 @@ from functools import cached_property
 
 from operations.migrations.atomicity import Judgement, judge
 from operations.migrations.kinds import transaction_command
-from operations.migrations.splitting import Unparsable, split
-from operations.migrations.statement import Parsed, describe
+from operations.migrations.parsing import Parsing, parse
+from operations.migrations.statement import Parsed
 from operations.rules.blocks import inside
 
 _NEWLINE = re.compile("\n")
@@ -122,10 +122,12 @@ class Source:
 
 def read_source(file: str, text: str) -> Source:
     """Parse a file; what cannot be parsed is told, not raised."""
-    try:
-        return Source(file, text, tuple(describe(text, split(text))))
-    except Unparsable as error:
-        return Source(file, text, None, error.reason, min(error.offset, len(text)))
+    return source_of(file, text, parse(text))
+
+
+def source_of(file: str, text: str, parsing: Parsing) -> Source:
+    """A file that has been parsed."""
+    return Source(file, text, parsing.parsed, parsing.problem, min(parsing.offset, len(text)))
 
 
 def _explicit(parsed: Sequence[Parsed]) -> Iterator[int | None]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from operations.errors import MigrationFilesError, StatementFailed
+from operations import catalog
+from operations.catalog import Catalog
+from operations.errors import DatabaseMissing, MigrationFilesError, StatementFailed
 from operations.migrations.formats import FORMATS
 from operations.migrations.prisma_folder import SCRIPT
 from operations.migrations.script import place, read_script
@@ -21,28 +23,51 @@ TOLD = 5
 
 @dataclass
 class Base:
-    """``troubles``: what of it could not be applied on the trial server, so that later errors may follow from that."""
+    """``catalog`` is what came of it.
 
+    ``troubles``: what of it could not be applied on the trial server, so that later errors may follow from that.
+    """
+
+    catalog: Catalog = field(default_factory=lambda: Catalog({}))
     troubles: list[str] = field(default_factory=list)
-    applied: int = 0
 
 
 def build(trial: Trial, landed: Sequence[Entry], report: Report) -> Base:
-    """Database ``base`` with all landed migrations; what of it was put by is not applied again."""
-    base = Base(list(trial.troubles))
-    first = trial.ready or 0
-    if trial.ready is None:
+    """Database ``base`` with all landed migrations.
+
+    What of it was put by is not applied again, if it still is what was put by.
+    """
+    base, first = _as_kept(trial), trial.ready or 0
+    if base is None:
+        base, first = Base(), 0
         trial.create(BASE)
         with trial.session(BASE) as session:
             FORMATS[0].create_history(session)
-    if first < len(landed) or trial.ready is None:
-        with trial.session(BASE) as session:
-            for number, entry in enumerate(landed[first:], start=first):
-                report(Progress("applying what has landed", number, len(landed), "migrations"))
-                _apply(session, entry, trial.throwaway, base)
-                base.applied += 1
-        trial.keep(len(landed), base.troubles)
+    elif first == len(landed):
+        return base
+    with trial.session(BASE) as session:
+        for number, entry in enumerate(landed[first:], start=first):
+            report(Progress("applying what has landed", number, len(landed), "migrations"))
+            _apply(session, entry, trial.throwaway, base)
+        session.reset()
+        base.catalog = _catalog(session)
+    trial.keep(len(landed), base.troubles, base.catalog.fingerprint)
     return base
+
+
+def _as_kept(trial: Trial) -> Base | None:
+    if trial.ready is None:
+        return None
+    try:
+        with trial.session(BASE) as session:
+            found = _catalog(session)
+    except (DatabaseMissing, StatementFailed):
+        return None
+    return Base(found, list(trial.troubles)) if found.fingerprint == trial.fingerprint else None
+
+
+def _catalog(session: Session) -> Catalog:
+    return catalog.read(session, frozenset({FORMATS[0].place(session)}))
 
 
 def _apply(session: Session, entry: Entry, lenient: bool, base: Base) -> None:
@@ -51,9 +76,9 @@ def _apply(session: Session, entry: Entry, lenient: bool, base: Base) -> None:
         return
     try:
         text = entry.script.decode()
-        session.reset(SETTINGS)
         if lenient and _at_once(session, text):
             return
+        session.reset(SETTINGS)
         again = Replay(session, read_script(entry.name, text), f"{entry.name}/{SCRIPT}", lenient)
         try:
             again.run()
@@ -67,8 +92,13 @@ def _apply(session: Session, entry: Entry, lenient: bool, base: Base) -> None:
 
 
 def _at_once(session: Session, text: str) -> bool:
+    """In one message with what makes the session as new, unless a statement may have to be alone in its message."""
     try:
-        session.script(text)
+        if "CONCURRENTLY" in text.upper():
+            session.reset(SETTINGS)
+            session.script(text)
+        else:
+            session.reset(SETTINGS, text)
         if session.in_transaction:
             session.execute("COMMIT")
     except StatementFailed:

@@ -137,7 +137,7 @@ def _of_files(base: Folder | None, head: Folder) -> Iterator[Finding]:
                 "loose-file", "warning", path, f"{path!r} lies in no directory of its own, so it is never applied.",
                 f"Move it to NAME/{SCRIPT}.",
             )  # fmt: skip
-    if head.unread:
+    if head.unread > (base.unread if base else 0):
         yield of_file(
             "too-many-files", "error", ".", f"{head.unread} files of the folder were not read.",
             "Keep in the migrations folder only migrations.",

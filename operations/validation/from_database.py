@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from operations.errors import LocktenderError
 from operations.migrations.formats import FORMATS
 from operations.migrations.prisma_folder import accepted_checksums
-from operations.ports import Database
+from operations.ports import Database, Session
 from operations.rules.schema import Name
 from operations.validation.folders import Folder
 
@@ -24,25 +25,41 @@ _ROWS = """
 
 @dataclass(frozen=True)
 class Live:
-    """``base``: of the folder, what has been applied there. ``rows``: as the planner estimates them, by table."""
+    """``base``: of the folder, what has been applied there. ``rows``: as the planner estimates them, by table.
 
-    base: Folder | None
+    ``trouble``: why it could not be looked at.
+    """
+
+    base: Folder | None = None
     rows: Mapping[Name, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    trouble: LocktenderError | None = None
 
 
 def look(database: Database, head: Folder) -> Live:
-    """Changes nothing. A database that cannot be reached is a note, and no error."""
+    """Changes nothing, in read-only transactions. That it cannot be looked at is told, and not raised."""
+    rows: dict[Name, int] = {}
     try:
         database.ping(PATIENCE)
         with database.session(purpose="validate") as session:
-            history = FORMATS[0].history(session) or ()
-            rows = {(schema, table): count for schema, table, count in session.rows(_ROWS)}
+            with _reading(session):
+                rows = {(schema, table): count for schema, table, count in session.rows(_ROWS)}
+            with _reading(session):
+                history = FORMATS[0].history(session) or ()
     except LocktenderError as error:
-        return Live(None, notes=(f"The database was not looked at: {error.message.splitlines()[0]}",))
+        return Live(rows=rows, trouble=error)
     applied = {row.name: row.checksum for row in history if row.finished_at and not row.rolled_back_at}
     landed = {name: entry for name, entry in head.migrations.items() if name in applied}
     edited = [n for n, e in landed.items() if e.script is not None and applied[n] not in accepted_checksums(e.script)]
-    notes = (f"Applied to {database.target}, but the file is another one now: {', '.join(edited)}.",) if edited else ()
+    notes = (f"Applied to the database, but the file is another one now: {', '.join(edited)}.",) if edited else ()
     base = Folder(landed, head.lock, head.loose, head.links, head.too_large, head.unread)
     return Live(base, rows, notes)
+
+
+@contextmanager
+def _reading(session: Session) -> Iterator[None]:
+    """Behind a pooler the server session goes to somebody else next: the limits end with the transaction."""
+    with session.transaction("BEGIN READ ONLY"):
+        session.execute("SET LOCAL statement_timeout = '5s'")
+        session.execute("SET LOCAL lock_timeout = '1s'")
+        yield

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import secrets
+from collections.abc import Callable, Mapping
 
 from operations.commands import git
-from operations.errors import UsageError
+from operations.errors import NotFound, UsageError
 from operations.git import ask, attempt
 from operations.ports import Host
-from operations.tree import unpacked
+from operations.validation.commits import Objects, Unreadable, blobs, tree_at
 from operations.validation.folders import Folder, Tree, folder_of
 
 HERE = "this machine"
 
 
-def folders_at(host: Host, directory: str, ref: str) -> tuple[Folder, Folder | None]:
+def folders_at(
+    host: Host, objects: Callable[[str], Objects], directory: str, ref: str, head: Tree
+) -> tuple[Folder, Folder | None]:
     """The folder at ``ref``, and where HEAD and ``ref`` part (``None`` where the clone is too shallow to tell).
 
-    Nothing is fetched, checked out or run. Raises ``UsageError``, and ``git``'s errors.
+    ``objects`` opens a directory of objects; what ``head`` holds is not read again. Nothing is fetched, checked out or
+    run. Raises ``UsageError``, ``NotFound``, and ``git``'s errors.
     """
     if not git.REF.fullmatch(ref):
         raise UsageError(f"{ref!r} is no branch, tag or commit.", hint="For example: --base-ref origin/main")
@@ -32,19 +35,17 @@ def folders_at(host: Host, directory: str, ref: str) -> tuple[Folder, Folder | N
     commit = found.stdout.strip()
     parted = attempt(host, HERE, git.merge_base(directory, commit))
     ancestor = parted.stdout.strip() if parted.returncode == 0 else None
-    return _folder(host, top, commit, prefix), _folder(host, top, ancestor, prefix) if ancestor else None
+    there, known = objects(ask(host, HERE, git.objects(directory))), blobs(head)
+    base = _tree(there, commit, prefix, known)
+    before = _tree(there, ancestor, prefix, known | blobs(base)) if ancestor else None
+    return folder_of(base), folder_of(before) if before else None
 
 
-def _folder(host: Host, top: str, commit: str, prefix: str) -> Folder:
-    if prefix and not ask(host, HERE, git.tree(top, commit, prefix)):
-        return Folder({})
-    temporary = f"/tmp/locktender-{secrets.token_hex(16)}.tar"  # noqa: S108 - nobody can guess the name
+def _tree(objects: Objects, commit: str, prefix: str, known: Mapping[str, bytes]) -> Tree:
     try:
-        ask(host, HERE, git.archive(top, commit, prefix or ".", temporary))
-        found = unpacked(host.read(temporary))
-    finally:
-        host.remove(temporary)
-    below = f"{prefix}/" if prefix else ""
-    inside = {path.removeprefix(below): data for path, data in found.items() if path.startswith(below)}
-    directories = {path.rstrip("/") for path in inside if path.endswith("/") and path.count("/") == 1}
-    return folder_of(Tree({p: d for p, d in inside.items() if p and not p.endswith("/")}, frozenset(directories)))
+        return tree_at(objects, commit, prefix, known)
+    except Unreadable as error:
+        raise NotFound(
+            f"The migrations cannot be read as they are at {commit[:12]}: {error}",
+            hint="Is the clone a partial one? git fetch --refetch brings what it lacks.",
+        ) from error

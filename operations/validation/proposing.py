@@ -32,11 +32,11 @@ class NotThus(Exception):
     """What was changed cannot be changed back by what the catalog tells."""
 
 
-def proposals(script: Script, before: Catalog, after: Catalog) -> Iterator[str]:
-    """The likelier one first; an empty text where there is nothing to undo."""
+def proposals(script: Script, before: Catalog, after: Catalog, schema: str) -> Iterator[str]:
+    """The likelier one first; an empty text where there is nothing to undo. ``schema`` is that of names without one."""
     if len(script.text) > MOST:
         return
-    found = [_of_statements(script), None if _writes(script, before, after) else _of_catalogs(before, after)]
+    found = [_of_statements(script), None if _writes(script, before, after, schema) else _of_catalogs(before, after)]
     yield from dict.fromkeys(text for text in found if text is not None)
 
 
@@ -54,22 +54,22 @@ def _is_table(column: Identity, catalog: Catalog) -> bool:
     return f"table {column.table}" in catalog.objects
 
 
-def _writes(script: Script, before: Catalog, after: Catalog) -> bool:
+def _writes(script: Script, before: Catalog, after: Catalog, schema: str) -> bool:
     """Whether it may write rows that its undoing by the catalog would leave behind: any but those in what it adds."""
     if script.statements is None:
         return True
     added = {d.object for d in diff(before, after) if d.kind == "added"}
-    return any(_may_write(statement, added) for statement in script.statements)
+    return any(_may_write(statement, added, schema) for statement in script.statements)
 
 
-def _may_write(statement: Statement, added: Collection[str]) -> bool:
+def _may_write(statement: Statement, added: Collection[str], default: str) -> bool:
     if statement.kind not in WRITING:
         return False
     node = split(statement.text)[0].exact_node()
     relation = getattr(node, "relation", None)
     if relation is None:
         return True
-    schema, name = relation.schemaname or "public", relation.relname
+    schema, name = relation.schemaname or default, relation.relname
     if _named("table", added, schema, name):
         return False
     columns = [target.name for target in node.targetList or ()] if statement.kind == "UPDATE" else []

@@ -202,7 +202,8 @@ class _One:
 
     def by_proposal(self) -> RollbackProof | None:
         """By a script of ours, where one leads back."""
-        for text in proposals(self.source.script, self.before, self.after):
+        ((schema, _),) = self.place
+        for text in proposals(self.source.script, self.before, self.after, schema):
             try:
                 if not self._undone_by(text):
                     return self._proved("proposed", text)

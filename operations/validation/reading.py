@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from operations.errors import MigrationFilesError
 from operations.migrations.model import Migration
+from operations.migrations.parsing import Parsing, parse
 from operations.migrations.prisma_folder import DOWN, SCRIPT, accepted_checksums
-from operations.migrations.script import BYTE_ORDER_MARK, Script, read_script
+from operations.migrations.script import BYTE_ORDER_MARK, Script, refuse_unsendable, script_of
+from operations.rules import linting
 from operations.rules.model import Finding
 from operations.validation.findings import at, of_file
 from operations.validation.folders import Entry
@@ -15,10 +17,11 @@ from operations.validation.folders import Entry
 
 @dataclass(frozen=True)
 class Source:
-    """A new migration, read."""
+    """A new migration, read; ``lint``: as the rules look at it."""
 
     migration: Migration
     script: Script
+    lint: linting.Source
     down: Script | None = None
 
 
@@ -26,18 +29,20 @@ def read_source(entry: Entry) -> tuple[Source | None, tuple[Finding, ...]]:
     """What an entry holds; without a source where it cannot be run (a missing script is a finding of the changes)."""
     if entry.script is None:
         return None, ()
-    script, wrong = _read(entry.name, f"{entry.name}/{SCRIPT}", entry.script)
+    file = f"{entry.name}/{SCRIPT}"
+    read, wrong = _read(entry.name, file, entry.script)
     down, wrong_down = _read(entry.name, f"{entry.name}/{DOWN}", entry.down) if entry.down is not None else (None, ())
     found = (*wrong, *wrong_down)
-    if script is None:
+    if read is None:
         return None, found
+    script, parsing = read
     migration = Migration(
-        entry.name, script.text, entry.checksum, accepted_checksums(entry.script), down.text if down else None
+        entry.name, script.text, entry.checksum, accepted_checksums(entry.script), down[0].text if down else None
     )
-    return Source(migration, script, down), found
+    return Source(migration, script, linting.source_of(file, script.text, parsing), down[0] if down else None), found
 
 
-def _read(name: str, file: str, data: bytes) -> tuple[Script | None, tuple[Finding, ...]]:
+def _read(name: str, file: str, data: bytes) -> tuple[tuple[Script, Parsing] | None, tuple[Finding, ...]]:
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
@@ -45,10 +50,12 @@ def _read(name: str, file: str, data: bytes) -> tuple[Script | None, tuple[Findi
     if file.endswith(DOWN):
         text = text.removeprefix(BYTE_ORDER_MARK)
     try:
-        return read_script(name, text), ()
+        refuse_unsendable(name, text)
     except MigrationFilesError as error:
         rule = "byte-order-mark" if text.startswith(BYTE_ORDER_MARK) else "nul-character"
         return None, (of_file(rule, "error", file, error.message, error.hint or ""),)
+    parsing = parse(text)
+    return (script_of(name, text, parsing), parsing), ()
 
 
 def _not_utf8(file: str, data: bytes, error: UnicodeDecodeError) -> Finding:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from operations.ports import Session
 
-GENERATION = "1"
+GENERATION = "2"
 """Changes with whatever makes a kept base another one."""
 
 
@@ -58,7 +58,12 @@ class Trial(Protocol):
         """What of those could not be applied, as ``keep`` was told."""
         ...
 
-    def keep(self, reached: int, troubles: Sequence[str]) -> None:
+    @property
+    def fingerprint(self) -> str:
+        """Of the catalog that ``base`` had when it was put by."""
+        ...
+
+    def keep(self, reached: int, troubles: Sequence[str], fingerprint: str) -> None:
         """Put ``base``, which holds the first ``reached`` landed migrations, by for the next time, where there is room.
 
         All sessions must be closed.
@@ -69,8 +74,11 @@ class Trial(Protocol):
 class Trials(Protocol):
     """Where such a server comes from."""
 
-    def open(self, landed: Sequence[str]) -> AbstractContextManager[Trial]:
-        """A server; ``landed`` are ``chain``'s digests, by which a base that was put by is found again."""
+    def open(self, landed: Sequence[str], schema: str | None = None) -> AbstractContextManager[Trial]:
+        """A server; ``landed`` are ``chain``'s digests, by which a base that was put by is found again.
+
+        ``schema`` is the search path of all its sessions, as of those of a URL with ``?schema=``.
+        """
         ...
 
 

@@ -12,7 +12,7 @@ from operations.migrations.formats import FORMATS
 from operations.migrations.prisma_folder import SCRIPT
 from operations.ports import Progress, Report, Session
 from operations.rules.model import Finding
-from operations.validation.building import left_out
+from operations.validation.building import Base, left_out
 from operations.validation.excuses import may_follow
 from operations.validation.findings import at
 from operations.validation.model import StatementRun
@@ -34,10 +34,10 @@ class Tried:
     incomplete: bool = False
 
 
-def try_out(session: Session, sources: Sequence[Source], lenient: bool, incomplete: bool, report: Report) -> Tried:
+def try_out(session: Session, sources: Sequence[Source], lenient: bool, base: Base, report: Report) -> Tried:
     """Until the first that fails. Raises ``ConnectionLost``."""
     place = frozenset({FORMATS[0].place(session)})
-    tried = Tried([catalog.read(session, place)], incomplete=incomplete)
+    tried = Tried([base.catalog], incomplete=bool(base.troubles))
     for number, source in enumerate(sources):
         report(Progress("trying the new migrations", number, len(sources), "migrations"))
         file = f"{source.migration.name}/{SCRIPT}"

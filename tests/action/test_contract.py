@@ -22,6 +22,8 @@ CONTRACT_INPUTS = {
 }  # fmt: skip
 CONTRACT_OUTPUTS = {"outcome", "run-id", "backup-id", "pending", "applied", "findings", "report-path", "result"}
 TOKEN = "${{ github.token }}"
+GIVEN = {TOKEN: "the job's own", "${{ toJSON(matrix) }}": "the matrix's values"}
+"""Defaults that only the runner knows, and what the page calls them."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def test_outputs_of_the_file_are_those_that_are_written(declared: dict[str, Any]
 
 
 def test_defaults_are_the_same_whether_the_runner_gives_them_or_not(declared: dict[str, Any]) -> None:
-    given = {variable(name): one["default"] for name, one in declared["inputs"].items() if one["default"] != TOKEN}
+    given = {variable(name): one["default"] for name, one in declared["inputs"].items() if one["default"] not in GIVEN}
     with_defaults, without = parse(given), parse({})
     for field in fields(Inputs):
         one, other = getattr(with_defaults, field.name), getattr(without, field.name)
@@ -56,7 +58,7 @@ def test_every_input_and_output_is_described_in_the_file_and_on_the_page(declare
     for name, one in declared["inputs"].items():
         row = re.search(rf"^\| `{name}` \| (.*?) \|", page, re.MULTILINE)
         assert row, f"docs/action.md has no row for {name}"
-        default = "the job's own" if one["default"] == TOKEN else f"`{one['default']}`" if one["default"] else ""
+        default = GIVEN.get(one["default"]) or (f"`{one['default']}`" if one["default"] else "")
         assert row[1] == default, f"docs/action.md tells another default of {name}"
 
 
@@ -84,6 +86,20 @@ def test_all_that_is_wrong_with_the_inputs_is_told_at_once() -> None:
 def test_names_are_read_as_the_runner_writes_them() -> None:
     assert variable("database_url") == "INPUT_DATABASE-URL"
     assert parse({"INPUT_SSH-PORT": " 2222 "}).ssh_port == 2222
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("null", ""),
+        ('{\n  "postgres": 15,\n  "os": "debian"\n}', "15, debian"),
+        ('{"a": {"b": [1]}, "c": "x\\ny"}', '{"b": [1]}, x y'),
+        ("nightly", "nightly"),
+        ("18", "18"),
+    ],
+)
+def test_jobs_of_a_matrix_are_called_by_its_values(given: str, name: str) -> None:
+    assert parse({"INPUT_NAME": given}).name == name
 
 
 def test_a_multi_line_key_is_taken_as_it_is() -> None:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from action.ends import Ends, FirstOf, blob_name, blobs, ends, file_at, tree_at
+from action.checkout import checked_out
+from action.ends import Ends, FirstOf, ends, file_at, tree_at
 from action.event import Event, PullRequest, read
-from action.gitobjects import GitObjects, checked_out
-from action.platform import Entry, PlatformError
+from operations.adapters.git_objects import GitObjects
 from operations.errors import OperationFailed, UsageError
+from operations.validation.commits import Entry, Unreadable, blob_name, blobs
 
 from .conftest import FOLDER, NEXT
 from .runner import Repository, pull_request
@@ -34,13 +35,13 @@ class Commits:
         return C
 
     def files(self, sha: str, *_: str) -> Mapping[str, Entry]:
-        raise PlatformError("missing", sha)
+        raise Unreadable(sha)
 
     def entry(self, sha: str, *_: str) -> Entry | None:
-        raise PlatformError("missing", sha)
+        raise Unreadable(sha)
 
     def blob(self, sha: str) -> bytes:
-        raise PlatformError("missing", sha)
+        raise Unreadable(sha)
 
 
 PULL = PullRequest(7, head_sha=B, base_sha=C, base_ref="main")
@@ -146,12 +147,16 @@ def test_an_event_that_is_otherwise_is_an_error_that_says_so(payload: dict[str, 
 # Commits and files
 
 
+def objects_of(checkout: Path) -> GitObjects:
+    return GitObjects(checkout / ".git" / "objects")
+
+
 def test_a_folder_is_read_at_any_commit_of_a_checkout(repository: Repository) -> None:
     first = repository.git("rev-parse", "main")
     second = repository.commit({NEXT: "SELECT 1;\n"})
     (repository.path / FOLDER / "link").symlink_to("/etc")
     third = repository.commit({})
-    objects = GitObjects(repository.path)
+    objects = objects_of(repository.path)
     assert checked_out(repository.path) == third
     assert set(tree_at(objects, first, FOLDER, {}).files) == {
         "migration_lock.toml", "20240101000000_init/migration.sql",
@@ -169,7 +174,7 @@ def test_a_folder_is_read_at_any_commit_of_a_checkout(repository: Repository) ->
 
 def test_contents_that_are_known_are_not_read_again(repository: Repository) -> None:
     sha = repository.git("rev-parse", "main")
-    objects = GitObjects(repository.path)
+    objects = objects_of(repository.path)
     known = blobs(tree_at(objects, sha, FOLDER, {}))
     assert all(repository.git("cat-file", "-t", name) == "blob" for name in known)
 
@@ -177,7 +182,7 @@ def test_contents_that_are_known_are_not_read_again(repository: Repository) -> N
         def blob(self, sha: str) -> bytes:
             raise AssertionError(sha)
 
-    assert tree_at(Poor(repository.path), sha, FOLDER, known).files
+    assert tree_at(Poor(repository.path / ".git" / "objects"), sha, FOLDER, known).files
     assert blob_name(b"") == "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 
 
@@ -186,24 +191,23 @@ def test_a_shallow_checkout_knows_its_parents_names_and_says_what_it_lacks(
 ) -> None:
     first = repository.git("rev-parse", "main")
     second = repository.commit({NEXT: "SELECT 1;\n"})
-    objects = GitObjects(repository.checkout(tmp_path / "shallow", second))
+    objects = objects_of(repository.checkout(tmp_path / "shallow", second))
     assert objects.parents(second) == (first,)
     for question in (lambda: objects.files(first, FOLDER), lambda: objects.resolve(first), lambda: objects.blob(first)):
-        with pytest.raises(PlatformError) as raised:
+        with pytest.raises(Unreadable):
             question()
-        assert raised.value.kind == "missing"
 
 
 @pytest.mark.parametrize("name", ["--output=/tmp/x", "main", "HEAD", "a" * 39, "../x", ""])
 def test_only_full_names_of_commits_reach_git(repository: Repository, name: str) -> None:
-    objects = GitObjects(repository.path)
+    objects = objects_of(repository.path)
     for question in (objects.resolve, objects.parents, objects.blob, lambda one: objects.files(one, FOLDER)):
-        with pytest.raises(PlatformError, match="no commit's name"):
+        with pytest.raises(Unreadable, match="no commit's name"):
             question(name)
 
 
 def test_what_nobody_has_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(OperationFailed) as raised:
-        tree_at(FirstOf((GitObjects(tmp_path),)), A, FOLDER, {})
+        tree_at(FirstOf((objects_of(tmp_path),)), A, FOLDER, {})
     assert "contents: read" in (raised.value.hint or "")
     assert checked_out(tmp_path) == ""

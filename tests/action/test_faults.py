@@ -12,7 +12,7 @@ from operations.adapters.throwaway import embedded_binaries
 from ..campaign.scale import count
 from ..conftest import Server
 from .conftest import NEXT, Project
-from .faults import any_fault
+from .faults import PATIENCE, any_fault
 from .test_operations import CONFIGURATION, Production
 from .test_pull_request import ADDS, FAILS
 
@@ -27,7 +27,7 @@ def test_a_verdict_does_not_depend_on_what_github_answers(seed: int, project: Pr
     state = project.github.state
     state.faults += [any_fault(dice) for _ in range(dice.randint(1, 8))]
     for _ in range(2):
-        ran = proposal.run({"database-url": shadow}, depth=0)
+        ran = proposal.run({"database-url": shadow}, depth=0, LOCKTENDER_GITHUB_TIMEOUT=str(PATIENCE))
         assert ran.exit_code == expected, ran.said
         assert ran.outputs["outcome"] == ("failed" if expected else "passed")
         assert ran.summary
@@ -47,7 +47,7 @@ def test_a_deploy_does_not_depend_on_what_github_answers(
     production.push({"locktender.toml": CONFIGURATION.format(backups=tmp_path / "b", binaries=embedded_binaries())})
     state = project.github.state
     state.faults += [any_fault(dice) for _ in range(dice.randint(1, 8))]
-    ran = production.run("deploy")
+    ran = production.run("deploy", LOCKTENDER_GITHUB_TIMEOUT=str(PATIENCE))
     assert (ran.exit_code, ran.outputs["outcome"]) == (0, "deployed"), ran.said
     assert len(state.deployments) <= 1
     for said in production.states():

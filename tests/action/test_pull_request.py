@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from ..conftest import Server
 from .conftest import FOLDER, NEXT, PULL, Project
 from .reading import obeyed
 from .runner import pull_request
@@ -76,6 +77,36 @@ def test_a_fork_is_checked_and_told_in_log_summary_and_exit_code(project: Projec
     told = [(name, properties) for name, properties, _ in obeyed(ran.log)]
     assert any(name == "error" and f"file={NEXT},line=1" in properties for name, properties in told)
     assert not any(name == "warning" and "Locktender" in properties for name, properties in told)
+
+
+def test_row_counts_are_told_where_the_secrets_are_there_and_never_to_a_fork(
+    project: Project, shadow: str, server18: Server
+) -> None:
+    name = server18.create()
+    with server18.superuser(name).session() as session:
+        session.script("CREATE TABLE orders AS SELECT generate_series(1, 4321) i; ANALYZE orders")
+    proposal = project.proposed({NEXT: 'CREATE INDEX "n" ON "orders" ("note");\n'})
+    url = server18.url(name).reveal()
+    nowhere = "postgresql://u:s3cretpw@127.0.0.1:1/x"
+    inputs = {"database-url": shadow}
+    assert "(4\u202f321 rows)" in proposal.run(inputs, DATABASE_URL=url).sinks
+    assert "(4\u202f321 rows)" not in proposal.run(inputs, DATABASE_URL=url, fork=True).sinks
+    ran = proposal.run(inputs, DATABASE_URL=nowhere)
+    assert ran.exit_code == 0, ran.said
+    assert "The database of production was not looked at (database_unreachable)." in ran.result["result"]["notes"]
+    assert not any(part in ran.sinks for part in ("s3cretpw", "127.0.0.1:1"))
+
+
+def test_jobs_of_a_matrix_have_a_check_and_a_comment_each(project: Project, shadow: str) -> None:
+    proposal = project.proposed({NEXT: ADDS})
+    for matrix in ('{"postgres": ">15"}', '{"postgres": "15"}', '{"postgres": "15"}', "null"):
+        assert proposal.run({"database-url": shadow, "name": matrix}, GITHUB_RUN_ATTEMPT="1").exit_code == 0
+    state = project.github.state
+    assert sorted(run["name"] for run in state.check_runs.values()) == [
+        "Locktender", "Locktender (15)", "Locktender (>15)",
+    ]  # fmt: skip
+    tops = sorted(comment["body"].split("\n")[1].partition(":")[0] for comment in state.comments.values())
+    assert tops == ["### Locktender", "### Locktender (&#62;15)", "### Locktender (15)"]
 
 
 def test_comment_and_check_can_be_switched_off(project: Project, shadow: str) -> None:

@@ -17,7 +17,7 @@ from action.telling import Sticky, put_check_run, put_comment, put_suggestions
 from operations.secret import Secret
 
 from ..campaign.scale import count
-from .faults import any_fault
+from .faults import PATIENCE, any_fault
 from .standin import OWN_LOGIN, TOKEN, Fault, StandIn, standing_in
 
 SHA = "a" * 40
@@ -216,7 +216,7 @@ def test_no_sequence_of_faults_leaves_anything_twice(seed: int, tmp_path: Path) 
     with standing_in() as github:
         github.state.heads[PULL] = SHA
         github.state.faults += [any_fault(dice) for _ in range(dice.randint(1, 6))]
-        platform = platform_of(github)
+        platform = platform_of(github, timeout=PATIENCE)
         tasks: list[Callable[[], object]] = [
             lambda: put_comment(platform, sticky("text"), no_time),
             lambda: put_check_run(platform, SHA, "Locktender", "key", TOLD, annotations(130), no_time),

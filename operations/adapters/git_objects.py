@@ -13,23 +13,23 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from action.platform import Entry, PlatformError
+from operations.commands.git import SHA
+from operations.validation.commits import Entry, Unreadable
 
-SHA = re.compile(r"[0-9a-f]{40}")
 TIMEOUT = 60.0
-HEAD = re.compile(r"ref: (refs/[\w./-]+)")
+OF_SHA256 = re.compile(r"[0-9a-f]{64}(?:\^\{commit\})?")
 
 
 class GitObjects:
-    """Of a checkout; a shallow one lacks most commits, and says so by ``missing``."""
+    """Of a checkout, by its directory of objects. What a shallow one lacks is ``Unreadable``."""
 
-    def __init__(self, checkout: Path) -> None:
-        self._objects = checkout / ".git" / "objects"
+    def __init__(self, objects: Path) -> None:
+        self._objects = objects
 
     def resolve(self, name: str) -> str:
         """Names of commits only: what a branch is, only the origin knows."""
         if not SHA.fullmatch(name):
-            raise PlatformError("missing", f"{name} is no commit's name.")
+            raise Unreadable(f"{name} is no commit's name.")
         self._git("cat-file", "-e", f"{name}^{{commit}}")
         return name
 
@@ -69,9 +69,9 @@ class GitObjects:
 
     def _git(self, *words: str) -> bytes:
         if not self._objects.is_dir():
-            raise PlatformError("missing", "The workspace is no git checkout.")
+            raise Unreadable("The workspace is no git checkout.")
         with tempfile.TemporaryDirectory(prefix="locktender-git-") as directory:
-            _empty_repository(Path(directory))
+            _empty_repository(Path(directory), any(map(OF_SHA256.fullmatch, words)))
             try:
                 done = subprocess.run(
                     ["git", *words],
@@ -83,10 +83,10 @@ class GitObjects:
                     check=False,
                 )
             except (OSError, subprocess.TimeoutExpired) as error:
-                raise PlatformError("unreachable", f"git {words[0]} cannot be used: {type(error).__name__}.") from error
+                raise Unreadable(f"git {words[0]} cannot be used: {type(error).__name__}.") from error
         if done.returncode:
             told = done.stderr.decode(errors="replace").strip()
-            raise PlatformError("missing", f"The checkout does not hold what git {words[0]} looked for: {told}")
+            raise Unreadable(f"The checkout does not hold what git {words[0]} looked for: {told}")
         return done.stdout
 
     def _variables(self, directory: str) -> dict[str, str]:
@@ -104,25 +104,16 @@ class GitObjects:
         }
 
 
-def checked_out(checkout: Path) -> str:
-    """The commit that the workspace was brought to; empty where it is no checkout, or a branch's."""
-    try:
-        head = (checkout / ".git" / "HEAD").read_text(encoding="ascii").strip()
-        if found := HEAD.fullmatch(head):
-            head = (checkout / ".git" / found[1]).read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        return ""
-    return head if SHA.fullmatch(head) else ""
-
-
-def _empty_repository(directory: Path) -> None:
+def _empty_repository(directory: Path, sha256: bool) -> None:
     """What git takes for one."""
     for name in ("objects", "refs"):
         (directory / name).mkdir()
     (directory / "HEAD").write_text("ref: refs/heads/none\n")
+    if sha256:
+        (directory / "config").write_text("[core]\nrepositoryformatversion = 1\n[extensions]\nobjectformat = sha256\n")
 
 
 def _checked(sha: str) -> str:
     if not SHA.fullmatch(sha):
-        raise PlatformError("missing", f"{sha[:60]!r} is no commit's name.")
+        raise Unreadable(f"{sha[:60]!r} is no commit's name.")
     return sha
