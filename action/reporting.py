@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from action import run_summary
-from action.approval import LEDGER
 from action.job import Job, Outcome, answered
 from action.redaction import redacted
+from operations.agreement import LEDGER
 from operations.context import Context
 from operations.errors import UsageError
 from operations.ports import Ledger

@@ -70,9 +70,7 @@ class Desk:
 
     def ledger_if_any(self) -> Ledger | None:
         """``None`` where nothing says where it is."""
-        from cli import wiring
-
-        return self.ledger() if os.environ.get(wiring.LEDGER) else None
+        return self.ledger() if os.environ.get(LEDGER) else None
 
     def reporter(self, secrets: tuple[Secret, ...] = ()) -> Reporter:
         """Progress for a verb that needs no environment."""
