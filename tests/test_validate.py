@@ -78,6 +78,17 @@ def test_a_rewrite_is_seen(tried: Tried) -> None:
     assert found.statements[0].rewrites == ('public."User"',)
 
 
+def test_scans_are_those_of_the_statement_and_not_of_transactions_before(tried: Tried) -> None:
+    add = 'ALTER TABLE "User" ADD COLUMN {} INT;'
+    found = tried(
+        'CREATE INDEX CONCURRENTLY i ON "User"(email);', add.format("a"),
+        f'CREATE INDEX CONCURRENTLY k ON "User"(email); {add.format("b")}',
+        'UPDATE "User" SET a = 1;', add.format("c"),
+    )  # fmt: skip
+    read = {("CREATE INDEX CONCURRENTLY", True), ("UPDATE", True), ("ALTER TABLE", False)}
+    assert {(run.kind, bool(run.scans)) for run in found.statements} == read
+
+
 @pytest.mark.parametrize(
     ("script", "line", "column", "sqlstate"),
     [

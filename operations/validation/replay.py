@@ -14,6 +14,7 @@ from operations.validation.beyond import statements_beyond
 from operations.validation.excuses import excuse
 from operations.validation.measuring import Effects, Relation, Touched, effects, standing, touched, wal_position
 from operations.validation.model import StatementRun, TableLock
+from operations.writes import flush
 
 SETTINGS = {"lock_timeout": "10s", "idle_session_timeout": "0"}
 ALONE = 1_000
@@ -100,12 +101,14 @@ class Replay:
             done, text = len(self.runs), self._text
             pieces = [s for s in statements if text[s.start : s.end].strip()]
             try:
-                with _AtCommit(pieces), self.session.transaction(begin):
-                    before: dict[int, Touched] = {}
-                    for batch in _batches(pieces):
-                        before = self._measured(batch, before)
-                    if not self.commit:
-                        raise _TakenBack
+                with _AtCommit(pieces):
+                    flush(self.session)  # or scans of the transactions before would be taken for this one's
+                    with self.session.transaction(begin):
+                        before: dict[int, Touched] = {}
+                        for batch in _batches(pieces):
+                            before = self._measured(batch, before)
+                        if not self.commit:
+                            raise _TakenBack
                 return
             except _TakenBack:
                 return
