@@ -43,6 +43,8 @@ CONCURRENT_LOCK_TIMEOUT = 600.0
 DROP_INDEX = "DROP INDEX"
 COMMITTING = frozenset({"DO", "CALL"})
 """Where they end transactions by themselves, their rows cannot be counted as ours."""
+MEND = "It was not applied, so its file may be changed: mend it, and deploy again."
+AGAIN = "That is not the file's fault, and the file must stay as it is: mend the cause, and deploy again."
 RECONNECT_FOR = 60.0
 
 
@@ -322,7 +324,7 @@ class Applier:
         more = " ".join(part for part in (error.detail, error.server_hint) if part)
         return MigrationFailed(
             (f"{at}: " if at else "") + f"{error.message} ({error.sqlstate})." + (f" {more}" if more else ""),
-            hint="It was not applied, so its file may be changed: mend it, and deploy again.",
+            hint=MEND if name and not _is_of_the_server(error.sqlstate) else AGAIN,
             prisma_code="P3018",
             details={"migration": name, "sqlstate": error.sqlstate, "reason": error.message, "place": str(at or "")},
         )
@@ -334,6 +336,11 @@ class Applier:
         within = [s for s in script.statements or () if s.start >= offset and script.body[s.start : s.end].strip()]
         index = min(error.statement, len(within) - 1)
         return place(file, script.text, within[index].start if within else offset)
+
+
+def _is_of_the_server(sqlstate: str) -> bool:
+    """Whether it says nothing of the file: locks, rights, and classes 53, 57 and 58 (resources, operators, system)."""
+    return sqlstate in (*TRANSIENT, "42501") or sqlstate[:2] in ("53", "57", "58")
 
 
 _END_THE_ONE_BEFORE = """

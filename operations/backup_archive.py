@@ -94,7 +94,7 @@ def _inflated(context: Context, directory: str, files: Mapping[str, int]) -> Col
     """The files that the host has read to their ends."""
     large = [name for name, size in files.items() if toc.GZIPPED_ROWS.fullmatch(name) and size >= LARGE]
     large.sort(key=lambda name: -files[name])
-    found = context.host.read_gzip(directory, large) if large else {}
+    found = context.host.read_gzip(directory, large, jobs_for(context)) if large else {}
     wrong = [f"{name}: {problem}" for name, problem in found.items() if problem]
     if wrong:
         raise BackupFailed(f"The archive cannot be read: {listed(wrong)}")

@@ -108,9 +108,10 @@ class Host(Files, Protocol):
         """Lower-case hex SHA-256 of each file, by its path relative to ``directory``; hashed in parallel."""
         ...
 
-    def read_gzip(self, directory: str, names: Sequence[str], /) -> Mapping[str, str | None]:
+    def read_gzip(self, directory: str, names: Sequence[str], jobs: int, /) -> Mapping[str, str | None]:
         """Read gzip files, by their paths relative to ``directory``, to their ends: each → what is wrong, or ``None``.
 
+        ``jobs`` are read at a time.
         A host that has nothing quicker at hand than the client tools leaves all out.
         """
         ...

@@ -141,7 +141,9 @@ def drift(context: Context, session: Session) -> Drift:
     same = record.applied == _applied(format.history(session) or ()) and record.major == session.server_version // 10000
     if same and record.stamp and record.stamp == catalog.stamp(session, patience=LOOK):
         return Drift(f"none since run {record.run_id}")
-    return compared(SchemaRecord.from_bytes(data), _now(context, session, format, record.run_id, LOOK))
+    record, now = SchemaRecord.from_bytes(data), _now(context, session, format, record.run_id, LOOK)
+    told = compared(record, now)
+    return replace(told, ddl=restated(record.catalog, now.catalog, told.differences[:RESTATED]))
 
 
 def drifted(context: Context, session: Session, format: Format, found: Catalog) -> tuple[str, ...]:
@@ -177,7 +179,7 @@ def compared(record: SchemaRecord, now: SchemaRecord) -> Drift:
     differences = catalog.diff(record.catalog, now.catalog)
     if not differences:
         return Drift(f"none since {since}")
-    return Drift(f"changed since {since}", differences, restated(record.catalog, now.catalog, differences[:RESTATED]))
+    return Drift(f"changed since {since}", differences)
 
 
 def _now(context: Context, session: Session, format: Format, run_id: str, patience: float = PATIENCE) -> SchemaRecord:

@@ -18,8 +18,9 @@ Bytes = Annotated[int, "size"]
 FilePath = Annotated[str, "path"]
 """Relative ones are resolved by ``settings_paths``."""
 Positive = Annotated[int, "positive"]
-Cron = Annotated[str, "cron"]
 """At least 1; a plain ``int`` is at least 0."""
+Cron = Annotated[str, "cron"]
+"""Five fields, as cron has them."""
 OneOrMany = Annotated[tuple[str, ...], "one or many"]
 """A text or a list of texts."""
 Level = Literal["error", "warning", "note", "off"]

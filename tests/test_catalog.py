@@ -454,3 +454,11 @@ def test_differences_name_the_properties() -> None:
 ])  # fmt: skip
 def test_array_casts_are_written_in_one_way(printed: str, normal: str) -> None:
     assert array_casts(printed) == normal
+
+
+def test_what_is_not_known_as_sql_costs_no_other_finding() -> None:
+    odd = {"trigger data.fresh.touch": '{"enabled": "?"}', "schema data": '{"owner": "one"}'}
+    before, after = Catalog({}, ()), Catalog(odd, ())
+    told = {one.object: one for one in restated(before, after, diff(before, after))}
+    assert told.keys() == odd.keys()
+    assert told["trigger data.fresh.touch"].stands[0].startswith("-- not known as SQL: ")

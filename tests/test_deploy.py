@@ -294,6 +294,13 @@ def test_a_blocked_migration_gives_up_in_time_and_names_the_blocker(context: Con
     assert deploy(context).outcome == "deployed"
 
 
+def test_what_is_not_the_files_fault_is_no_reason_to_change_the_file(context: Context) -> None:
+    write_migration(context, "1_init", "CREATE TABLE t (a int); SELECT pg_read_file('postgresql.conf');")
+    with pytest.raises(MigrationFailed) as caught:
+        deploy(context)
+    assert (caught.value.details["sqlstate"], "must stay as it is" in (caught.value.hint or "")) == ("42501", True)
+
+
 def test_rollback_undoes_the_last_deploy_by_down_sql(context: Context) -> None:
     write_migration(context, "1_init", SHOP)
     deploy(context)

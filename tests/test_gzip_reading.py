@@ -18,14 +18,14 @@ HEADER = 10
 
 def problem(path: Path, data: bytes) -> str | None:
     path.write_bytes(data)
-    return LocalHost().read_gzip(str(path.parent), [path.name])[path.name]
+    return LocalHost().read_gzip(str(path.parent), [path.name], 1)[path.name]
 
 
 def test_whole_files_are_read_however_far_they_inflate(tmp_path: Path) -> None:
     names = {"rows": ROWS, "no rows": b"\\.\n", "zeros": bytes(50 << 20), "noise": random.Random(1).randbytes(1 << 20)}
     for name, data in names.items():
         (tmp_path / name).write_bytes(gzip.compress(data, 1))
-    assert LocalHost().read_gzip(str(tmp_path), list(names)) == dict.fromkeys(names)
+    assert LocalHost().read_gzip(str(tmp_path), list(names), 2) == dict.fromkeys(names)
 
 
 def test_every_truncation_is_told(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_what_follows_the_end_is_told(tmp_path: Path) -> None:
 
 def test_one_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(HostError, match="gone: No such file"):
-        LocalHost().read_gzip(str(tmp_path), ["gone"])
+        LocalHost().read_gzip(str(tmp_path), ["gone"], 1)
     (tmp_path / "directory").mkdir()
     with pytest.raises(HostError, match="directory: Is a directory"):
-        LocalHost().read_gzip(str(tmp_path), ["directory"])
+        LocalHost().read_gzip(str(tmp_path), ["directory"], 1)

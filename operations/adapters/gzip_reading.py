@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,13 +11,13 @@ BUFFER = 1 << 16
 """Bytes; each piece is thrown away, whatever a file inflates to."""
 
 
-def read_all(directory: str, names: Sequence[str]) -> Mapping[str, str | None]:
+def read_all(directory: str, names: Sequence[str], jobs: int) -> Mapping[str, str | None]:
     """Each file → what is wrong with it, ``None`` if it is whole by its own length and CRC-32. Raises ``OSError``.
 
-    One thread per core, as ISA-L lets go of the interpreter.
+    In so many threads, as ISA-L lets go of the interpreter.
     """
     unwanted = threading.Event()
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(jobs) as pool:
         try:
             found = pool.map(lambda name: _problem(Path(directory, name), unwanted.is_set), names)
             return dict(zip(names, found, strict=True))

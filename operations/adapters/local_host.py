@@ -140,10 +140,10 @@ class LocalHost:
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             return dict(zip(names, pool.map(lambda name: _digest(Path(directory, name)), names), strict=True))
 
-    def read_gzip(self, directory: str, names: Sequence[str], /) -> Mapping[str, str | None]:
+    def read_gzip(self, directory: str, names: Sequence[str], jobs: int, /) -> Mapping[str, str | None]:
         """All of them."""
         with _told(directory):
-            return gzip_reading.read_all(directory, names)
+            return gzip_reading.read_all(directory, names, jobs)
 
     def sync(self, path: str) -> None:
         """Files first, then the directories that name them."""

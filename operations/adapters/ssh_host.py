@@ -101,7 +101,7 @@ class SshHost:
                 found[os.fsdecode(name).removeprefix(f"{directory}/")] = digest.decode()
         return {name: found[name] for name in names}
 
-    def read_gzip(self, _directory: str, _names: Sequence[str], /) -> Mapping[str, str | None]:
+    def read_gzip(self, _directory: str, _names: Sequence[str], _jobs: int, /) -> Mapping[str, str | None]:
         """None of them: the server's own ``gzip -t`` is slower than pg_restore."""
         return {}
 

@@ -1,4 +1,4 @@
-"""PostgreSQL's own parser, as pglast wraps it; the one module that knows pglast. Pure.
+"""PostgreSQL's own parser, as pglast wraps it; the one module that parses with it. Pure.
 
 Importing it takes as long as importing psycopg, so others do so where they parse.
 """
