@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,6 +29,13 @@ from .ports import free_port
 if TYPE_CHECKING:
     from .sshd import Sshd
     from .trials import Kept
+
+# Started by nohup or in the background, a process ignores signals, and so does all that it starts. Those that it
+# handles, however little it does, are at their default again in what it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for each in (signal.SIGHUP, signal.SIGQUIT):
+    if signal.getsignal(each) is signal.SIG_IGN:
+        signal.signal(each, lambda _number, _frame: None)
 
 hypothesis.settings.register_profile("patient", hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("patient")
