@@ -31,6 +31,14 @@ def test_programs_in_a_private_directory_can_be_run_by_the_servers_own_user(tmp_
     assert not server.directory.exists()
 
 
+def test_a_copy_that_fails_leaves_the_server_at_work(tmp_path: Path) -> None:
+    with ThrowawayServer(by_socket=True) as server:
+        with pytest.raises(FileExistsError):
+            server.put_by(tmp_path)
+        with PostgresDatabase(parse_database_url(server.url())).session() as session:
+            assert session.rows("SELECT 1") == [(1,)]
+
+
 def test_nothing_of_our_environment_reaches_the_server_and_no_network_either(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CANARY", "secret of ours")
     with ThrowawayServer(by_socket=True) as server:

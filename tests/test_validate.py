@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -128,6 +129,21 @@ def test_a_base_that_was_kept_gives_the_same_answer(tmp_path: Path) -> None:
     shutil.rmtree(entry / "data" / "global")
     assert validate(question).schema_changes == first.schema_changes
     assert (entry / "data" / "global").exists()  # what did not start gave way
+    version = max((entry / "data" / "base").iterdir(), key=lambda path: int(path.name)) / "PG_VERSION"
+    version.unlink()  # the server starts, and refuses to open the database
+    (entry.parent / "new.tmp").mkdir()
+    (entry.parent / "old.tmp").mkdir()
+    os.utime(entry.parent / "old.tmp", (0, 0))
+    assert validate(question).schema_changes == first.schema_changes
+    assert version.exists()
+    assert {path.name for path in entry.parent.iterdir()} == {entry.name, "new.tmp"}
+
+
+def test_that_a_base_cannot_be_kept_is_no_fault_of_the_migrations(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    cache.write_text("no directory")
+    head = folder({**BASE, "20240201000000_new": 'ALTER TABLE "User" ADD COLUMN a INT;'})
+    assert validate(Question(head, folder(BASE), OwnServer(cache), SystemClock())).ok
 
 
 def test_a_cluster_that_was_prepared_is_begun_with_and_has_another_password(tmp_path: Path) -> None:

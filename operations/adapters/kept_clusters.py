@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tarfile
 import tempfile
+import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from operations.adapters.throwaway import ThrowawayServer
 from operations.secret import Secret
 
 KEPT = 4
 """Bases in a directory; the oldest goes."""
+ABANDONED = 3600.0
+"""Seconds after which what is half-made is nobody's."""
+NAME = re.compile(r"[0-9a-f]{40}-[0-9a-f]+")
+PASSWORD = re.compile(r"[A-Za-z0-9_-]+")
 PREPARED = Path("/var/lib/locktender/cluster")
 PREPARED_PASSWORD = Secret("prepared")
 """Nobody's secret: the superuser gets another one before anything runs there."""
@@ -45,11 +50,10 @@ def longest(cache: Path, binaries: Path, landed: Sequence[str]) -> Kept | None:
     """The longest beginning of a history, by ``chain``'s digests, that was put by."""
     for reached in range(len(landed) - 1, -1, -1):
         entry = _entry(cache, binaries, landed[reached])
-        with suppress(OSError, KeyError):  # what cannot be read is built anew
-            said = _said(entry)
-            password = Secret((entry / "password").read_text())
-            os.utime(entry)
-            return Kept(entry / "data", password, reached, tuple(said["troubles"]), said["fingerprint"])
+        if found := _read(entry, reached):
+            with suppress(OSError):
+                os.utime(entry)
+            return found
     return None
 
 
@@ -63,19 +67,22 @@ def put_by(cache: Path, process: ThrowawayServer, digest: str, troubles: Sequenc
     """Beside the others, under a name that a crash does not leave half-made. The server is started anew."""
     target = _entry(cache, process.binaries, digest)
     if target.exists():
-        if _said(target).get("fingerprint") == fingerprint:  # somebody else was quicker
+        there = _read(target)
+        if there and there.fingerprint == fingerprint:  # somebody else was quicker
             return
         shutil.rmtree(target, ignore_errors=True)
-    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     begun = cache / f"{uuid.uuid4().hex}.tmp"
-    begun.mkdir(mode=0o700)
-    process.put_by(begun / "data")
-    (begun / "kept.json").write_text(json.dumps({"troubles": list(troubles), "fingerprint": fingerprint}))
-    _write_private(begun / "password", process.password.reveal())
-    with suppress(OSError):  # somebody else was quicker
+    with suppress(OSError):  # a full disk, or somebody else was quicker: nothing that was asked for depends on it
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        begun.mkdir(mode=0o700)
+        process.put_by(begun / "data")
+        (begun / "kept.json").write_text(json.dumps({"troubles": list(troubles), "fingerprint": fingerprint}))
+        _write_private(begun / "password", process.password.reveal())
+        os.sync()  # or a loss of power would leave torn files under the final name; thousands of fsyncs take longer
         begun.rename(target)
     shutil.rmtree(begun, ignore_errors=True)
-    _leave_only(cache, KEPT)
+    with suppress(OSError):
+        _tidy(cache)
 
 
 def forget(base: Kept) -> None:
@@ -100,12 +107,16 @@ def _entry(cache: Path, binaries: Path, digest: str) -> Path:
     return cache / f"{digest[:40]}-{_of(binaries)}"
 
 
-def _said(entry: Path) -> dict[str, Any]:
+def _read(entry: Path, reached: int | None = None) -> Kept | None:
+    """``None`` where it is not there, or damaged: then it is built anew."""
     try:
         said = json.loads((entry / "kept.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return said if isinstance(said, dict) else {}
+        password = (entry / "password").read_text()
+        if PASSWORD.fullmatch(password) and (entry / "data").is_dir():
+            return Kept(entry / "data", Secret(password), reached, tuple(said["troubles"]), said["fingerprint"])
+    except (OSError, ValueError, LookupError, TypeError):
+        pass
+    return None
 
 
 def _of(binaries: Path) -> str:
@@ -113,10 +124,21 @@ def _of(binaries: Path) -> str:
     return f"{(binaries / 'postgres').stat().st_size:x}"
 
 
-def _leave_only(cache: Path, count: int) -> None:
-    entries = sorted((e for e in cache.iterdir() if (e / "password").exists()), key=lambda e: -e.stat().st_mtime)
-    for entry in entries[count:]:
+def _tidy(cache: Path) -> None:
+    """The newest few stay, and what somebody else is just making."""
+    ages = {entry: time.time() - _changed(entry) for entry in cache.iterdir()}
+    kept = sorted((entry for entry in ages if NAME.fullmatch(entry.name)), key=ages.__getitem__)
+    abandoned = [entry for entry, age in ages.items() if entry.suffix == ".tmp" and age > ABANDONED]
+    for entry in (*kept[KEPT:], *abandoned):
         shutil.rmtree(entry, ignore_errors=True)
+
+
+def _changed(entry: Path) -> float:
+    """Of something that another process may have removed meanwhile."""
+    try:
+        return entry.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -62,6 +62,8 @@ class ThrowawayServer:
     cluster: Path | None = None
     memory: int | None = None
     """Bytes of address space that each of its processes may have."""
+    directory: Path = field(default=Path("/nonexistent"), init=False)
+    """With all that it writes, once it was started."""
 
     def __enter__(self) -> ThrowawayServer:
         self.start()
@@ -116,13 +118,19 @@ class ThrowawayServer:
     def put_by(self, target: Path) -> None:
         """Shut down in order, copy the data directory to ``target``, which must not be there yet, and start again."""
         self._run("pg_ctl", "-w", "-t", "60", "-D", self._data, "-m", "fast", "stop")
-        shutil.copytree(self._data, target, ignore=_LEFT_OUT)
-        self.launch()
+        try:
+            shutil.copytree(self._data, target, ignore=_LEFT_OUT)
+        finally:
+            self.launch()
 
     def stop(self) -> None:
-        """Stop it at once and remove every trace."""
-        self.crash()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        """Stop it at once and remove every trace. One that has been stopped already, or never started, may be."""
+        if not self.directory.is_dir():
+            return
+        try:
+            self.crash()
+        finally:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def crash(self) -> None:
         """Stop as if the machine had lost power: no shutdown checkpoint, clients cut off."""

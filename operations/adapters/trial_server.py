@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -44,21 +45,31 @@ def running(process: ThrowawayServer, kept: Kept | None) -> Iterator[Kept | None
         if not _begins(process):
             kept = process.cluster = None
             process.password = _new_password()
-    if not kept:
-        process.start()
     try:
         if not kept:
-            make_roles(process)
+            _start_anew(process)
         yield kept
     finally:
         process.stop()
+
+
+def renew(process: ThrowawayServer) -> None:
+    """The same with a new cluster, whatever it runs on so far."""
+    process.stop()
+    process.cluster, process.password = None, _new_password()
+    _start_anew(process)
+
+
+def _start_anew(process: ThrowawayServer) -> None:
+    process.start()
+    make_roles(process)
 
 
 def _begins(process: ThrowawayServer) -> bool:
     """Whether it can be used; otherwise nothing of it is left."""
     try:
         process.start()
-    except (CommandFailed, OSError):
+    except (CommandFailed, OSError, subprocess.SubprocessError):
         return False
     try:
         _change_password(process)

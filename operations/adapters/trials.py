@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from operations.adapters import extensions
+from operations.adapters import extensions, trial_server
 from operations.adapters.kept_clusters import PREPARED, Kept, forget, longest, prepared, put_by
 from operations.adapters.postgres import PostgresDatabase, PostgresSession
 from operations.adapters.throwaway import ThrowawayServer
@@ -79,6 +79,10 @@ class _Trial:
         del reached
         self.troubles, self.fingerprint = tuple(troubles), fingerprint
 
+    def renew(self) -> None:
+        """Where nothing is ever put by."""
+        self.ready, self.troubles, self.fingerprint = None, (), ""
+
     def _called(self, name: str) -> str:
         return identifier(self._prefix + name)
 
@@ -90,6 +94,7 @@ class _Trial:
         self._watch.end.set()
         if self._thread:
             self._thread.join()
+        self._watch.end.clear()
 
     def _guard(self) -> None:
         while not self._watch.end.wait(WATCH):
@@ -122,7 +127,7 @@ class _OwnServer(_Trial):
         schema: str | None,
     ) -> None:
         super().__init__(database_at(process.url()), "", schema)
-        self._process, self._cache, self._landed = process, cache, landed
+        self._process, self._cache, self._landed, self._kept = process, cache, landed, kept
         if kept:
             self.ready, self.troubles, self.fingerprint = kept.reached, kept.troubles, kept.fingerprint
         self._directory = process.directory
@@ -151,6 +156,18 @@ class _OwnServer(_Trial):
         finally:
             with suppress(LocktenderError):  # a server that was ended
                 self._as_superuser(f"{owned} {SUPERUSER}")
+
+    def renew(self) -> None:
+        """The time goes on, the files are others."""
+        self._finish()
+        if self._kept and self._kept.reached is not None:
+            forget(self._kept)
+        super().renew()
+        self.stopped = None
+        trial_server.renew(self._process)
+        self._server, self._directory = database_at(self._process.url()), self._process.directory
+        self.offer_extensions()
+        self._begin()
 
     def _as_superuser(self, script: str) -> None:
         with self._server.session(purpose="validate") as session:

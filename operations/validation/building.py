@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from operations import catalog
 from operations.catalog import Catalog
-from operations.errors import DatabaseMissing, MigrationFilesError, StatementFailed
+from operations.errors import LocktenderError, MigrationFilesError, StatementFailed
 from operations.migrations.formats import FORMATS
 from operations.migrations.prisma_folder import SCRIPT
 from operations.migrations.script import place, read_script
@@ -35,11 +35,13 @@ class Base:
 def build(trial: Trial, landed: Sequence[Entry], report: Report) -> Base:
     """Database ``base`` with all landed migrations.
 
-    What of it was put by is not applied again, if it still is what was put by.
+    What of it was put by is not applied again, if it still is what was put by; otherwise all begins anew.
     """
     base, first = _as_kept(trial), trial.ready or 0
     if base is None:
         base, first = Base(), 0
+        if trial.ready is not None:
+            trial.renew()
         trial.create(BASE)
         with trial.session(BASE) as session:
             FORMATS[0].create_history(session)
@@ -61,7 +63,9 @@ def _as_kept(trial: Trial) -> Base | None:
     try:
         with trial.session(BASE) as session:
             found = _catalog(session)
-    except (DatabaseMissing, StatementFailed):
+    except LocktenderError:  # of a damaged one the server may say anything, or end
+        if trial.stopped:
+            raise
         return None
     return Base(found, list(trial.troubles)) if found.fingerprint == trial.fingerprint else None
 

@@ -36,6 +36,10 @@ class Trial(Protocol):
         """Why everything was ended, where a limit was reached."""
         ...
 
+    def renew(self) -> None:
+        """Begin again on a new server, as what was put by is damaged: it is forgotten. All sessions must be closed."""
+        ...
+
     @property
     def spare(self) -> bool:
         """Whether ``base`` may be used up, as nobody needs it afterwards."""
