@@ -146,6 +146,16 @@ def test_that_a_base_cannot_be_kept_is_no_fault_of_the_migrations(tmp_path: Path
     assert validate(Question(head, folder(BASE), OwnServer(cache), SystemClock())).ok
 
 
+def test_what_has_landed_and_rolls_back_does_not_begin_where_the_file_before_it_ended(trials: Kept) -> None:
+    landed = {
+        "20240101000000_init": "CREATE SCHEMA s; SET search_path TO s;",
+        "20240102000000_rolls_back": "SELECT 1; ROLLBACK; CREATE TABLE t (a INT);",
+    }
+    head = folder({**landed, "20240201000000_new": "ALTER TABLE public.t ADD COLUMN b INT;"})
+    found = validate(Question(head, folder(landed), trials, SystemClock()))
+    assert (found.ok, found.notes) == (True, ())
+
+
 def test_a_cluster_that_was_prepared_is_begun_with_and_has_another_password(tmp_path: Path) -> None:
     with ThrowawayServer(superuser=SUPERUSER, by_socket=True, password=PREPARED_PASSWORD) as process:
         make_roles(process)

@@ -17,6 +17,7 @@ from operations.validation.replay import SETTINGS, LeftOut, Replay, ScriptFailed
 from operations.validation.trial import Trial
 
 BASE = "base"
+APART = ("CONCURRENTLY", "ROLLBACK", "ABORT")
 TOLD = 5
 """Problems of the base that are told; more follow from them."""
 
@@ -96,9 +97,11 @@ def _apply(session: Session, entry: Entry, lenient: bool, base: Base) -> None:
 
 
 def _at_once(session: Session, text: str) -> bool:
-    """In one message with what makes the session as new, unless a statement may have to be alone in its message."""
+    """In one message with what makes the session as new, unless a statement may have to be alone in its message, or may
+    undo what is before it there.
+    """
     try:
-        if "CONCURRENTLY" in text.upper():
+        if any(word in text.upper() for word in APART):
             session.reset(SETTINGS)
             session.script(text)
         else:

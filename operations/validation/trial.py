@@ -9,7 +9,7 @@ from typing import Protocol
 
 from operations.ports import Session
 
-GENERATION = "2"
+GENERATION = "3"
 """Changes with whatever makes a kept base another one."""
 
 
