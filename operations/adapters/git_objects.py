@@ -10,13 +10,19 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from operations.commands.git import SHA
 from operations.validation.commits import Entry, Unreadable
 
 TIMEOUT = 60.0
+MOST = 64_000_000
+"""Bytes of an answer."""
+MOST_LISTED = 8_000_000
+"""Bytes of a listing: some 60 and its path for each file."""
 OF_SHA256 = re.compile(r"[0-9a-f]{64}(?:\^\{commit\})?")
 
 
@@ -24,7 +30,7 @@ class GitObjects:
     """Of a checkout, by its directory of objects. What a shallow one lacks is ``Unreadable``."""
 
     def __init__(self, objects: Path) -> None:
-        self._objects = objects
+        self._objects = objects.absolute()
 
     def resolve(self, name: str) -> str:
         """Names of commits only: what a branch is, only the origin knows."""
@@ -54,12 +60,15 @@ class GitObjects:
 
     def _listed(self, sha: str, path: str, *options: str) -> dict[str, Entry]:
         where = ("--", path) if path else ()
-        listed = self._git("--literal-pathspecs", "ls-tree", *options, "-l", "-z", _checked(sha), *where)
+        command = ("--literal-pathspecs", "ls-tree", *options, "-l", "-z", _checked(sha), *where)
+        listed = self._git(*command, most=MOST_LISTED)
         found: dict[str, Entry] = {}
         for line in filter(None, listed.split(b"\0")):
             about, _, name = line.partition(b"\t")
             mode, kind, blob, size = about.decode().split()
             if kind == "blob":
+                if not size.isdecimal():  # of a file that a partial clone lacks
+                    raise Unreadable(f"The checkout does not hold {os.fsdecode(name)!r}.")
                 found[os.fsdecode(name)] = Entry(mode, blob, int(size))
         return found
 
@@ -67,27 +76,36 @@ class GitObjects:
         """What a file holds."""
         return self._git("cat-file", "blob", _checked(sha))
 
-    def _git(self, *words: str) -> bytes:
+    def _git(self, *words: str, most: int = MOST) -> bytes:
+        command = next(word for word in words if not word.startswith("-"))
         if not self._objects.is_dir():
             raise Unreadable("The workspace is no git checkout.")
         with tempfile.TemporaryDirectory(prefix="locktender-git-") as directory:
             _empty_repository(Path(directory), any(map(OF_SHA256.fullmatch, words)))
+            errors = Path(directory) / "stderr"
             try:
-                done = subprocess.run(
-                    ["git", *words],
-                    env=self._variables(directory),
-                    cwd=directory,
-                    stdin=subprocess.DEVNULL,
-                    capture_output=True,
-                    timeout=TIMEOUT,
-                    check=False,
-                )
-            except (OSError, subprocess.TimeoutExpired) as error:
-                raise Unreadable(f"git {words[0]} cannot be used: {type(error).__name__}.") from error
-        if done.returncode:
-            told = done.stderr.decode(errors="replace").strip()
-            raise Unreadable(f"The checkout does not hold what git {words[0]} looked for: {told}")
-        return done.stdout
+                with errors.open("wb") as stderr, self._started(words, directory, stderr) as process:
+                    answer = _read(process, most)
+            except OSError as error:
+                raise Unreadable(f"git {command} cannot be used: {type(error).__name__}.") from error
+            told = errors.read_text(errors="replace").strip()
+        if len(answer) > most:
+            raise Unreadable(f"git {command} tells more than {most // 1_000_000} MB.")
+        if process.returncode < 0:
+            raise Unreadable(f"git {command} was ended by a signal, perhaps after {TIMEOUT:.0f} s.")
+        if process.returncode:
+            raise Unreadable(f"The checkout does not hold what git {command} looked for: {told}")
+        return answer
+
+    def _started(self, words: Sequence[str], directory: str, stderr: BinaryIO) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            ["git", *words],
+            env=self._variables(directory),
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+        )
 
     def _variables(self, directory: str) -> dict[str, str]:
         return {
@@ -102,6 +120,22 @@ class GitObjects:
             "GIT_NO_REPLACE_OBJECTS": "1",
             "GIT_TERMINAL_PROMPT": "0",
         }
+
+
+def _read(process: subprocess.Popen[bytes], most: int) -> bytes:
+    """What it prints, and a byte more than allowed where it is too much; then it has ended."""
+    assert process.stdout  # noqa: S101 - a pipe
+    timer = threading.Timer(TIMEOUT, process.kill)
+    timer.start()
+    try:
+        answer = process.stdout.read(most + 1)
+        if len(answer) > most:
+            process.kill()
+        process.wait()
+    finally:
+        timer.cancel()
+        process.kill()
+    return answer
 
 
 def _empty_repository(directory: Path, sha256: bool) -> None:

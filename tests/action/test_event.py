@@ -12,6 +12,7 @@ import pytest
 from action.checkout import checked_out
 from action.ends import Ends, FirstOf, ends, file_at, tree_at
 from action.event import Event, PullRequest, read
+from operations.adapters import git_objects
 from operations.adapters.git_objects import GitObjects
 from operations.errors import OperationFailed, UsageError
 from operations.validation.commits import Entry, Unreadable, blob_name, blobs
@@ -196,6 +197,24 @@ def test_a_shallow_checkout_knows_its_parents_names_and_says_what_it_lacks(
     for question in (lambda: objects.files(first, FOLDER), lambda: objects.resolve(first), lambda: objects.blob(first)):
         with pytest.raises(Unreadable):
             question()
+
+
+def test_a_partial_clone_says_what_it_lacks(repository: Repository, tmp_path: Path) -> None:
+    first = repository.git("rev-parse", "main")
+    repository.git("config", "uploadpack.allowFilter", "true")
+    clone = tmp_path / "partial"
+    repository.git("clone", "-q", "--bare", "--filter=blob:none", f"file://{repository.path}", str(clone))
+    objects = GitObjects(clone / "objects")
+    with pytest.raises(Unreadable, match=r"does not hold .*\.sql"):
+        objects.files(first, f"{FOLDER}/20240101000000_init")
+
+
+def test_a_listing_without_end_is_not_read_to_its_end(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects, sha = objects_of(repository.path), repository.git("rev-parse", "main")
+    monkeypatch.setattr(git_objects, "MOST_LISTED", 200)
+    with pytest.raises(Unreadable, match="tells more than"):
+        objects.files(sha, FOLDER)
+    assert objects.entry(sha, "locktender.toml")
 
 
 @pytest.mark.parametrize("name", ["--output=/tmp/x", "main", "HEAD", "a" * 39, "../x", ""])
