@@ -279,3 +279,20 @@ def test_the_database_of_a_named_environment_is_asked_and_that_it_does_not_answe
         assert said.exit_code == 0
         assert any(why in note for note in said.envelope["result"]["notes"])
         assert "s3cretpw" not in said.stdout + said.stderr
+
+
+def test_a_database_that_names_no_schema_has_the_files_and_never_that_of_the_trial_server(
+    checkout: Path, locktender: Callable[..., Said], server18: Server
+) -> None:
+    (checkout / "locktender.toml").write_text(
+        '[environments.production]\ndatabase_url = "env:URL"\nmigrations = "prisma/migrations"\nbackup_dir = "b"\n'
+    )
+    script = checkout / "prisma" / "migrations" / "20240301000000_mine" / "migration.sql"
+    script.write_text("CREATE TABLE t (a INT);")
+    live, shadow = server18.url(server18.create()).reveal(), f"{server18.url('postgres').reveal()}?schema=elsewhere"
+    words = ("--database-url", live, "validate", "--base-ref", "main", "--shadow-url", shadow, "--json")
+    for key, schema in (("", "public"), ('schema = "shop"\n', "shop")):
+        with (checkout / "locktender.toml").open("a") as file:
+            file.write(key)
+        told = locktender(*words).envelope["result"]
+        assert {change["object"].partition(".")[0] for change in told["schema_changes"]} == {schema}

@@ -75,7 +75,7 @@ def command(
         database=live,
         fail_on=fail_on,
         levels=levels,
-        schema=(live.target.schema if live else schema) or wiring.schema_of_url(shadow),
+        schema=(live.target.schema or schema) if live else (schema or wiring.schema_of_url(shadow)),
         notes=notes,
     )
     found = validate(question(asked, wiring.validation_means(shadow, cache), report))
