@@ -14,6 +14,7 @@ from operations.adapters.folder import read_folder
 from operations.adapters.git_objects import GitObjects
 from operations.adapters.local_host import LocalHost
 from operations.adapters.postgres import PostgresDatabase
+from operations.commands import git as commands
 from operations.database_url import parse_database_url
 from operations.migrations.model import Migration
 from operations.migrations.prisma import Prisma
@@ -206,6 +207,11 @@ def test_what_is_odd_about_what_has_landed_is_no_finding_of_a_later_change(tmp_p
     found = [(rule, file) for rule, _, file in told(folder_of(head), base, ancestor)]
     assert found == [("symbolic-link", "20240103000000_c")]
     assert told(folder_of(read_folder(folder)), base) == []
+
+
+def test_where_objects_lie_is_asked_in_words_that_an_older_git_knows() -> None:
+    """2.31 brought ``--path-format``, and an older one prints it back."""
+    assert commands.objects("sub/dir") == ["git", "-C", "sub/dir", "rev-parse", "--git-path", "objects"]
 
 
 def test_a_configuration_file_tells_folder_and_rules_and_its_secrets_may_be_missing(

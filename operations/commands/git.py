@@ -63,8 +63,8 @@ def archive(directory: str, sha: str, path: str, output: str) -> list[str]:
 
 
 def objects(directory: str) -> list[str]:
-    """Prints the directory in which commits and files are kept."""
-    return [*base(directory), "rev-parse", "--path-format=absolute", "--git-path", "objects"]
+    """Prints the directory in which commits and files are kept, as seen from ``directory``."""
+    return [*base(directory), "rev-parse", "--git-path", "objects"]
 
 
 def top(directory: str) -> list[str]:

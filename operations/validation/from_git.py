@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Mapping
 
 from operations.commands import git
@@ -35,7 +36,8 @@ def folders_at(
     commit = found.stdout.strip()
     parted = attempt(host, HERE, git.merge_base(directory, commit))
     ancestor = parted.stdout.strip() if parted.returncode == 0 else None
-    there, known = objects(ask(host, HERE, git.objects(directory))), blobs(head)
+    kept = posixpath.join(directory, ask(host, HERE, git.objects(directory)))
+    there, known = objects(kept), blobs(head)
     base = _tree(there, commit, prefix, known)
     before = _tree(there, ancestor, prefix, known | blobs(base)) if ancestor else None
     return folder_of(base), folder_of(before) if before else None
