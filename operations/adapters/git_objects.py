@@ -12,9 +12,12 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from operations.adapters import git_contents
+from operations.adapters.git_contents import GitContents
 from operations.commands.git import SHA
 from operations.validation.commits import Entry, Unreadable
 
@@ -31,6 +34,7 @@ class GitObjects:
 
     def __init__(self, objects: Path) -> None:
         self._objects = objects.absolute()
+        self._contents: dict[int, GitContents] = {}
 
     def resolve(self, name: str) -> str:
         """Names of commits only: what a branch is, only the origin knows."""
@@ -74,12 +78,29 @@ class GitObjects:
 
     def blob(self, sha: str) -> bytes:
         """What a file holds."""
-        return self._git("cat-file", "blob", _checked(sha))
+        length = len(_checked(sha))
+        there = self._contents.get(length)
+        if not (there and there.usable):
+            there = self._contents[length] = self._opened(sha)
+        return there.blob(sha)
+
+    def _opened(self, sha: str) -> GitContents:
+        self._refuse_without_objects()
+        try:
+            directory = tempfile.mkdtemp(prefix="locktender-git-")
+            _empty_repository(Path(directory), bool(OF_SHA256.fullmatch(sha)))
+            start = partial(self._started, git_contents.ARGV, directory, subprocess.DEVNULL, subprocess.PIPE)
+            return GitContents(start, directory, TIMEOUT, MOST)
+        except OSError as error:
+            raise Unreadable(f"git cat-file cannot be used: {type(error).__name__}.") from error
+
+    def _refuse_without_objects(self) -> None:
+        if not self._objects.is_dir():
+            raise Unreadable("The workspace is no git checkout.")
 
     def _git(self, *words: str, most: int = MOST) -> bytes:
         command = next(word for word in words if not word.startswith("-"))
-        if not self._objects.is_dir():
-            raise Unreadable("The workspace is no git checkout.")
+        self._refuse_without_objects()
         with tempfile.TemporaryDirectory(prefix="locktender-git-") as directory:
             _empty_repository(Path(directory), any(map(OF_SHA256.fullmatch, words)))
             errors = Path(directory) / "stderr"
@@ -97,12 +118,14 @@ class GitObjects:
             raise Unreadable(f"The checkout does not hold what git {command} looked for: {told}")
         return answer
 
-    def _started(self, words: Sequence[str], directory: str, stderr: BinaryIO) -> subprocess.Popen[bytes]:
+    def _started(
+        self, words: Sequence[str], directory: str, stderr: BinaryIO | int, stdin: int = subprocess.DEVNULL
+    ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             ["git", *words],
             env=self._variables(directory),
             cwd=directory,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=stderr,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -197,6 +198,26 @@ def test_a_shallow_checkout_knows_its_parents_names_and_says_what_it_lacks(
     for question in (lambda: objects.files(first, FOLDER), lambda: objects.resolve(first), lambda: objects.blob(first)):
         with pytest.raises(Unreadable):
             question()
+
+
+def test_all_files_of_a_commit_come_from_one_git(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = {f"{FOLDER}/2024020{number}000000_new/migration.sql": f"SELECT {number};\n" * number for number in range(9)}
+    sha = repository.commit({**texts, NEXT: ""})
+    programs, starts = tmp_path / "programs", tmp_path / "starts"
+    programs.mkdir()
+    (programs / "git").write_text(f'#!/bin/sh\necho >> {starts}\nPATH="{os.environ["PATH"]}" exec git "$@"\n')
+    (programs / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    objects = objects_of(repository.path)
+    files = tree_at(objects, sha, FOLDER, {}).files
+    assert {f"{FOLDER}/{path}": data.decode() for path, data in files.items()}.items() >= texts.items()
+    assert len(starts.read_text()) == 2
+    for name in ("f" * 40, sha):  # nothing, and no file
+        with pytest.raises(Unreadable):
+            objects.blob(name)
+        assert objects.blob(blob_name(b"")) == b""
 
 
 def test_a_partial_clone_says_what_it_lacks(repository: Repository, tmp_path: Path) -> None:
