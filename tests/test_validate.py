@@ -19,7 +19,7 @@ from operations.adapters.throwaway import ThrowawayServer
 from operations.adapters.trial_server import SUPERUSER, make_roles
 from operations.adapters.trials import NamedServer, OwnServer
 from operations.database_url import parse_database_url
-from operations.errors import AuthenticationFailed
+from operations.errors import AuthenticationFailed, StatementFailed
 from operations.secret import Secret
 from operations.validate import Question, validate
 from operations.validation.folders import Folder, Tree, folder_of
@@ -137,6 +137,17 @@ def test_a_base_that_was_kept_gives_the_same_answer(tmp_path: Path) -> None:
     assert validate(question).schema_changes == first.schema_changes
     assert version.exists()
     assert {path.name for path in entry.parent.iterdir()} == {entry.name, "new.tmp"}
+
+
+def test_a_kept_base_whose_rows_are_damaged_fails_once_at_most(tmp_path: Path) -> None:
+    head = folder({**BASE, "20240201000000_new": 'ALTER TABLE "User" ADD COLUMN a INT;'})
+    question = Question(head, folder(BASE), OwnServer(tmp_path), SystemClock())
+    first = validate(question)
+    (rows,) = (path for path in tmp_path.glob("*/data/base/*/*") if b"a@example.com" in path.read_bytes())
+    rows.write_bytes(rows.read_bytes().replace(b"a@example.com", b"b@example.com"))
+    with pytest.raises(StatementFailed, match="invalid page"):
+        validate(question)
+    assert validate(question).schema_changes == first.schema_changes
 
 
 def test_that_a_base_cannot_be_kept_is_no_fault_of_the_migrations(tmp_path: Path) -> None:

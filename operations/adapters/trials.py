@@ -157,11 +157,15 @@ class _OwnServer(_Trial):
             with suppress(LocktenderError):  # a server that was ended
                 self._as_superuser(f"{owned} {SUPERUSER}")
 
+    def forget(self) -> None:
+        """The base that it began with."""
+        if self._kept and self._kept.reached is not None:
+            forget(self._kept)
+
     def renew(self) -> None:
         """The time goes on, the files are others."""
         self._finish()
-        if self._kept and self._kept.reached is not None:
-            forget(self._kept)
+        self.forget()
         super().renew()
         self.stopped = None
         trial_server.renew(self._process)
@@ -238,6 +242,10 @@ class OwnServer:
             trial._begin()
             try:
                 yield trial
+            except LocktenderError:
+                if not trial.stopped:  # it may be the base that is damaged, where its catalog does not show it
+                    trial.forget()
+                raise
             finally:
                 trial._finish()
 
