@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
 import psycopg_pool
 from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
 from procrastinate.exceptions import ProcrastinateException
-from procrastinate.jobs import Status
+from procrastinate.jobs import Job, Status
 
 from bot.asks import Ask, from_payload, to_payload
 from bot.schedule import Scheduled, register
@@ -26,6 +26,8 @@ PATIENCE = 15.0
 RETRY = 2.0
 DEAD_AFTER = 60.0
 """Seconds without a heartbeat of a worker, which sends one every ten."""
+RESCUE = 30.0
+"""Seconds between two looks for what dead workers had begun."""
 TRIES = 3
 WARM = 8
 """Connections that are always there: making one takes ten times as long as an ask."""
@@ -133,15 +135,35 @@ class AskWorker:
                 rescuing.cancel()
 
     async def _rescue(self) -> None:
-        """What another worker had begun when it died is answered after all: a look twice does no harm."""
-        jobs = self._app.job_manager
+        """What another worker had begun when it died is answered after all, or let go; a failure ends nothing."""
         while True:
-            for job in await jobs.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=DEAD_AFTER):
-                if job.attempts < TRIES:
-                    await jobs.retry_job(job)
-                else:
-                    await jobs.finish_job(job, Status.FAILED, delete_job=True)
-            await asyncio.sleep(DEAD_AFTER / 2)
+            with _told():
+                for job in await self._app.job_manager.get_stalled_jobs(
+                    queue=QUEUE, seconds_since_heartbeat=DEAD_AFTER
+                ):
+                    with _told():
+                        await self._take_up(job)
+            await asyncio.sleep(RESCUE)
+
+    async def _take_up(self, job: Job) -> None:
+        """An ask again: a look twice does no harm. What is done at set times is done the next time.
+
+        Its next one may wait already, behind the dead one's lock, and then the dead one cannot wait as well. And what
+        was posted is not posted twice.
+        """
+        if job.queueing_lock is None and job.attempts < TRIES:
+            await self._app.job_manager.retry_job(job)
+        else:
+            await self._app.job_manager.finish_job(job, Status.FAILED, delete_job=True)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What goes wrong in it is logged, and nothing ends by it."""
+    try:
+        yield
+    except (ProcrastinateException, psycopg.Error) as error:
+        logger.warning("what a dead worker had begun could not be taken up: %s", type(error).__name__)
 
 
 def _refuse_closed(connection: psycopg.Connection[Any]) -> None:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, LiteralString
 
+import psycopg
 import pytest
 
+from bot import ask_queue
+from bot.ask_queue import QUEUE, TASK, AskWorker
+from bot.asks import Ask, to_payload
 from bot.schedule import Scheduled
 from bot.watch import Watch
 from bot.wiring import scheduled
+from operations.adapters.ledger import keywords_of
+from operations.database_url import parse_database_url
 from operations.errors import ConfigurationError
 from operations.health import NAMES
 from operations.secret import Secret
@@ -18,9 +27,11 @@ from operations.settings import Environment, Schedule, Settings
 from operations.settings_file import load
 
 from .conftest import Server
-from .slack.stage import OPS, eventually, staged
+from .ledgers import opened
+from .slack.stage import ADA, OPS, eventually, staged
 from .test_monitor import hook
 
+ASK = Ask("answer", "status", "production", OPS, ADA)
 OTHERS = json.dumps([name for name in NAMES if name != "backups"])
 
 
@@ -53,6 +64,66 @@ after = 1
             page = next(one["content"] for one in files if one["name"] == "report-production.html")
             assert page.startswith(b"<!doctype html>")
         assert [json.loads(body)["summary"] for _, _, body in one.got] == ["production: backups warn"]
+
+
+@pytest.fixture
+def queue(server18: Server) -> Iterator[dict[str, Any]]:
+    """How a ledger's queue is connected to."""
+    url = server18.url(server18.create())
+    with opened(url):
+        yield keywords_of(parse_database_url(url), "test")
+
+
+@contextmanager
+def at_work(worker: AskWorker) -> Iterator[None]:
+    worker.start()
+    try:
+        yield
+    finally:
+        worker.stop()
+
+
+def put(queue: dict[str, Any], task: str, lock: str | None = None, status: str = "doing") -> None:
+    """A job that waits, or was begun by a worker which is no more."""
+    with psycopg.connect(**queue) as connection:
+        connection.execute("SET search_path TO locktender")
+        connection.execute(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args, status)"
+            " VALUES (%s, %s, %s, %s, %s, %s)",
+            (QUEUE, task, lock, lock, json.dumps(to_payload(ASK) if task == TASK else {}), status),
+        )
+
+
+def execute(queue: dict[str, Any], statement: LiteralString) -> None:
+    with psycopg.connect(**queue) as connection:
+        connection.execute(statement)
+
+
+def test_what_a_dead_worker_had_begun_stops_neither_the_next_look_nor_an_ask(queue: dict[str, Any]) -> None:
+    looks: list[str] = []
+    asks: list[Ask] = []
+    name = "locktender.monitor production"
+    put(queue, name, name)
+    put(queue, name, name, "todo")  # behind the dead one
+    put(queue, TASK)
+    never = f"0 0 1 {(datetime.now(UTC) + timedelta(days=180)):%m} *"
+    worker = AskWorker(queue, asks.append, 1, [Scheduled("monitor", "production", never, looks.append)])
+    with at_work(worker):
+        eventually(lambda: looks == ["production"], "the next look")
+        eventually(lambda: asks == [ASK], "the ask")
+
+
+def test_a_database_that_fails_once_ends_no_rescue(
+    queue: dict[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ask_queue, "RESCUE", 0.1)
+    asks: list[Ask] = []
+    put(queue, TASK)
+    execute(queue, "ALTER FUNCTION locktender.procrastinate_retry_job_v2 RENAME TO away")
+    with at_work(AskWorker(queue, asks.append, 1)):
+        eventually(lambda: "could not be taken up" in caplog.text, "it failed")
+        execute(queue, "ALTER FUNCTION locktender.away RENAME TO procrastinate_retry_job_v2")
+        eventually(lambda: asks == [ASK], "the ask")
 
 
 def test_what_is_scheduled_is_what_the_configuration_names() -> None:
