@@ -540,6 +540,19 @@ def test_of_two_looks_at_the_same_time_one_tells_it(watched: Callable[..., Conte
     assert not context.host.exists(f"{context.environment.backup_dir}/.locktender/local/monitor.json")
 
 
+def test_a_state_that_cannot_be_read_any_more_is_written_over(
+    watched: Callable[..., Context], ledger: PostgresLedger
+) -> None:
+    context = replace(watched(), memory=ledger.memory("local"))
+    assert [event.kind for event in monitor.once(context).events] == ["raised"]
+    with ledger._pool.connection() as connection:
+        connection.execute("UPDATE monitor_states SET state = 'torn'")
+    later = [replace(context, clock=Clock(context.clock.now() + minute * MINUTE)) for minute in (1, 2)]
+    assert [event.kind for event in monitor.once(later[0]).events] == ["raised"], "told again, as nobody knows"
+    assert monitor.once(later[1]).events == (), "and known from then on"
+    assert ledger.memory("local").load().looked_at == later[1].clock.now()
+
+
 def test_silences(watched: Callable[..., Context]) -> None:
     context = watched()
     monitor.silence(context, ("backups", "disk"), 3600)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ from operations.monitoring.model import State
 DAYS = 14
 """So long looks are kept; those that had something to tell, for ``DAYS_TOLD``."""
 DAYS_TOLD = 400
-_LOAD = "SELECT state FROM monitor_states WHERE environment = %s"
+_LOAD = "SELECT state, looked_at FROM monitor_states WHERE environment = %s"
 _SAVE = """
     INSERT INTO monitor_states AS now (environment, looked_at, state) VALUES (%(name)s, %(at)s, %(state)s)
     ON CONFLICT (environment) DO UPDATE SET looked_at = excluded.looked_at, state = excluded.state
@@ -34,10 +35,10 @@ class LedgerMemory:
 
     @translated
     def load(self) -> State:
-        """The newest."""
+        """The newest. One that cannot be read is still known by when it was looked, so that it can be written over."""
         with self._pool.connection() as connection:
-            (text,) = connection.execute(_LOAD, (self._environment,)).fetchone() or ("",)
-        return State.from_bytes(text.encode())
+            text, at = connection.execute(_LOAD, (self._environment,)).fetchone() or ("", 0.0)
+        return replace(State.from_bytes(text.encode()), looked_at=at)
 
     @translated
     def save(self, state: State, before: State, look: Mapping[str, Any] | None) -> bool:
