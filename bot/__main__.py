@@ -52,9 +52,12 @@ def main() -> int:
 def _work(given: wiring.Variables) -> None:
     door = _listening(given.address, given.worker_port, "LOCKTENDER_WORKER_PORT") if given.worker_port else None
     crew = wiring.crew(given, os.environ)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):  # nothing that has begun is broken off by an exception
+        signal.signal(number, lambda *_: stopping.set())
     watched = _Watched(_server(application(None, crew.ready)), door) if door else None
     logger.info("worker started")
-    crew.run()
+    crew.run(stopping)
     logger.info("worker stopped")
     if watched and watched.broken:
         raise OperationFailed("The worker could not be watched over any more, and has ended.", hint="Start it again.")
@@ -142,5 +145,5 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _terminate)  # until uvicorn or the worker takes it over
+    signal.signal(signal.SIGTERM, _terminate)  # until uvicorn, or what works, can be told to end
     sys.exit(main())

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -29,6 +30,8 @@ DEAD_AFTER = 60.0
 RESCUE = 30.0
 """Seconds between two looks for what dead workers had begun."""
 TRIES = 3
+SPARE = 2
+"""Threads for what the loop itself does, such as to look up names."""
 WARM = 8
 """Connections that are always there: making one takes ten times as long as an ask."""
 logger = logging.getLogger("locktender.bot")
@@ -117,6 +120,8 @@ class AskWorker:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
+        threads = ThreadPoolExecutor(self._concurrency + SPARE, thread_name_prefix="asks")
+        self._loop.set_default_executor(threads)  # its own has few, whatever the concurrency
         async with self._app.open_async():
             self._running = asyncio.create_task(
                 self._app.run_worker_async(
@@ -127,6 +132,8 @@ class AskWorker:
                     shutdown_graceful_timeout=20,
                 )
             )
+            if self._stopping.is_set():  # before there was anything to cancel
+                self._running.cancel()
             rescuing = asyncio.create_task(self._rescue())
             try:
                 with suppress(asyncio.CancelledError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -190,7 +191,7 @@ class Beside(Protocol):
 
 @dataclass(frozen=True)
 class Crew:
-    """What works. ``worker`` runs in the main thread, as it listens for signals; the rest beside it."""
+    """What works: ``worker`` in the thread that runs it, the rest beside it."""
 
     ledger: PostgresLedger
     worker: Worker
@@ -204,28 +205,26 @@ class Crew:
         """Raises what is amiss."""
         self.ledger.now()
 
-    def run(self) -> None:
-        """Until SIGTERM or SIGINT; what is at work is finished first."""
+    def run(self, stopping: threading.Event) -> None:
+        """Until that is set; what is at work is finished first."""
         beside: list[Beside] = [self.asks, self.convergence, self.upkeep, self.home]
         beside += [self.doorkeeper] if self.doorkeeper else []
         for one in beside:
             one.start()
         try:
-            self._work()
+            self._work(stopping)
         finally:
             for one in beside:
                 one.stop()
             self.ledger.close()
 
-    def _work(self) -> None:
-        while True:
+    def _work(self, stopping: threading.Event) -> None:
+        while not stopping.is_set():
             try:
-                self.worker.run()
+                self.worker.run(stopping=stopping)
             except (ProcrastinateException, PoolTimeout) as error:
                 logger.warning("the queue is out of reach, and tried again: %s", type(error).__name__)
-                time.sleep(RETRY)
-            else:
-                return
+                stopping.wait(RETRY)
 
 
 def crew(given: Variables, environ: Mapping[str, str]) -> Crew:

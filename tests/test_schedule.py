@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -19,6 +21,7 @@ from bot.schedule import Scheduled
 from bot.watch import Watch
 from bot.wiring import scheduled
 from operations.adapters.ledger import keywords_of
+from operations.adapters.queue import Worker
 from operations.database_url import parse_database_url
 from operations.errors import ConfigurationError
 from operations.health import NAMES
@@ -28,10 +31,12 @@ from operations.settings_file import load
 
 from .conftest import Server
 from .ledgers import opened
-from .slack.stage import ADA, OPS, eventually, staged
+from .slack.stage import ADA, OPS, PATIENCE, eventually, staged
 from .test_monitor import hook
 
 ASK = Ask("answer", "status", "production", OPS, ADA)
+MANY = min(32, (os.cpu_count() or 1) + 4) + 1
+"""More than a loop has threads of its own."""
 OTHERS = json.dumps([name for name in NAMES if name != "backups"])
 
 
@@ -83,14 +88,14 @@ def at_work(worker: AskWorker) -> Iterator[None]:
         worker.stop()
 
 
-def put(queue: dict[str, Any], task: str, lock: str | None = None, status: str = "doing") -> None:
+def put(queue: dict[str, Any], task: str, lock: str | None = None, status: str = "doing", of: str = QUEUE) -> None:
     """A job that waits, or was begun by a worker which is no more."""
     with psycopg.connect(**queue) as connection:
         connection.execute("SET search_path TO locktender")
         connection.execute(
             "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args, status)"
             " VALUES (%s, %s, %s, %s, %s, %s)",
-            (QUEUE, task, lock, lock, json.dumps(to_payload(ASK) if task == TASK else {}), status),
+            (of, task, lock, lock, json.dumps(to_payload(ASK) if task == TASK else {}), status),
         )
 
 
@@ -124,6 +129,36 @@ def test_a_database_that_fails_once_ends_no_rescue(
         eventually(lambda: "could not be taken up" in caplog.text, "it failed")
         execute(queue, "ALTER FUNCTION locktender.away RENAME TO procrastinate_retry_job_v2")
         eventually(lambda: asks == [ASK], "the ask")
+
+
+def test_as_many_asks_as_there_may_be_are_answered_at_the_same_time(queue: dict[str, Any]) -> None:
+    together = threading.Barrier(MANY + 1)
+    for _ in range(MANY):
+        put(queue, TASK, status="todo")
+    with at_work(AskWorker(queue, lambda _: together.wait(PATIENCE) and None, MANY)):
+        together.wait(PATIENCE)
+
+
+def test_as_many_requests_as_there_may_be_are_at_work_at_the_same_time(queue: dict[str, Any]) -> None:
+    together = threading.Barrier(MANY)
+    done: list[str] = []
+
+    def plan(_request_id: str) -> None:
+        together.wait(PATIENCE)
+        done.append("planned")
+
+    for _ in range(MANY):
+        put(queue, "locktender.plan", status="todo", of="locktender")
+    Worker(queue, {"plan": plan}, MANY).run(wait=False)
+    assert len(done) == MANY
+
+
+def test_a_worker_that_is_told_to_stop_while_it_starts_ends_in_peace(tmp_path: Path, server18: Server) -> None:
+    with staged(tmp_path, server18.url(server18.create()), server18.url(server18.create())) as stage:
+        worker = stage.worker()
+        eventually(lambda: "worker started" in stage.logs(), "it has begun")
+        assert stage.stop(worker) == 0
+        assert stage.logs().count("worker stopped") == 1
 
 
 def test_what_is_scheduled_is_what_the_configuration_names() -> None:
