@@ -12,6 +12,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -375,6 +376,21 @@ def test_a_slow_webhook_holds_up_no_further_alert_and_no_heartbeat(watched: Call
         wait_for(lambda: len(quick.got) == 2 and len(beat.got) == 2)
         assert len(slow.got) == 1
         slow.release.set()
+
+
+def test_when_the_time_is_up_nothing_is_sent_that_nobody_would_know_of(watched: Callable[..., Context]) -> None:
+    go = threading.Event()
+    with hook(lambda _: 200 if go.wait(60) else 500) as slow, ThreadPoolExecutor(1) as beside:
+        context = watched(webhooks=(Secret(slow.url),))
+        sender, key = Sender(context), address_key(Secret(slow.url))
+        sender.start([Message(name, key, time.time(), "{}") for name in ("first", "second")], beat=False)
+        wait_for(lambda: slow.got)
+        collected = beside.submit(sender.collect, 0.01)
+        wait_for(sender._stopping.is_set)
+        go.set()
+        assert collected.result(60) == ({"first"}, ())
+        assert not any(thread.is_alive() for thread in sender._threads.values())
+        assert [headers["locktender-id"] for _, headers, _ in slow.got] == ["first"]
 
 
 def wait_for(condition: Callable[[], object]) -> None:

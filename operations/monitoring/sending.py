@@ -10,7 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_any,
+    stop_when_event_set,
+    wait_random_exponential,
+)
 
 from operations.context import Context
 from operations.errors import LocktenderError, OperationFailed, Refused
@@ -22,6 +29,8 @@ TIMEOUT = 10.0
 BUSY = (408, 425, 429)
 """Statuses below 500 of somebody who may do better in a moment."""
 ATTEMPTS = 3
+LAST = 2 * TIMEOUT
+"""Seconds: longer than one try, or the wait before the next one."""
 KEPT_FOR = 86400.0
 MOST = 100
 """Messages in the outbox; the oldest make place."""
@@ -63,6 +72,7 @@ class Sender:
     _threads: dict[str, threading.Thread] = field(default_factory=dict)
     _delivered: set[str] = field(default_factory=set)
     _troubles: list[str] = field(default_factory=list)
+    _stopping: threading.Event = field(default_factory=threading.Event)
 
     def start(self, outbox: Sequence[Message], *, beat: bool) -> None:
         """Begin with the heartbeat and a batch for each address; not where the one before is still being sent."""
@@ -82,16 +92,28 @@ class Sender:
             self._threads[key].start()
 
     def collect(self, wait: float = 0.0) -> tuple[frozenset[str], tuple[str, ...]]:
-        """The ids of what was delivered, and what went wrong, since the last time; ``wait``: seconds at most."""
-        until = self.context.clock.now() + wait
-        for thread in self._threads.values():
-            thread.join(max(0.0, until - self.context.clock.now()))
+        """The ids of what was delivered, and what went wrong, since the last time.
+
+        ``wait``: seconds for it, after which nothing more is sent: who asks so does not come back, and nobody would
+        know of what is delivered later. What is under way then gets ``LAST`` seconds more.
+        """
+        self._join(wait)
+        if wait and any(thread.is_alive() for thread in self._threads.values()):
+            self._stopping.set()
+            self._join(LAST)
         delivered, self._delivered = frozenset(self._delivered), set()
         troubles, self._troubles = tuple(self._troubles), []
         return delivered, troubles
 
+    def _join(self, wait: float) -> None:
+        until = self.context.clock.now() + wait
+        for thread in self._threads.values():
+            thread.join(max(0.0, until - self.context.clock.now()))
+
     def _send_to(self, url: Secret, batch: Sequence[Message]) -> None:
         for message in batch:
+            if self._stopping.is_set():
+                return
             try:
                 self._post(url, message)
             except LocktenderError as error:
@@ -107,9 +129,14 @@ class Sender:
             raise OperationFailed("There is nothing to send with.")
         for attempt in self._trying():
             with attempt:
+                self._refuse_late()
                 told = messages.headers(body, message.id, alerts.signing_key, self.context.clock.now())
                 status = http.send(url, body, told, TIMEOUT, internal=alerts.internal)
                 refuse(status)
+
+    def _refuse_late(self) -> None:
+        if self._stopping.is_set():
+            raise OperationFailed("There was no time left to try it again.")
 
     def _beat(self) -> None:
         alerts, http = self.context.environment.alerts, self.context.http
@@ -128,7 +155,7 @@ class Sender:
 
     def _trying(self) -> Retrying:
         return Retrying(
-            stop=stop_after_attempt(ATTEMPTS),
+            stop=stop_any(stop_after_attempt(ATTEMPTS), stop_when_event_set(self._stopping)),
             wait=wait_random_exponential(multiplier=1.0, max=10.0),
             retry=retry_if_exception_type(OperationFailed),
             sleep=self.context.clock.sleep,
