@@ -22,9 +22,9 @@ from bot.blocks import status
 from bot.blocks.parts import Board
 from bot.patience import patiently
 from bot.roster import Roster, missing
-from bot.slack import Slack, SlackBusy, SlackFailed
+from bot.slack import Slack, SlackBusy, SlackFailed, SlackGone
 from operations.approvals.model import Request, State
-from operations.errors import LocktenderError
+from operations.errors import LocktenderError, NotNow
 from operations.ports import Ledger, silent
 from operations.settings import Environment, Settings
 
@@ -81,7 +81,7 @@ class Home:
         try:
             why = self.roster.refusal(ask.user, self.answers.own_team)
             if why:
-                self._publish(ask.user, blocks.board((), f"Nothing is shown: {why}."))
+                self._publish(ask.user, _nothing(why))
                 return
             self.homes.opened(ask.user)
             seen = self._visible(ask.user)
@@ -94,7 +94,10 @@ class Home:
             logger.warning("the home page could not be shown: %s", error.message)
 
     def _visible(self, person: str) -> tuple[Environment, ...]:
-        return tuple(one for one in self.settings.environments if self.roster.sees(person, one))
+        return tuple(one for one in self.settings.environments if self._sees(person, one))
+
+    def _sees(self, person: str, environment: Environment) -> bool:
+        return self.roster.sees(person, environment, self.answers.own_team)
 
     def _is_stale(self, environment: Environment, fresh: float) -> bool:
         look = self.homes.looks().get(environment.name)
@@ -105,12 +108,13 @@ class Home:
             list(pool.map(self._look_at, environments))
 
     def _look_at(self, environment: Environment) -> None:
-        """What cannot be looked at is told, too."""
+        """What cannot be looked at is told, too. What ends while it is looked at may not have been seen."""
+        began = self.ledger.now()
         try:
             with self.answers.context_of(environment.name, "home", silent) as context:
-                found = looked(self.answers.status_of(context), self.ledger.now())
+                found = looked(self.answers.status_of(context), began)
         except LocktenderError as error:
-            found = blocks.Looked(self.ledger.now(), "cannot be looked at", trouble=(error.message,))
+            found = blocks.Looked(began, "cannot be looked at", trouble=(error.message,))
         self.homes.keep(environment.name, asdict(found))
 
     # --- pages that are kept true ---------------------------------------------------------------------------------
@@ -133,18 +137,29 @@ class Home:
                 self._stopping.wait(busy.seconds)
             except LocktenderError as error:
                 logger.warning("home pages are not kept up to date just now: %s", error.message)
+            except Exception:
+                logger.error("home pages could not be kept up to date", exc_info=True)
             self._stopping.wait(self.interval)
 
     def round(self) -> None:
         """Once: whoever sees something else than what is so gets it."""
-        due = tuple(self.homes.due(KEPT_TRUE, LEASE))
-        if not due:
-            return
-        seen = {person: self._visible(person) for person, _ in due}
-        shown = {one.name: one for every in seen.values() for one in every}
-        self._look([one for one in shown.values() if self._was_changed(one)])
-        for person, digest in due:
-            self._show(person, seen[person], digest)
+        due = dict(self.homes.due(KEPT_TRUE, LEASE))
+        seen = {person: self._seen_by(person) for person in due}
+        shown = {one.name: one for every in seen.values() for one in every or ()}
+        changed = [one for one in shown.values() if self._was_changed(one)]
+        if changed:
+            self._look(changed)
+        for person, every in seen.items():
+            if every is not None:
+                self._show(person, every, due[person])
+
+    def _seen_by(self, person: str) -> tuple[Environment, ...] | None:
+        """``None`` while Slack does not say: the page stays as it is, and is looked at again when the lease ends."""
+        try:
+            return self._visible(person)
+        except NotNow as error:
+            logger.warning("a home page is not kept up to date just now: %s", error.message)
+            return None
 
     def _was_changed(self, environment: Environment) -> bool:
         """Whether something has ended there since it was looked at."""
@@ -155,17 +170,24 @@ class Home:
     def _show(self, person: str, seen: tuple[Environment, ...], before: str = "") -> None:
         made = blocks.board(tuple(self._drawn(seen)))
         digest = hashlib.sha256(json.dumps(made.view(), sort_keys=True).encode()).hexdigest()
-        if digest != before:
-            self._publish(person, made)
-        self.homes.shown(person, digest)
+        if digest == before or self._publish(person, self._fit(person, made)):
+            self.homes.shown(person, digest)
 
-    def _publish(self, person: str, board: Board) -> None:
+    def _fit(self, person: str, board: Board) -> Board:
+        """It, unless nothing may be shown to them any more. Raises ``NotNow``."""
+        why = self.roster.refusal(person, self.answers.own_team)
+        return _nothing(why) if why else board
+
+    def _publish(self, person: str, board: Board) -> bool:
+        """Whether it is there; what failed is tried again when the lease ends."""
         try:
             patiently(lambda: self.slack.publish(person, board))
+        except SlackBusy:
+            raise
         except SlackFailed as error:
-            if isinstance(error, SlackBusy):
-                raise
             logger.warning("a home page could not be shown: %s", error.message)
+            return isinstance(error, SlackGone)  # nor will it ever
+        return True
 
     def _drawn(self, seen: tuple[Environment, ...]) -> Iterable[blocks.Environment]:
         looks, requests = self.homes.looks(), self.ledger.open_requests()
@@ -183,6 +205,10 @@ class Home:
 
     def _waiting(self, request: Request) -> blocks.Waiting:
         return blocks.Waiting(request, missing(self.roster.directory(), request))
+
+
+def _nothing(why: str) -> Board:
+    return blocks.board((), f"Nothing is shown: {why}.")
 
 
 def at_work(request: Request) -> status.AtWork:

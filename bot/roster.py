@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from bot.patience import patiently
 from bot.slack import Profile, Slack, SlackBusy, SlackFailed, SlackGone
@@ -35,7 +36,8 @@ class Roster:
     settings: Settings
     _directory: Directory = field(init=False)
     _next: float = float("-inf")
-    _channels: dict[str, tuple[float, frozenset[str]]] = field(default_factory=dict)
+    _said: dict[str, tuple[float, frozenset[str]]] = field(default_factory=dict)
+    """By id, and until when it is good."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -92,20 +94,35 @@ class Roster:
         except SlackFailed as error:
             raise NotNow(f"Slack does not say who {person} is: {error.reason}.", hint="Try again.") from None
 
-    def sees(self, person: str, environment: Environment) -> bool:
-        """Whether somebody is in one of its channels, where it is talked about anyway. Waits for Slack."""
-        channels = environment.slack.channels
-        return not channels or any(person in self._in_channel(channel) for channel in channels)
+    def sees(self, person: str, environment: Environment, own_team: str) -> bool:
+        """Whether somebody is in one of its channels, where it is talked about anyway, and in one of its workspaces.
 
-    def _in_channel(self, channel: str) -> frozenset[str]:
-        at, known = self._channels.get(channel, (float("-inf"), frozenset()))
-        if time.monotonic() - at < KEPT:
+        Waits for Slack. Raises ``NotNow`` where it does not say, and has not said before.
+        """
+        channels, teams = environment.slack.channels, environment.slack.teams
+        if teams and own_team not in teams and self._known(person, partial(self._places, person)).isdisjoint(teams):
+            return False
+        return not channels or any(person in self._known(one, partial(self.slack.members, one)) for one in channels)
+
+    def _places(self, person: str) -> frozenset[str]:
+        profile = self.slack.profile(person)
+        return frozenset({profile.team, profile.enterprise} - {""})
+
+    def _known(self, id: str, ask: Callable[[], frozenset[str]]) -> frozenset[str]:
+        """Of a channel who is in it, of a person where they are, as Slack says or, if it does not, as it said last."""
+        until, known = self._said.get(id, (float("-inf"), None))
+        if known is not None and time.monotonic() < until:
             return known
+        wait = KEPT
         try:
-            known = patiently(lambda: self.slack.members(channel))
-        except SlackFailed:
+            known = patiently(ask)
+        except SlackGone:
             known = frozenset()
-        self._channels[channel] = (time.monotonic(), known)
+        except SlackFailed as error:
+            if known is None:
+                raise NotNow(f"Slack does not say who is where: {error.reason}.", hint="Try again.") from None
+            wait = AGAIN
+        self._said[id] = (time.monotonic() + wait, known)
         return known
 
     def _members(self, group: str) -> tuple[str, ...]:
