@@ -56,12 +56,17 @@ def guarded(
 
 def unfit(request: Request, refusal: Refusal) -> str | None:
     """Why the request may not go on because of somebody who had a part in it."""
-    accounts = [request.requester.account, *(vote.person.account for vote in request.agreed)]
-    for account in accounts:
-        why = refusal(account.id) if account.kind == "slack" else None
+    for person in involved(request):
+        why = refusal(person)
         if why:
-            return f"{account.id}: {why}."
+            return f"{person}: {why}."
     return None
+
+
+def involved(request: Request) -> tuple[str, ...]:
+    """The Slack ids of who asked and who agreed. Pure."""
+    accounts = (request.requester.account, *(vote.person.account for vote in request.agreed))
+    return tuple(dict.fromkeys(account.id for account in accounts if account.kind == "slack"))
 
 
 def _out_of_place(ledger: Ledger, request: Request, of_channel: Refusal) -> str | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.admission import Caller, may_decide, refusal, usable
-from bot.gate import unfit, void
-from bot.roster import DIRECT, Roster, environment_named
+from bot.gate import involved, unfit, void
+from bot.roster import Roster, environment_named
 from bot.words import VERBS, Verb
 from operations.approvals.asking import Door
 from operations.approvals.model import Account, Request
@@ -69,20 +70,24 @@ class House:
 
     def refuse_unfit(self, caller: Caller) -> None:
         """Raise ``NotAllowed`` for whom Slack says that nothing may be done for; waits for Slack, but not long."""
-        why = self.roster.refusal_at_once(caller.user, caller.channel, self.own_team)
-        if why:
-            raise NotAllowed(f"Nothing was done: {why}.")
+        self._others(caller, ())
 
     def void_if_unfit(self, caller: Caller, request: Request) -> None:
         """Before an approval of what no worker begins: whether who has had a part in it still may, and who agrees now.
 
         Void, if one of the others may not. Raises ``NotAllowed``, ``NotNow``; waits for Slack, but not long.
         """
-        self.refuse_unfit(caller)
-        why = unfit(request, lambda person: self.roster.refusal_at_once(person, DIRECT[0], self.own_team))
+        why = unfit(request, self._others(caller, involved(request)).get)
         if why:
             void(self.ledger, request, why)
             raise NotAllowed(f"It is void: {why}")
+
+    def _others(self, caller: Caller, others: Sequence[str]) -> Mapping[str, str | None]:
+        """Why nothing may be done for each of the others, where something may be done for the caller."""
+        mine, *theirs, place = self.roster.refusals_at_once((caller.user, *others), caller.channel, self.own_team)
+        if mine or place:
+            raise NotAllowed(f"Nothing was done: {mine or place}.")
+        return dict(zip(others, theirs, strict=True))
 
     def refuse_strangers(self, caller: Caller) -> None:
         """Raise ``NotAllowed`` for whom nothing is done, whatever it is."""

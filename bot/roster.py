@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -34,6 +35,8 @@ class Roster:
 
     slack: Slack
     settings: Settings
+    at_once: float = 10.0
+    """Seconds that a person may wait for what Slack must be asked before they are answered."""
     _directory: Directory = field(init=False)
     _next: float = float("-inf")
     _said: dict[str, tuple[float, frozenset[str]]] = field(default_factory=dict)
@@ -62,15 +65,15 @@ class Roster:
             if time.monotonic() < self._next:
                 return
             groups: dict[str, tuple[str, ...]] = {}
-            unknown, wait = set(), 0.0
+            unknown, pause = set(), 0.0
             for group in sorted(self._wanted):
                 try:
                     groups[group] = self._members(group)
                 except SlackFailed as error:
                     unknown.add(group)
-                    wait = max(wait, error.seconds if isinstance(error, SlackBusy) else AGAIN)
+                    pause = max(pause, error.seconds if isinstance(error, SlackBusy) else AGAIN)
             self._directory = Directory(self.settings.people, groups, frozenset(unknown))
-            self._next = time.monotonic() + (wait if unknown else KEPT)
+            self._next = time.monotonic() + (pause if unknown else KEPT)
 
     def refusal(self, person: str, own_team: str) -> str | None:
         """Why this account may do nothing at all, as Slack says now; ``None``: it may. Waits for Slack.
@@ -84,15 +87,35 @@ class Roster:
         except SlackFailed as error:
             raise NotNow(f"Slack does not say who {person} is: {error.reason}.", hint="Try again.") from None
 
-    def refusal_at_once(self, person: str, channel: str, own_team: str) -> str | None:
-        """The same, and of the channel, by one question each: for what takes effect before a worker looks at it."""
+    def refusals_at_once(self, persons: Sequence[str], channel: str, own_team: str) -> list[str | None]:
+        """The same of each of them, and last of the channel: for what takes effect before a worker looks at it.
+
+        All is asked at the same time, as who pressed a button waits for no more than three seconds. Raises ``NotNow``.
+        """
+        questions = [partial(self._refusal_now, person, own_team) for person in persons]
+        questions.append(partial(self._shared_now, channel))
+        pool = ThreadPoolExecutor(len(questions), thread_name_prefix="at once")
+        asked = [pool.submit(question) for question in questions]
+        pool.shutdown(wait=False)
+        if wait(asked, self.at_once).not_done:
+            raise NotNow("Slack does not say in time who is who.", hint="Try again.")
+        return [one.result() for one in asked]
+
+    def _refusal_now(self, person: str, own_team: str) -> str | None:
         try:
-            why = unfit(self.slack.profile(person), own_team)
-            return why or (SHARED if channel[:1] not in DIRECT and self.slack.is_shared(channel) else None)
+            return unfit(self.slack.profile(person), own_team)
         except SlackGone as error:
-            return f"who you are, and where, could not be looked up ({error.reason})"
+            return f"who you are could not be looked up ({error.reason})"
         except SlackFailed as error:
             raise NotNow(f"Slack does not say who {person} is: {error.reason}.", hint="Try again.") from None
+
+    def _shared_now(self, channel: str) -> str | None:
+        try:
+            return SHARED if channel[:1] not in DIRECT and self.slack.is_shared(channel) else None
+        except SlackGone as error:
+            return f"this channel could not be looked up ({error.reason})"
+        except SlackFailed as error:
+            raise NotNow(f"Slack does not say who is in this channel: {error.reason}.", hint="Try again.") from None
 
     def sees(self, person: str, environment: Environment, own_team: str) -> bool:
         """Whether somebody is in one of its channels, where it is talked about anyway, and in one of its workspaces.
@@ -113,7 +136,7 @@ class Roster:
         until, known = self._said.get(id, (float("-inf"), None))
         if known is not None and time.monotonic() < until:
             return known
-        wait = KEPT
+        good = KEPT
         try:
             known = patiently(ask)
         except SlackGone:
@@ -121,8 +144,8 @@ class Roster:
         except SlackFailed as error:
             if known is None:
                 raise NotNow(f"Slack does not say who is where: {error.reason}.", hint="Try again.") from None
-            wait = AGAIN
-        self._said[id] = (time.monotonic() + wait, known)
+            good = AGAIN
+        self._said[id] = (time.monotonic() + good, known)
         return known
 
     def _members(self, group: str) -> tuple[str, ...]:

@@ -160,7 +160,7 @@ def bot(given: Variables) -> Bot:
     ledger = PostgresLedger(parameters, connections=given.threads, warm=given.threads, purpose="bot").open()
     queue = AskQueue(keywords_of(parameters, "bot"), max(4, given.threads // 2))
     opener = Opener(slack, queue, OPENERS)
-    roster = Roster(WebApi(given.bot_token, given.slack_url, timeout=given.at_once), settings)
+    roster = Roster(WebApi(given.bot_token, given.slack_url, timeout=given.at_once), settings, given.at_once)
     reception = Reception(House(settings, ledger, roster, team), queue, opener, given.command)
     hook = Hook(given.webhook_secret, given.github_url, settings.environments, ledger.held.hold)
     dispatch = bolt_app(reception, user).dispatch

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from bot import roster as rosters
+from bot.admission import Caller
 from bot.gate import guarded
+from bot.house import House
 from bot.roster import Roster
 from bot.web_api import WebApi
 from operations.adapters.ledger import PostgresLedger
@@ -25,6 +27,7 @@ from .conftest import Server
 from .folders import write_migration
 from .ledger_worker import workshop_of
 from .ledgers import opened
+from .slack.stage import eventually
 from .slack.standin import TEAM, TOKEN, Fault, SlackStandIn, running
 
 ADA, BOB, CLEO = (Account("slack", id) for id in ("U0ADA", "U0BOB", "U0CLEO"))
@@ -135,3 +138,19 @@ def test_nobody_votes_and_nothing_is_voided_while_a_group_is_not_known(
         vote(Door(ledger, shop.environment, roster.fresh()), asked.id, 1, CLEO, agrees=True)
     assert ledger.request(asked.id).state is State.PENDING
     assert vote(Door(ledger, shop.environment, roster.fresh()), asked.id, 1, CLEO, agrees=True).state is State.APPROVED
+
+
+def test_all_that_must_be_known_at_once_is_asked_at_the_same_time(
+    slack: SlackStandIn, ledger: PostgresLedger, shop: Context
+) -> None:
+    request = approved(ledger, roster_of(slack, shop.environment), shop)
+    hurried = Roster(WebApi(Secret(TOKEN), slack.api_url), Settings((shop.environment,)), at_once=0.05)
+    house = House(hurried.settings, ledger, hurried, TEAM)
+    before = slack.count("users.info")
+    slack.fail("users.info", *[Fault(hang=2.0, error="internal_error")] * 3)
+    slack.fail("conversations.info", Fault(hang=2.0, error="internal_error"))
+    with pytest.raises(NotNow, match="in time"):
+        house.void_if_unfit(Caller("U0CLEO", TEAM, "C0OPS"), request)
+    eventually(lambda: slack.count("users.info") == before + 3, "all three are asked about")
+    eventually(lambda: slack.count("conversations.info") == 1, "and the channel")
+    assert ledger.request(request.id).state is State.APPROVED
