@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -117,6 +118,13 @@ class Monitor:
             more += self._remember(state, state, None)
         return state, (*troubles, *more)
 
+    def finish(self, wait: float) -> None:
+        """Send what is being sent, for ``wait`` seconds, and remember that it is."""
+        delivered, _ = self.sender.collect(wait)
+        if delivered and self._state:
+            with suppress(_Superseded):
+                self._remember(replace(self._state, outbox=_without(self._state.outbox, delivered)), self._state, None)
+
     def _remembered(self) -> State | None:
         """``None``: nobody knows what was before."""
         if self._apart:
@@ -172,7 +180,7 @@ def continuously(context: Context, interval: float, told: Callable[[Look], None]
         began = context.clock.now()
         told(monitor.look())
         stop.wait(max(0.0, interval - (context.clock.now() - began)))
-    monitor.sender.collect(DELIVERY)
+    monitor.finish(DELIVERY)
 
 
 def silence(context: Context, names: tuple[str, ...], seconds: float) -> Mapping[str, float]:

@@ -393,6 +393,19 @@ def test_when_the_time_is_up_nothing_is_sent_that_nobody_would_know_of(watched: 
         assert [headers["locktender-id"] for _, headers, _ in slow.got] == ["first"]
 
 
+def test_what_is_delivered_at_the_very_end_is_not_sent_again(watched: Callable[..., Context]) -> None:
+    go, stop = threading.Event(), threading.Event()
+    with hook(lambda _: 200 if go.wait(60) else 500) as slow, ThreadPoolExecutor(1) as beside:
+        context = watched(webhooks=(Secret(slow.url),))
+        ended = beside.submit(monitor.continuously, context, 1.0, lambda _: stop.set(), stop)
+        wait_for(lambda: slow.got and stop.is_set())
+        go.set()
+        ended.result(120)
+        assert store.load(context).outbox == ()
+        assert monitor.once(context).undelivered == 0
+        assert len(slow.got) == 1
+
+
 def wait_for(condition: Callable[[], object]) -> None:
     until = time.monotonic() + 60
     while not condition():
