@@ -433,6 +433,10 @@ class Ledger(Protocol):
         """Whether this (a digest of a signed request, in hex) comes for the first time in 15 minutes at least."""
         ...
 
+    def seen(self, signature: str) -> bool:
+        """Whether it has come already, by ``first_seen``; this look does not count."""
+        ...
+
     def note(self, event: str, by: Person | None, **facts: Any) -> AuditEntry:
         """An entry in the audit log that belongs to no request: a refusal, say."""
         ...

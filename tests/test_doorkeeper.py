@@ -9,18 +9,24 @@ from typing import Any
 
 import pytest
 
+from bot.admission import Caller
+from bot.ask_queue import AskQueue
 from bot.blobs import EACH, Blobs
 from bot.doorkeeper import LEASE, MOST_TRIES, Doorkeeper, Placing
 from bot.github_app import GithubApp
+from bot.house import House as HouseOfBot
+from bot.opener import Opener
+from bot.reception import Reception
 from bot.roster import Roster
 from bot.web_api import WebApi
 from bot.wiring import contexts
-from operations.adapters.ledger import PostgresLedger
+from operations.adapters.ledger import PostgresLedger, keywords_of
 from operations.approvals.asking import Door, cancel, vote
 from operations.approvals.change import Change
 from operations.approvals.held import Deployment, Held, Run, mismatch
 from operations.approvals.model import Account, Event, Request, State
 from operations.database_url import parse_database_url
+from operations.errors import DatabaseUnreachable
 from operations.executing import Workshop, begin, plan
 from operations.secret import Secret
 from operations.settings_file import load
@@ -69,6 +75,7 @@ class House:
     directory: Path
     github: StandIn
     ledger: PostgresLedger
+    ledger_url: Secret
     target: Secret
     key: str
     commit: str
@@ -180,9 +187,10 @@ def house(tmp_path: Path, server18: Server, key: str) -> Iterator[House]:
     (tmp_path / "migrations").mkdir()
     with standing_in(repository.path) as github:
         github.state.app = App(public_key(key))
-        ledger = PostgresLedger(parse_database_url(server18.url(server18.create())), connections=4).open()
+        url = server18.url(server18.create())
+        ledger = PostgresLedger(parse_database_url(url), connections=4).open()
         try:
-            yield House(tmp_path, github, ledger, target, key, repository.commit({"README": "x"}))
+            yield House(tmp_path, github, ledger, url, target, key, repository.commit({"README": "x"}))
         finally:
             ledger.close()
         assert github.state.wrong == []
@@ -373,6 +381,27 @@ def test_github_is_told_no_secret_and_calls_nobody(house: House) -> None:
     (told,) = house.app.decisions
     assert "everybody see ***" in told["comment"]
     assert "@everybody" not in told["comment"]
+
+
+def test_a_home_that_could_not_be_asked_for_is_asked_for_when_slack_sends_it_again(house: House) -> None:
+    queue = AskQueue(keywords_of(parse_database_url(house.ledger_url), "bot"), 2)
+    opener = Opener(house.keeper.roster.slack, queue, 1)
+    roster = house.keeper.roster
+    reception = Reception(HouseOfBot(roster.settings, house.ledger, roster, "T0TEAM"), queue, opener)
+    caller = Caller("U0ADA", "T0TEAM", "D0ADA")
+    jobs = "locktender.procrastinate_jobs"
+    try:
+        house.sql(f"ALTER TABLE {jobs} RENAME TO away")
+        with pytest.raises(DatabaseUnreachable):
+            reception.home(caller, "f" * 64)
+        house.sql("ALTER TABLE locktender.away RENAME TO procrastinate_jobs")
+        for _ in range(3):
+            reception.home(caller, "f" * 64)
+        with house.ledger._transaction() as connection:
+            assert connection.execute(f"SELECT count(*) FROM {jobs}".encode()).fetchone() == (1,)
+    finally:
+        opener.close()
+        queue.close()
 
 
 def test_files_are_remembered_up_to_a_size_the_latest_ones() -> None:
