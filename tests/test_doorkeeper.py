@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,6 +38,7 @@ from .action.runner import Repository
 from .action.standin import Fault, StandIn, standing_in
 from .conftest import Server, missing
 from .folders import LOCK_FILE
+from .slack.stage import PATIENCE, eventually
 
 CONFIGURATION = """
 [environments.production]
@@ -100,14 +102,14 @@ class House:
         assert self.github.state.app
         return self.github.state.app
 
-    def hold(self, deployment: int = 501, **changes: Any) -> None:
-        self.app.wait(self.github.state.name, 9001, self.commit, **changes)
+    def hold(self, deployment: int = 501, run: int = 9001, **changes: Any) -> None:
+        self.app.wait(self.github.state.name, run, self.commit, **changes)
         self.github.state.deployments[deployment] = {
             "id": deployment,
             "environment": "production",
             "sha": self.commit,
         }
-        assert self.ledger.held.hold(Held("production", "ada/shop", "production", 9001, deployment))
+        assert self.ledger.held.hold(Held("production", "ada/shop", "production", run, deployment))
 
     def round(self) -> None:
         """All that is held back is due, and dealt with."""
@@ -369,6 +371,28 @@ def test_who_has_lost_the_lease_tells_nothing_and_moves_nothing(house: House) ->
     assert house.ledger.held.telling(theirs, "approved")
     assert house.ledger.held.answered(theirs, "approved", "")
     assert not house.ledger.held.answered(mine, "approved", "")
+
+
+def test_one_that_is_slow_keeps_no_other_one_waiting(house: House) -> None:
+    slow = threading.Event()
+    planned = []
+    for run in (9001, 9002):
+        house.hold(run, run)
+        house.round()
+        planned.append(house.request())
+    for request, person in zip(planned, ("U0BOB", "U0CLEO"), strict=True):
+        vote(house.door(), request.id, request.version, Account("slack", person), True)
+    house.configured(refusal=lambda person: None if person == "U0CLEO" or slow.wait(PATIENCE) else "late")
+    house.sql("UPDATE held_deployments SET due = '-infinity'")
+    house.keeper.start()
+    try:
+        eventually(lambda: house.told == ["approved"], "the other one")
+        assert house.app.decisions[0]["run"] == 9002
+        slow.set()
+        eventually(lambda: house.answers == ["approved", "approved"], "the slow one")
+    finally:
+        slow.set()
+        house.keeper.stop()
 
 
 def test_github_is_told_no_secret_and_calls_nobody(house: House) -> None:
