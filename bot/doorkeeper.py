@@ -9,30 +9,38 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from bot import metrics
 from bot.gate import CARD, unfit, void
 from bot.github import Github, GithubAway, GithubGone
+from bot.protection import means
 from bot.roster import Roster, environment_named
 from operations.approvals import held as holding
 from operations.approvals.asking import Door, ask
-from operations.approvals.held import Held, Told
+from operations.approvals.held import Held, Run, Told
 from operations.approvals.model import Request, State
 from operations.approvals.people import account
 from operations.context import Context
 from operations.errors import ConfigurationError, LocktenderError, NotAllowed, NotFound, NotNow, Refused, UsageError
 from operations.executing import Workshop, void_unless_it_stands
 from operations.ports import HeldDeployments, Ledger
+from operations.secret import Secret, redact
 from operations.settings import Environment
 from operations.tree import Tree
 
-LEASE = 60.0
+LEASE = 120.0
 """Longer than all calls for one deployment take; after that, another worker's."""
+THREADS = 4
+"""Deployments that are dealt with at the same time: none waits behind another one that is slow."""
 WATCH = 2.0
 """Seconds between two looks at a request that is not decided yet."""
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+MOST_TRIES = 8
+"""How often GitHub is asked for what it says that there is not, before that is believed: it takes some minutes."""
+AGAIN = "The run was started again since; who did so has to ask for it."
 logger = logging.getLogger("locktender.bot")
 
 
@@ -47,45 +55,58 @@ class Doorkeeper:
     roster: Roster
     refusal: Callable[[str], str | None]
     """Of a person in Slack: why nothing may be done for them now. Raises ``NotNow``."""
-    interval: float = 0.5
+    secrets: tuple[Secret, ...] = ()
+    """That nobody is told."""
+    interval: float = 2.0
+    """Seconds between two looks of a thread that has found nothing."""
     _tries: dict[int, int] = field(default_factory=dict)
+    _gone: dict[int, int] = field(default_factory=dict)
     _stopping: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
         """Begin."""
-        self._thread = threading.Thread(target=self._run, name="doorkeeper", daemon=True)
-        self._thread.start()
+        waits = [self.interval * number / THREADS for number in range(THREADS)]
+        self._threads = [threading.Thread(target=self._run, args=(wait,), daemon=True) for wait in waits]
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """End after what is under way."""
         self._stopping.set()
-        self._thread.join(timeout=30)
+        until = time.monotonic() + 30
+        for thread in self._threads:
+            thread.join(timeout=max(0.0, until - time.monotonic()))
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
+    def _run(self, wait: float) -> None:
+        while not self._stopping.wait(wait):
             try:
-                for one in self.held.due(LEASE):
-                    self._attempt(one)
+                found = self.round()
             except LocktenderError as error:
                 logger.warning("%s", error.message)
-            self._stopping.wait(self.interval)
+                found = False
+            wait = 0.0 if found else self.interval
+
+    def round(self) -> bool:
+        """Deal with one that is due; False: there is none."""
+        found = self.held.due(LEASE, 1)
+        for one in found:
+            self._attempt(one)
+        return bool(found)
 
     def _attempt(self, one: Held) -> None:
         try:
-            wait = self._bring(one)
+            wait = self._brought(one)
         except GithubAway as error:
             wait = max(error.seconds or 0.0, self._longer(one, error.message))
-        except GithubGone as error:
-            self._settled(one, "gone", error.message)
-            wait = None
         except LocktenderError as error:
             wait = self._longer(one, error.message)
         except Exception:
             logger.error("a deployment that GitHub holds back could not be dealt with", exc_info=True)
             wait = LONGEST_WAIT
-        if wait is None:
-            self._tries.pop(one.id, None)
         else:
+            self._tries.pop(one.id, None)
+            self._gone.pop(one.id, None)
+        if wait is not None:
             self.held.later(one, wait)
 
     def _longer(self, one: Held, why: str) -> float:
@@ -93,48 +114,74 @@ class Doorkeeper:
         tries = self._tries[one.id] = self._tries.get(one.id, 0) + 1
         return float(min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(tries - 1, 10)))
 
+    def _brought(self, one: Held) -> float | None:
+        """As ``_bring``; what GitHub does not find, and does not find again, is rejected."""
+        try:
+            return self._bring(one)
+        except GithubGone as error:
+            self._gone[one.id] = self._gone.get(one.id, 0) + 1
+            if self._gone[one.id] <= MOST_TRIES:
+                raise
+            self._reject(one, f"GitHub does not show what would be let through. {error.message}")
+            return None
+
     def _bring(self, one: Held) -> float | None:
         """Seconds to wait for more; ``None``: it is over."""
         environment = environment_named(self.roster.settings, one.environment)
-        if environment is None or environment.github is None:
-            told: Told | None = Told("rejected", "Its environment is not configured in Locktender any more.")
-        elif one.request_id is None:
-            told = self._ask(one, environment)
-        else:
-            told = self._decided(one, one.request_id)
+        if environment is None or not means(environment, one.repository, one.there):
+            self._reject(one, "Its environment is not deployed from there any more, as Locktender is configured.")
+            return None
+        if one.request_id is None:
+            return self._pass_on(one, self._ask(one, environment))
+        return self._follow(one, environment, self.ledger.request(one.request_id))
+
+    def _follow(self, one: Held, environment: Environment, request: Request) -> float | None:
+        """The request is read once more after everything was looked at: that takes its time."""
+        if holding.told_of(request, self.ledger.now()) is None:
+            return WATCH
+        run = self.github.run(one.repository, one.run_id)
+        if request.id not in holding.request_ids(one, run.attempt):
+            self._void(request, AGAIN)
+            self._over(one, AGAIN)
+            return None
+        if request.state is State.APPROVED:
+            self._void_unless_it_stands(one, request, run, environment)
+        return self._pass_on(one, holding.told_of(self.ledger.request(request.id), self.ledger.now()))
+
+    def _pass_on(self, one: Held, told: Told | None) -> float | None:
         if told is None:
             return WATCH
         self._tell(one, told)
         return None
 
-    def _decided(self, one: Held, request_id: str) -> Told | None:
-        request = self.ledger.request(request_id)
-        if request.state is State.APPROVED and not self._stands(one, request):
-            request = self.ledger.request(request.id)
-        return holding.told_of(request)
-
     def _ask(self, one: Held, environment: Environment) -> Told | None:
         """As who started the run. What Locktender refuses to record is rejected at once."""
         run = self.github.run(one.repository, one.run_id)
-        wrong = holding.mismatch(one, run, self.github.deployment(one.repository, one.deployment_id))
+        wrong = self._mismatch(one, run, environment)
         if wrong:
             return Told("rejected", f"Refused: {wrong}.")
-        id = holding.request_id(one, run.attempt)
         try:
-            request = self._known(id) or ask(
-                Door(self.ledger, environment, self.roster.fresh()),
-                account("github", run.actor),
-                "deploy",
-                holding.arguments(one, run.commit, has_app=environment.app is not None),
-                f"GitHub, started by {run.actor}: {run.url}",
-                executor="caller",
-                id=id,
-                messages=((CARD, environment.slack.channels[0]),),
-            )
+            request = self._request(one, run, environment)
         except Refused as error:
             return Told("rejected", error.message)
         self.held.asked(one, request.id)
         return None
+
+    def _request(self, one: Held, run: Run, environment: Environment) -> Request:
+        """The one that decides. One that has begun decides about nothing any more: then it is asked for anew."""
+        shared, own = holding.request_ids(one, run.attempt)
+        known = self._known(shared)
+        id = own if known and known.state in holding.BEGUN else shared
+        return (self._known(own) if id == own else known) or ask(
+            Door(self.ledger, environment, self.roster.fresh()),
+            account("github", run.actor),
+            "deploy",
+            holding.arguments(one, run.commit, has_app=environment.app is not None),
+            holding.reason(run),
+            executor="caller",
+            id=id,
+            messages=((CARD, environment.slack.channels[0]),),
+        )
 
     def _known(self, id: str) -> Request | None:
         """Asked for by somebody who died then, or for another job of the same attempt."""
@@ -143,31 +190,55 @@ class Doorkeeper:
         except NotFound:
             return None
 
-    def _stands(self, one: Held, request: Request) -> bool:
-        """Whether all is as it was approved, looked at anew, GitHub's run as well; else it is void."""
-        run = self.github.run(one.repository, one.run_id)
-        why = holding.mismatch(one, run, self.github.deployment(one.repository, one.deployment_id))
+    def _mismatch(self, one: Held, run: Run, environment: Environment) -> str | None:
+        deployment = self.github.deployment(one.repository, one.deployment_id)
+        return holding.mismatch(one, run, deployment, environment.github.branch if environment.github else None)
+
+    def _void_unless_it_stands(self, one: Held, request: Request, run: Run, environment: Environment) -> None:
+        """Whether all is as it was approved, looked at anew, GitHub's run as well."""
+        why = self._mismatch(one, run, environment)
         if why is None and request.arguments.get("github") != holding.binding(one.repository, one.run_id, run.commit):
             why = "the run's commit is not the one that was approved"
-        why = why or unfit(request, self.refusal)
-        if why:
-            void(self.ledger, request, why)
-            return False
         try:
-            return void_unless_it_stands(self.workshop, request) is None
+            why = why or unfit(request, self.refusal)
+            if why is None:
+                void_unless_it_stands(self.workshop, request)
         except (Refused, UsageError) as error:
-            void(self.ledger, request, error.message)
-            return False
+            why = error.message
+        if why:
+            self._void(request, why)
+
+    def _reject(self, one: Held, why: str) -> None:
+        if one.request_id:
+            self._void(self.ledger.request(one.request_id), why)
+        self._tell(one, Told("rejected", why))
+
+    def _void(self, request: Request, why: str) -> None:
+        void(self.ledger, request, redact(why, self.secrets))
 
     def _tell(self, one: Held, told: Told) -> None:
-        comment = holding.shortened(told.comment)
-        self.github.decide(one.repository, one.run_id, one.there, told.word, comment)
-        self._settled(one, told.word, comment)
+        """What GitHub is about to be told is kept before: who repeats it knows what GitHub may have taken in."""
+        comment = holding.shortened(redact(told.comment, self.secrets))
+        if not self.held.telling(one, told.word):
+            return
+        try:
+            self.github.decide(one.repository, one.run_id, one.there, told.word, comment)
+        except GithubGone as error:
+            self._over(one, error.message)
+        else:
+            self._settled(one, told.word, comment)
+
+    def _over(self, one: Held, why: str) -> None:
+        """GitHub waits no more. What it may have been told before counts as what it was told."""
+        if one.telling is None:
+            self._settled(one, "gone", why)
+        else:
+            self._settled(one, one.telling, f"It may have been told so before. {why}")
 
     def _settled(self, one: Held, answer: holding.Answer, comment: str) -> None:
-        self.held.answered(one, answer, comment)
-        metrics.HELD.labels(answer).inc()
-        logger.info("run %d of %s, for %s: %s", one.run_id, one.repository, one.environment, answer)
+        if self.held.answered(one, answer, comment):
+            metrics.HELD.labels(answer).inc()
+            logger.info("run %d of %s, for %s: %s", one.run_id, one.repository, one.environment, answer)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -16,6 +16,7 @@ import requests
 from github import Auth, BadAttributeException, Github, GithubException, GithubIntegration, RateLimitExceededException
 from github.Repository import Repository
 
+from bot.blobs import Blobs
 from bot.github import GithubAway, GithubFailed, GithubGone
 from bot.protection import EVENT
 from operations.approvals.held import Deployment, Run, Word
@@ -30,8 +31,6 @@ TO_READ_FILES = {**PERMISSIONS, "contents": "read"}
 FOLDER = "040000"
 REGULAR = ("100644", "100755")
 """How git writes what an entry is."""
-BLOBS = 4096
-"""Files of which it is known what they hold: git calls them by their content."""
 NOT_AS_DOCUMENTED = (
     BadAttributeException,
     KeyError,
@@ -61,7 +60,7 @@ class GithubApp:
         self._integration = GithubIntegration(auth=self._auth, **self._manner)
         self._clients: dict[tuple[str, bool], Github] = {}
         self._lock = threading.Lock()
-        self._blob = lru_cache(maxsize=BLOBS)(self._read_blob)
+        self._blobs = Blobs()
 
     @property
     def _manner(self) -> dict[str, Any]:
@@ -87,6 +86,10 @@ class GithubApp:
                 attempt=int(told["run_attempt"]),
                 actor=str((told.get("triggering_actor") or told["actor"])["login"]),
                 url=str(told["html_url"]),
+                event=str(told["event"]),
+                branch=str(told.get("head_branch") or ""),
+                source=str((told.get("head_repository") or {}).get("full_name") or ""),  # a fork may be gone
+                workflow=str(told.get("path") or ""),
             )
 
         return self._called(f"read run {run_id}", read)
@@ -149,9 +152,13 @@ class GithubApp:
             tree = str(entry.sha)
         return tree
 
-    def _read_blob(self, repository: str, sha: str) -> bytes:
-        blob = self._repository(repository, files=True).get_git_blob(sha)
-        return base64.b64decode(blob.content) if blob.encoding == "base64" else str(blob.content).encode()
+    def _blob(self, repository: str, sha: str) -> bytes:
+        known = self._blobs.get((repository, sha))
+        if known is None:
+            blob = self._repository(repository, files=True).get_git_blob(sha)
+            known = base64.b64decode(blob.content) if blob.encoding == "base64" else str(blob.content).encode()
+            self._blobs.put((repository, sha), known)
+        return known
 
     def _repository(self, name: str, *, files: bool = False) -> Repository:
         return self._client(name, files=files).get_repo(name)

@@ -55,7 +55,7 @@ def held(body: bytes, api_url: str, environments: Sequence[Environment]) -> Held
         raise UsageError("It is not what GitHub documents.")
     if callback != callback_url(api_url, repository, int(run[1])):
         raise UsageError("Its answer would go to another address than GitHub's.")
-    chosen = next((one for one in environments if _means(one, repository, there)), None)
+    chosen = next((one for one in environments if means(one, repository, there)), None)
     if chosen is None:
         raise NotOurs("No environment here is deployed from there.")
     return Held(chosen.name, repository, there, int(run[1]), deployment)
@@ -66,8 +66,8 @@ def callback_url(api_url: str, repository: str, run_id: int) -> str:
     return f"{api_url.rstrip('/')}/repos/{repository}/actions/runs/{run_id}/{EVENT}"
 
 
-def _means(environment: Environment, repository: str, there: str) -> bool:
-    """GitHub's names know no case."""
+def means(environment: Environment, repository: str, there: str) -> bool:
+    """Whether it is deployed from there. GitHub's names know no case."""
     github = environment.github
     if github is None:
         return False

@@ -117,8 +117,9 @@ class Reception:
 
     def home(self, caller: Caller, once: str) -> None:
         """Somebody has opened App Home; a worker draws it."""
-        if self.house.ledger.first_seen(once):
+        if not self.house.ledger.seen(once):
             self._home(caller)
+            self.house.ledger.first_seen(once)  # not before: what was not taken in, Slack sends again
 
     def _home(self, caller: Caller) -> None:
         if not refusal(caller, self.house.own_team):

@@ -260,7 +260,7 @@ def crew(given: Variables, environ: Mapping[str, str]) -> Crew:
         Convergence(ledger, slack, roster),
         Upkeep(ledger, roster),
         home,
-        Doorkeeper(ledger, ledger.held, github, workshop, roster, of_person) if github else None,
+        Doorkeeper(ledger, ledger.held, github, workshop, roster, of_person, secrets) if github else None,
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from operations.approvals.change import Decide, NewRequest, Swept
-    from operations.approvals.held import Answer, Held
+    from operations.approvals.held import Answer, Held, Word
     from operations.approvals.model import AuditEntry, Freeze, Message, Person, Request
     from operations.monitoring.model import State
 
@@ -433,6 +433,10 @@ class Ledger(Protocol):
         """Whether this (a digest of a signed request, in hex) comes for the first time in 15 minutes at least."""
         ...
 
+    def seen(self, signature: str) -> bool:
+        """Whether it has come already, by ``first_seen``; this look does not count."""
+        ...
+
     def note(self, event: str, by: Person | None, **facts: Any) -> AuditEntry:
         """An entry in the audit log that belongs to no request: a refusal, say."""
         ...
@@ -478,9 +482,13 @@ class HeldDeployments(Protocol):
         ...
 
     def later(self, one: Held, seconds: float) -> None:
-        """Nothing can be done about it now; it is given out again then."""
+        """Nothing can be done about it now; it is given out again then. Without effect once it is somebody else's."""
         ...
 
-    def answered(self, one: Held, answer: Answer, comment: str) -> None:
-        """GitHub has been told; it is over."""
+    def telling(self, one: Held, word: Word) -> bool:
+        """Keep what GitHub is about to be told; False: it is somebody else's by now, or over."""
+        ...
+
+    def answered(self, one: Held, answer: Answer, comment: str) -> bool:
+        """GitHub has been told; it is over. False: it was already."""
         ...

@@ -165,6 +165,8 @@ class Github:
     """What the environment is called there. Absent: the same as here."""
     migrations: str = "prisma/migrations"
     """The migrations folder in the repository; of an app it is known anyway."""
+    branch: str | None = None
+    """The only branch that is deployed from. Absent: any that GitHub lets deploy to its environment."""
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def test_the_example_is_valid_and_what_it_calls_defaults_are_the_defaults(tmp_pa
     }
     assert environment.break_glass == BreakGlass(("U0BBBB", "U0CCCC"))
     assert environment.slack == Slack(("C0OPS",), ("T0TEAM",))
-    assert environment.github == Github("example/shop", "Production")
+    assert environment.github == Github("example/shop", "Production", branch="main")
     for field in fields(Environment):
         assert field.name in own or getattr(environment, field.name) == field.default, field.name
     for field in fields(Backups):

@@ -245,6 +245,12 @@ class PostgresLedger:
             return connection.execute(sql.SEEN.encode(), (signature,)).rowcount == 1
 
     @translated
+    def seen(self, signature: str) -> bool:
+        """Find."""
+        with self._pool.connection() as connection:
+            return connection.execute(sql.IS_SEEN.encode(), (signature,)).fetchone() is not None
+
+    @translated
     def note(self, event: str, by: Person | None, **facts: Any) -> AuditEntry:
         """One entry."""
         with self._pool.connection() as connection:

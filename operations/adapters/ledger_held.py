@@ -10,9 +10,9 @@ from operations.adapters import ledger_rows as rows
 from operations.adapters.ledger_change import commit
 from operations.adapters.ledger_errors import translated
 from operations.adapters.ledger_sql import BEGIN
-from operations.approvals.held import Answer, Held
+from operations.approvals.held import Answer, Held, Word
 
-COLUMNS = "environment, repository, there, run_id, deployment_id, id, request_id"
+COLUMNS = "environment, repository, there, run_id, deployment_id, id, request_id, telling, due::text"
 HOLD = """
     INSERT INTO held_deployments (environment, repository, there, run_id, deployment_id)
     VALUES (%s, lower(%s), %s, %s, %s) ON CONFLICT DO NOTHING
@@ -20,11 +20,17 @@ HOLD = """
 DUE = f"""
     UPDATE held_deployments SET due = clock_timestamp() + make_interval(secs => %s)
     WHERE id IN (SELECT id FROM held_deployments WHERE answer IS NULL AND due <= clock_timestamp()
-                 ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
+                 ORDER BY due, id LIMIT %s FOR UPDATE SKIP LOCKED)
     RETURNING {COLUMNS}
 """
-ASKED = "UPDATE held_deployments SET request_id = %s, due = '-infinity' WHERE id = %s AND request_id IS NULL"
-LATER = "UPDATE held_deployments SET due = clock_timestamp() + make_interval(secs => %s) WHERE id = %s"
+ASKED = "UPDATE held_deployments SET request_id = %s WHERE id = %s AND request_id IS NULL"
+LATER = """
+    UPDATE held_deployments SET due = clock_timestamp() + make_interval(secs => %s)
+    WHERE id = %s AND answer IS NULL AND due = %s::timestamptz
+"""
+TELLING = """
+    UPDATE held_deployments SET telling = %s WHERE id = %s AND answer IS NULL AND due = %s::timestamptz
+"""
 ANSWERED = """
     UPDATE held_deployments SET answer = %s, answered_at = clock_timestamp() WHERE id = %s AND answer IS NULL
 """
@@ -60,10 +66,16 @@ class PostgresHeld:
     def later(self, one: Held, seconds: float) -> None:
         """The lease ends then."""
         with self._pool.connection() as connection:
-            connection.execute(LATER, (seconds, one.id))
+            connection.execute(LATER, (seconds, one.id, one.lease))
 
     @translated
-    def answered(self, one: Held, answer: Answer, comment: str) -> None:
+    def telling(self, one: Held, word: Word) -> bool:
+        """Only on one's own lease."""
+        with self._pool.connection() as connection:
+            return bool(connection.execute(TELLING, (word, one.id, one.lease)).rowcount == 1)
+
+    @translated
+    def answered(self, one: Held, answer: Answer, comment: str) -> bool:
         """One commit with its entry in the audit log."""
         facts = {
             "environment": one.environment,
@@ -76,7 +88,9 @@ class PostgresHeld:
         with self._pool.connection() as connection:
             try:
                 connection.execute(BEGIN)
-                if connection.execute(ANSWERED, (answer, one.id)).rowcount == 1:
+                changed = bool(connection.execute(ANSWERED, (answer, one.id)).rowcount == 1)
+                if changed:
                     commit(connection, [rows.body("github", None, None, facts)])
+                return changed
             finally:
                 connection.rollback()

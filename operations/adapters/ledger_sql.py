@@ -119,6 +119,7 @@ STALE = f"""
 """
 SHOWN = "UPDATE messages SET ts = %s, shown = greatest(shown, %s), leased_until = '-infinity' WHERE id = %s"
 FORGET = "UPDATE messages SET ts = NULL, shown = 0, leased_until = '-infinity' WHERE id = %s"
+IS_SEEN = "SELECT 1 FROM signatures WHERE signature = %s"
 SEEN = "INSERT INTO signatures (signature) VALUES (%s) ON CONFLICT DO NOTHING"
 OVERDUE = """
     SELECT id FROM requests

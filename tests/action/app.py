@@ -56,6 +56,24 @@ class App:
             return False
         return bool(told["exp"] - time.time() <= 600)
 
+    def wait(self, name: str, run: int, commit: str, there: str = "production", **changes: Any) -> None:
+        """A run of a workflow in the repository of that name, whose job waits for the environment."""
+        home = {"id": 1, "full_name": name}
+        self.runs[run] = {
+            "id": run,
+            "repository": home,
+            "head_repository": home,
+            "head_sha": commit,
+            "head_branch": "main",
+            "event": "push",
+            "path": ".github/workflows/deploy.yml",
+            "run_attempt": 1,
+            "triggering_actor": {"login": "ada"},
+            "html_url": f"https://github.com/{name}/actions/runs/{run}",
+            **changes,
+        }
+        self.waiting.add((run, there))
+
     def new_token(self, permissions: Mapping[str, str]) -> dict[str, Any]:
         token = f"ghs_{secrets.token_hex(20)}"
         self.tokens[token] = permissions

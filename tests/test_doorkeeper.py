@@ -1,0 +1,439 @@
+"""What GitHub is told of a deployment that it holds back: a real ledger and target, and a stand-in for GitHub alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.admission import Caller
+from bot.ask_queue import AskQueue
+from bot.blobs import EACH, Blobs
+from bot.doorkeeper import LEASE, MOST_TRIES, Doorkeeper, Placing
+from bot.github_app import GithubApp
+from bot.house import House as HouseOfBot
+from bot.opener import Opener
+from bot.reception import Reception
+from bot.roster import Roster
+from bot.web_api import WebApi
+from bot.wiring import contexts
+from operations.adapters.ledger import PostgresLedger, keywords_of
+from operations.approvals.asking import Door, cancel, vote
+from operations.approvals.change import Change
+from operations.approvals.held import Deployment, Held, Run, mismatch
+from operations.approvals.model import Account, Event, Request, State
+from operations.database_url import parse_database_url
+from operations.errors import DatabaseUnreachable
+from operations.executing import Workshop, begin, plan
+from operations.secret import Secret
+from operations.settings_file import load
+
+from .action.app import APP_ID, App, private_key, public_key
+from .action.openapi import DescriptionMissing, description
+from .action.runner import Repository
+from .action.standin import Fault, StandIn, standing_in
+from .conftest import Server, missing
+from .folders import LOCK_FILE
+from .slack.stage import PATIENCE, eventually
+
+CONFIGURATION = """
+[environments.production]
+database_url = "env:TARGET_URL"
+migrations = "{directory}/migrations"
+backup_dir = "{directory}/backups"
+[environments.production.slack]
+channels = ["C0OPS"]
+[environments.production.approvals.deploy]
+approvers = ["bob", "U0CLEO"]
+[environments.production.github]
+repository = "Ada/Shop"
+{more}
+[people.ada]
+slack = "U0ADA"
+github = "ada"
+[people.bob]
+slack = "U0BOB"
+github = "bob"
+"""
+MIGRATION = {
+    "prisma/migrations/migration_lock.toml": LOCK_FILE,
+    "prisma/migrations/20240101000000_one/migration.sql": "CREATE TABLE one (id int PRIMARY KEY);\n",
+}
+DECIDE = r"/deployment_protection_rule$"
+
+
+def harmless(_: str) -> None:
+    return None
+
+
+@dataclass
+class House:
+    """A worker's doorkeeper, called by hand."""
+
+    directory: Path
+    github: StandIn
+    ledger: PostgresLedger
+    ledger_url: Secret
+    target: Secret
+    key: str
+    commit: str
+    keeper: Doorkeeper = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.configured()
+
+    def configured(self, more: str = "", refusal: Callable[[str], str | None] = harmless) -> None:
+        path = self.directory / "locktender.toml"
+        path.write_text(CONFIGURATION.format(directory=self.directory, more=more))
+        settings = load(path, {"TARGET_URL": self.target.reveal()})
+        roster = Roster(WebApi(Secret("xoxb-1"), "http://127.0.0.1:9/"), settings)
+        app = GithubApp(APP_ID, Secret(self.key), self.github.url)
+        workshop = Workshop(
+            self.ledger, contexts(settings, path, self.ledger), lambda _: roster.fresh(), placed=Placing(app)
+        )
+        self.keeper = Doorkeeper(self.ledger, self.ledger.held, app, workshop, roster, refusal, (self.target,))
+
+    @property
+    def app(self) -> App:
+        assert self.github.state.app
+        return self.github.state.app
+
+    def hold(self, deployment: int = 501, run: int = 9001, **changes: Any) -> None:
+        self.app.wait(self.github.state.name, run, self.commit, **changes)
+        self.github.state.deployments[deployment] = {
+            "id": deployment,
+            "environment": "production",
+            "sha": self.commit,
+        }
+        assert self.ledger.held.hold(Held("production", "ada/shop", "production", run, deployment))
+
+    def round(self) -> None:
+        """All that is held back is due, and dealt with."""
+        self.sql("UPDATE held_deployments SET due = '-infinity'")
+        for _ in self.rows():
+            self.keeper.round()
+
+    def sql(self, statement: str, *values: object) -> None:
+        with self.ledger._transaction() as connection:
+            connection.execute(statement.encode(), values)
+
+    def rows(self) -> list[tuple[str | None, str | None]]:
+        """Answer and request of each, in their order."""
+        with self.ledger._transaction() as connection:
+            return connection.execute("SELECT answer, request_id FROM held_deployments ORDER BY id").fetchall()
+
+    @property
+    def answers(self) -> list[str | None]:
+        return [answer for answer, _ in self.rows()]
+
+    @property
+    def told(self) -> list[str]:
+        """What GitHub has taken in."""
+        return [one["state"] for one in self.app.decisions]
+
+    @property
+    def posts(self) -> int:
+        return len([path for method, path in self.github.state.requests if path.endswith("protection_rule")])
+
+    def request(self) -> Request:
+        """The newest, planned."""
+        (newest, *_) = self.ledger.history()
+        plan(self.keeper.workshop, newest.id)
+        return self.ledger.request(newest.id)
+
+    def door(self) -> Door:
+        roster = self.keeper.roster
+        return Door(self.ledger, roster.settings.environments[0], roster.directory())
+
+    def approve(self) -> Request:
+        request = self.request()
+        return vote(self.door(), request.id, request.version, Account("slack", "U0BOB"), True)
+
+    def approved(self, deployment: int = 501, **changes: Any) -> Request:
+        """Held back, asked for, and agreed to."""
+        self.hold(deployment, **changes)
+        self.round()
+        return self.approve()
+
+    def ended(self, request: Request) -> None:
+        """Begun by the run, and failed."""
+        workshop = self.keeper.workshop
+        with workshop.context_of("production", "ada", lambda _: None) as context:
+            context = workshop.placed(context, request)
+            begun = begin(self.ledger, self.door().directory, context, request)
+        assert begun
+        assert begun.state is State.RUNNING
+        self.ledger.change(begun.id, lambda *_: Change((Event.FAILED,), token=begun.token, any_time=True))
+
+    def state(self, request: Request) -> State:
+        return self.ledger.request(request.id).state
+
+
+@pytest.fixture(scope="module")
+def key() -> str:
+    return private_key()
+
+
+@pytest.fixture
+def house(tmp_path: Path, server18: Server, key: str) -> Iterator[House]:
+    try:
+        description()
+    except DescriptionMissing as lack:
+        missing(str(lack))
+    repository = Repository.create(tmp_path / "origin", MIGRATION)
+    target = server18.url(server18.create())
+    (tmp_path / "migrations").mkdir()
+    with standing_in(repository.path) as github:
+        github.state.app = App(public_key(key))
+        url = server18.url(server18.create())
+        ledger = PostgresLedger(parse_database_url(url), connections=4).open()
+        try:
+            yield House(tmp_path, github, ledger, url, target, key, repository.commit({"README": "x"}))
+        finally:
+            ledger.close()
+        assert github.state.wrong == []
+
+
+def test_an_approval_of_an_attempt_does_not_open_the_next_one(house: House) -> None:
+    request = house.approved()
+    house.app.runs[9001] |= {"run_attempt": 2, "triggering_actor": {"login": "bob"}}
+    house.round()
+    assert (house.told, house.posts, house.answers) == ([], 0, ["gone"])
+    assert house.state(request) is State.VOIDED
+
+
+def test_a_denial_of_an_attempt_does_not_reject_the_next_one(house: House) -> None:
+    house.hold()
+    house.round()
+    request = house.request()
+    vote(house.door(), request.id, request.version, Account("slack", "U0BOB"), False, "no")
+    house.app.runs[9001]["run_attempt"] = 2
+    house.round()
+    assert (house.posts, house.answers) == (0, ["gone"])
+
+
+def test_what_is_taken_back_while_it_is_looked_at_is_not_let_through(house: House) -> None:
+    def meanwhile(_: str) -> None:
+        cancel(house.door(), request.id, Account("slack", "U0ADA"))
+
+    request = house.approved()
+    house.configured(refusal=meanwhile)
+    house.round()
+    assert (house.told, house.state(request)) == (["rejected"], State.CANCELLED)
+
+
+def test_what_runs_out_while_it_is_looked_at_is_not_let_through(house: House) -> None:
+    def meanwhile(_: str) -> None:
+        house.sql("UPDATE requests SET expires_at = clock_timestamp() WHERE id = %s", request.id)
+
+    request = house.approved()
+    house.configured(refusal=meanwhile)
+    house.round()
+    assert (house.posts, house.answers) == (0, [None])
+    house.ledger.sweep()
+    house.round()
+    assert (house.told, house.answers) == (["rejected"], ["rejected"])
+
+
+def test_what_github_does_not_find_for_a_while_is_looked_for_again(house: House) -> None:
+    house.approved()
+    for what in (r"/actions/runs/\d+$", r"/deployments/\d+$", r"/git/trees/"):
+        house.github.state.faults.append(Fault(404, "GET", what))
+        house.round()
+        assert (house.posts, house.answers) == (0, [None])
+    house.round()
+    assert (house.told, house.answers) == (["approved"], ["approved"])
+
+
+def test_what_github_never_finds_is_rejected_and_void(house: House) -> None:
+    request = house.approved()
+    house.github.state.faults.append(Fault(404, "GET", r"/actions/runs/\d+$", times=10**6))
+    for _ in range(MOST_TRIES):
+        house.round()
+    assert house.posts == 0
+    house.round()
+    assert (house.told, house.answers) == (["rejected"], ["rejected"])
+    assert house.state(request) is State.VOIDED
+
+
+def test_what_github_had_taken_in_when_the_worker_died_is_kept_as_what_it_was_told(house: House) -> None:
+    house.approved()
+    house.github.state.faults.append(Fault(500, "POST", DECIDE, after=True))
+    house.round()
+    assert house.answers == [None]
+    house.configured()  # another worker
+    house.round()
+    assert (house.told, house.posts, house.answers) == (["approved"], 2, ["approved"])
+
+
+def test_what_github_does_not_wait_for_is_gone(house: House) -> None:
+    house.approved()
+    house.app.waiting.clear()
+    house.round()
+    assert (house.told, house.answers) == ([], ["gone"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "branch", "said"),
+    [
+        ({"event": "pull_request"}, None, "not merged"),
+        ({"event": "pull_request_target"}, None, "not merged"),
+        ({"source": "mallory/shop"}, None, "another repository"),
+        ({"source": ""}, None, "another repository"),
+        ({"repository": "mallory/shop"}, None, "another repository"),
+        ({"branch": "topic"}, "main", "topic, and only main"),
+        ({"branch": ""}, "main", "no branch"),
+        ({"commit": "b" * 40}, None, "commit"),
+        ({}, "main", None),
+        ({"branch": "topic", "source": "Ada/Shop"}, None, None),
+    ],
+)
+def test_a_run_of_what_is_not_to_be_deployed_does_not_pass(
+    changes: dict[str, Any], branch: str | None, said: str | None
+) -> None:
+    held = Held("production", "ada/shop", "production", 1, 2)
+    run = Run("Ada/Shop", "a" * 40, 1, "ada", "u", event="push", branch="main", source="ada/shop", workflow="w")
+    found = mismatch(held, replace(run, **changes), Deployment("production", "a" * 40), branch)
+    assert (found is None) if said is None else (said in (found or ""))
+
+
+def test_a_run_of_a_fork_is_rejected_at_once(house: House) -> None:
+    house.hold(head_repository=None)  # it is gone already
+    house.round()
+    assert (house.told, house.ledger.history()) == (["rejected"], ())
+
+
+def test_a_branch_that_is_configured_after_the_approval_counts(house: House) -> None:
+    request = house.approved(head_branch="topic")
+    house.configured('branch = "main"')
+    house.round()
+    assert (house.told, house.state(request)) == (["rejected"], State.VOIDED)
+
+
+def test_who_approves_is_told_of_what_else_is_let_through(house: House) -> None:
+    house.hold(event="workflow_dispatch", head_branch="release/1")
+    house.round()
+    (request,) = house.ledger.history()
+    for told in ("workflow_dispatch", "release/1", ".github/workflows/deploy.yml", "ada", "/actions/runs/9001"):
+        assert told in request.reason
+
+
+def test_jobs_that_wait_together_are_one_request(house: House) -> None:
+    house.hold()
+    house.hold(502)
+    house.round()
+    (request,) = house.ledger.history()
+    assert [id for _, id in house.rows()] == [request.id, request.id]
+
+
+def test_a_job_that_comes_to_wait_when_the_request_is_over_is_asked_for_anew(house: House) -> None:
+    request = house.approved()
+    house.round()
+    house.ended(request)
+    house.hold(502)
+    house.round()
+    house.round()
+    assert (house.told, house.answers) == (["approved"], ["approved", None])
+    house.approve()
+    house.round()
+    assert (house.told, house.answers) == (["approved", "approved"], ["approved", "approved"])
+    first, second = (id for _, id in house.rows())
+    assert first == request.id != second
+
+
+def test_a_job_is_not_let_through_by_a_request_that_is_over(house: House) -> None:
+    request = house.approved()
+    house.ended(request)
+    house.round()
+    assert (house.told, house.answers) == (["rejected"], ["rejected"])
+
+
+def test_what_is_configured_to_be_deployed_from_elsewhere_is_not_let_through(house: House) -> None:
+    request = house.approved()
+    house.sql("UPDATE held_deployments SET there = 'staging'")
+    house.app.waiting.add((9001, "staging"))
+    house.round()
+    assert (house.told, house.state(request)) == (["rejected"], State.VOIDED)
+
+
+def test_who_has_lost_the_lease_tells_nothing_and_moves_nothing(house: House) -> None:
+    house.approved()
+    house.sql("UPDATE held_deployments SET due = '-infinity'")
+    (mine,) = house.ledger.held.due(0.0, 1)
+    (theirs,) = house.ledger.held.due(LEASE, 1)
+    house.ledger.held.later(mine, 0.0)
+    assert house.ledger.held.due(0.0, 1) == ()
+    assert not house.ledger.held.telling(mine, "approved")
+    assert house.ledger.held.telling(theirs, "approved")
+    assert house.ledger.held.answered(theirs, "approved", "")
+    assert not house.ledger.held.answered(mine, "approved", "")
+
+
+def test_one_that_is_slow_keeps_no_other_one_waiting(house: House) -> None:
+    slow = threading.Event()
+    planned = []
+    for run in (9001, 9002):
+        house.hold(run, run)
+        house.round()
+        planned.append(house.request())
+    for request, person in zip(planned, ("U0BOB", "U0CLEO"), strict=True):
+        vote(house.door(), request.id, request.version, Account("slack", person), True)
+    house.configured(refusal=lambda person: None if person == "U0CLEO" or slow.wait(PATIENCE) else "late")
+    house.sql("UPDATE held_deployments SET due = '-infinity'")
+    house.keeper.start()
+    try:
+        eventually(lambda: house.told == ["approved"], "the other one")
+        assert house.app.decisions[0]["run"] == 9002
+        slow.set()
+        eventually(lambda: house.answers == ["approved", "approved"], "the slow one")
+    finally:
+        slow.set()
+        house.keeper.stop()
+
+
+def test_github_is_told_no_secret_and_calls_nobody(house: House) -> None:
+    house.hold()
+    house.round()
+    request = house.request()
+    reason = f"@everybody see {house.target.reveal()}"
+    vote(house.door(), request.id, request.version, Account("slack", "U0BOB"), False, reason)
+    house.round()
+    (told,) = house.app.decisions
+    assert "everybody see ***" in told["comment"]
+    assert "@everybody" not in told["comment"]
+
+
+def test_a_home_that_could_not_be_asked_for_is_asked_for_when_slack_sends_it_again(house: House) -> None:
+    queue = AskQueue(keywords_of(parse_database_url(house.ledger_url), "bot"), 2)
+    opener = Opener(house.keeper.roster.slack, queue, 1)
+    roster = house.keeper.roster
+    reception = Reception(HouseOfBot(roster.settings, house.ledger, roster, "T0TEAM"), queue, opener)
+    caller = Caller("U0ADA", "T0TEAM", "D0ADA")
+    jobs = "locktender.procrastinate_jobs"
+    try:
+        house.sql(f"ALTER TABLE {jobs} RENAME TO away")
+        with pytest.raises(DatabaseUnreachable):
+            reception.home(caller, "f" * 64)
+        house.sql("ALTER TABLE locktender.away RENAME TO procrastinate_jobs")
+        for _ in range(3):
+            reception.home(caller, "f" * 64)
+        with house.ledger._transaction() as connection:
+            assert connection.execute(f"SELECT count(*) FROM {jobs}".encode()).fetchone() == (1,)
+    finally:
+        opener.close()
+        queue.close()
+
+
+def test_files_are_remembered_up_to_a_size_the_latest_ones() -> None:
+    blobs = Blobs(3 * (100 + EACH))
+    for name in "abc":
+        blobs.put(("r", name), b"x" * 100)
+    assert blobs.get(("r", "a"))
+    blobs.put(("r", "d"), b"x" * 100)
+    assert [bool(blobs.get(("r", name))) for name in "abcd"] == [True, False, True, True]
+    blobs.put(("r", "large"), b"x" * 10_000)
+    assert blobs.get(("r", "large")) is None
