@@ -18,7 +18,7 @@ from ..conftest import Server
 from ..ledgers import opened
 from ..test_worker_kills import shop
 from ..worker_kills import Case, Moment, running
-from .scale import count, spread
+from .scale import count, scale, spread
 
 pytestmark = pytest.mark.campaign
 STEPS = 50
@@ -48,7 +48,8 @@ def test_nothing_happens_without_a_valid_approval(server18: Server) -> None:
         run_state_machine_as_test(Here, settings=wanted)
     print(f"{Here.steps} steps, {Here.effects} effects")
     assert Here.steps >= count(10_000)
-    assert Here.effects >= count(50), "it must come to effects, or nothing is shown"
+    if scale() >= 1:  # few steps may have none
+        assert Here.effects >= 50, "it must come to effects, or nothing is shown"
 
 
 def after(seconds: float) -> Moment:
