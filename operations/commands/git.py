@@ -72,8 +72,8 @@ def top(directory: str) -> list[str]:
     return [*base(directory), "rev-parse", "--show-toplevel"]
 
 
-def prefix(directory: str) -> list[str]:
-    """The directory's path from there, with a ``/`` at its end; empty at the top."""
+def subdirectory(directory: str) -> list[str]:
+    """Prints where the directory is below the repository's, with a ``/`` behind it; nothing at the top."""
     return [*base(directory), "rev-parse", "--show-prefix"]
 
 
@@ -90,11 +90,6 @@ def merge_base(directory: str, sha: str) -> list[str]:
 def _kept(ref: str) -> str:
     """A name of our own for what ``ref`` led to: FETCH_HEAD is anybody's who fetches at the same time."""
     return f"refs/locktender/{hashlib.sha256(ref.encode()).hexdigest()[:16]}"
-
-
-def subdirectory(directory: str) -> list[str]:
-    """Prints where the directory is below the repository's, with a ``/`` behind it."""
-    return [*base(directory), "rev-parse", "--show-prefix"]
 
 
 def remote(directory: str) -> list[str]:

@@ -129,32 +129,28 @@ def growth(points: Sequence[SizePoint]) -> Chart | None:
 
 def approvals(every: Sequence[Approval]) -> Chart | None:
     """How long each request waited for its approval or denial; oldest first."""
-    known = [one for one in reversed(every) if one.waited is not None]
-    told = [
-        (
-            f"{text.moment(one.at)} {one.operation}: {one.decision} after {text.duration(one.waited)}",
-            "bad" if one.decision == "denied" else "good",
-            0.0,
-        )
-        for one in known
+    bars = [
+        (one.at, one.waited, f"{one.operation}: {one.decision}", "bad" if one.decision == "denied" else "good")
+        for one in reversed(every)
+        if one.waited is not None
     ]
-    values = [one.waited or 0.0 for one in known]
-    return _bars("approvals", "Time until approved", values, told, [text.day(one.at) for one in known], _seconds)
+    return _lasting("approvals", "Time until approved", bars)
 
 
 def alerts(every: Sequence[Alert]) -> Chart | None:
     """How long each trouble lasted that is over; oldest first."""
-    known = [one for one in reversed(every) if one.seconds is not None]
-    told = [
-        (
-            f"{text.moment(one.at)} {one.check}: over after {text.duration(one.seconds)}",
-            "bad" if one.status == "fail" else "plain",
-            0.0,
-        )
-        for one in known
+    bars = [
+        (one.at, one.seconds, f"{one.check}: over", "bad" if one.status == "fail" else "plain")
+        for one in reversed(every)
+        if one.seconds is not None
     ]
-    values = [one.seconds or 0.0 for one in known]
-    return _bars("alerts", "Time to recovery", values, told, [text.day(one.at) for one in known], _seconds)
+    return _lasting("alerts", "Time to recovery", bars)
+
+
+def _lasting(id: str, title: str, bars: Sequence[tuple[str, float, str, str]]) -> Chart | None:
+    """A bar for each of (moment, seconds, what ended, tone)."""
+    told = [(f"{text.moment(at)} {what} after {text.duration(seconds)}", tone, 0.0) for at, seconds, what, tone in bars]
+    return _bars(id, title, [bar[1] for bar in bars], told, [text.day(bar[0]) for bar in bars], _seconds)
 
 
 def drawn(report: Report) -> dict[str, Chart | None]:

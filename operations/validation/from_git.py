@@ -32,7 +32,7 @@ def folders_at(
             f"The checkout in {top} knows no {ref!r}.",
             hint=f"git fetch origin {ref.removeprefix('origin/')}, or in a workflow fetch-depth: 0.",
         )
-    prefix = ask(host, HERE, git.prefix(directory)).strip("/")
+    prefix = ask(host, HERE, git.subdirectory(directory)).strip("/")
     commit = found.stdout.strip()
     parted = attempt(host, HERE, git.merge_base(directory, commit))
     ancestor = parted.stdout.strip() if parted.returncode == 0 else None
