@@ -38,6 +38,7 @@ from bot.web_api import WebApi
 from operations.adapters.assembly import assembled
 from operations.adapters.ledger import PostgresLedger, keywords_of
 from operations.adapters.queue import Worker
+from operations.agreement import LEDGER
 from operations.context import Context
 from operations.database_url import parse_database_url
 from operations.errors import ConfigurationError
@@ -89,8 +90,8 @@ def variables(environ: Mapping[str, str]) -> Variables:
     """Raises ``ConfigurationError`` for all that is missing or wrong at once."""
     found = {name: environ.get(name, "") for name in ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN")}
     problems = [] if found["SLACK_BOT_TOKEN"] else ["SLACK_BOT_TOKEN is not set"]
-    if not environ.get("LOCKTENDER_LEDGER_URL"):
-        problems.append("LOCKTENDER_LEDGER_URL is not set")
+    if not environ.get(LEDGER):
+        problems.append(f"{LEDGER} is not set")
     if not (found["SLACK_SIGNING_SECRET"] or found["SLACK_APP_TOKEN"]):
         problems.append("neither SLACK_SIGNING_SECRET (HTTP) nor SLACK_APP_TOKEN (Socket Mode) is set")
     numbers = {
@@ -115,7 +116,7 @@ def variables(environ: Mapping[str, str]) -> Variables:
         bot_token=Secret(found["SLACK_BOT_TOKEN"]),
         signing_secret=Secret(found["SLACK_SIGNING_SECRET"]),
         app_token=Secret(found["SLACK_APP_TOKEN"]),
-        ledger_url=Secret(environ["LOCKTENDER_LEDGER_URL"]),
+        ledger_url=Secret(environ[LEDGER]),
         config=Path(environ.get("LOCKTENDER_CONFIG") or "locktender.toml"),
         slack_url=environ.get("SLACK_API_URL") or SLACK_API,
         command=command if command.startswith("/") else f"/{command}",
