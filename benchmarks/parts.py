@@ -78,7 +78,7 @@ def measure(server: Server, database: str, archive: Path, usual: Work, whole: Wo
     gzipped = [file.name for file in files if file.suffix == ".gz"]
     host = LocalHost()
     if gzipped:
-        read = _taken(lambda: host.read_gzip(str(archive), gzipped))
+        read = _taken(lambda: host.read_gzip(str(archive), gzipped, os.cpu_count() or 1))
     else:
         read = timed(client.read_through(str(server.binaries / "pg_restore"), str(archive)), client.PLAIN, ROOT).cpu
     digests = _taken(lambda: host.sha256(str(archive), [file.name for file in files]))

@@ -1,12 +1,15 @@
-"""The line to the server is cut at random moments; the server is a machine of its own as far as the network goes."""
+"""The line to a server is cut at random moments, or it reboots: a machine of its own as far as the network goes."""
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,13 +23,15 @@ from ..locktender_process import Project, Ran, finish
 from ..netns import Namespace, namespace
 from ..sshd import Sshd, children, end, launch, running
 from .ground import campaign_server, expect
-from .kills import NEW, OLD, UNCHANGED, Trial, after_seconds, settled
+from .kills import NEW, OLD, UNCHANGED, Trial, after_seconds, ended_as_promised, person_follows, settled
 from .results import Finding, save
 from .scale import count
 from .scenarios import BY_NAME, DEPLOY, References, Scenario, Stage
 
 MOMENTS = 8
 """Per scenario: 40 in all, each manner with and without a return."""
+REBOOTS = 4
+"""Per scenario: 20 in all, of half of them the machine comes back only after the run has given up."""
 KEEPALIVE, CONNECT_TIMEOUT = 1.0, 2.0
 LIMIT = 4 * KEEPALIVE + RECONNECT_FOR + 10 * CONNECT_TIMEOUT
 """Seconds in which a client has ended, whatever happens: it notices, tries to reach the database again, cleans up."""
@@ -55,6 +60,20 @@ class Machine:
 
     def start_sshd(self) -> None:
         self.sshd = launch(self.sshd.directory, self.sshd.port, self.sshd.address)
+
+    def power_off(self) -> None:
+        """Nobody is told: the line is dead before any process is."""
+        self.line.down()
+        self.kill_sshd()
+        self.server.process.crash()
+        for pid in self.line.processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def boot(self) -> None:
+        self.line.up()
+        self.start_sshd()
+        self.server.process.launch()
 
     def await_reachable(self) -> None:
         """A line that is up again takes a moment until the neighbours know each other."""
@@ -143,6 +162,8 @@ MANNERS = (
     Manner("sshd killed", Machine.kill_sshd, Machine.start_sshd),
 )
 
+REBOOT = Manner("reboot", Machine.power_off, Machine.boot)
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -197,28 +218,44 @@ class Measured:
     def judged(self, ran: Ran, *, at_once: bool) -> str:
         """What stood. ``at_once``: the next run begins although the server may not have noticed anything yet."""
         stage = self.trial.stage
-        expect(ran, 0, 3, 4)
-        assert "Traceback" not in ran.said, ran.said
-        if ran.exit_code:
-            assert ran.error["message"], ran.said
-            assert ran.error["hint"], ran.said
-        settle_by = "deploy" if stage.scenario.verb == DEPLOY else "backup"
+        _ended_with_words(ran)
         if at_once:
-            settled(stage, settle_by)
-        stood = self.trial.judge(settle_by)
+            settled(stage, self.settle_by)
+        stood = self.trial.judge(self.settle_by)
         if not at_once:
             assert stood in {0: (NEW, UNCHANGED), 3: (OLD, UNCHANGED)}.get(ran.exit_code, (stood,)), ran.said
             expect(stage.project.run(*self.once_more), 0)
-        elif settle_by == "backup" and ran.exit_code == 3:
+        elif self.settle_by == "backup" and ran.exit_code == 3:
             assert stood in (OLD, UNCHANGED), ran.said
         self.machine.await_nothing_left()
         return stood if not at_once else f"{stood} after the next run"
+
+    def judged_after_reboot(self, ran: Ran) -> str:
+        """What stood. Nothing runs there any more, and the server's counts of rows are gone."""
+        _ended_with_words(ran)
+        ended_as_promised(self.trial, ran)
+        told = ran.exit_code == 4 and "rollback --run" in ran.error["hint"]
+        stood = person_follows(self.trial, ran) if told else self.trial.judge(self.settle_by, counts_lost=True)
+        self.machine.await_nothing_left()
+        return stood
+
+    @property
+    def settle_by(self) -> str:
+        return "deploy" if self.trial.stage.scenario.verb == DEPLOY else "backup"
 
     @property
     def once_more(self) -> tuple[str, ...]:
         """What succeeds now, too: what was rolled back can be deployed again."""
         verb = self.trial.stage.scenario.verb
         return DEPLOY if verb == ("rollback",) else verb
+
+
+def _ended_with_words(ran: Ran) -> None:
+    expect(ran, 0, 3, 4)
+    assert "Traceback" not in ran.said, ran.said
+    if ran.exit_code:
+        assert ran.error["message"], ran.said
+        assert ran.error["hint"], ran.said
 
 
 @pytest.mark.parametrize("number", range(len(SCENARIOS)), ids=[scenario.name for scenario in SCENARIOS])
@@ -237,4 +274,19 @@ def test_a_cut_line_leaves_the_old_or_the_new_state(machine: Machine, tmp_path: 
         stood = measured.judged(ran, at_once=bool(moment % 2))
         found.add(f"exit {ran.exit_code}, {stood}")
     found.figures["seconds until the client had ended, at most"] = round(slowest, 1)
+    save(found)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_a_server_that_reboots_leaves_the_old_or_the_new_state(
+    machine: Machine, tmp_path: Path, scenario: Scenario
+) -> None:
+    measured = Measured.of(scenario, machine, tmp_path)
+    chance = random.Random(f"{scenario.name} reboot")
+    found = Finding("server rebooted", scenario.name, "PostgreSQL 15")
+    for moment in range(moments := count(REBOOTS)):
+        back = chance.uniform(1, 7) if moment % 2 else None
+        share = (moment + chance.random()) / moments
+        ran, _ = measured.cut_off(REBOOT, round(share * measured.packets), chance.uniform(0, 0.3), back)
+        found.add(f"exit {ran.exit_code}, {measured.judged_after_reboot(ran)}")
     save(found)
