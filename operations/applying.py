@@ -29,7 +29,7 @@ from operations.errors import (
 from operations.journal import Journal
 from operations.leftovers import Outside, drop_new_invalid_indexes, recreate_dropped_indexes
 from operations.migrations.model import Format, Migration
-from operations.migrations.script import Script, place
+from operations.migrations.script import Script, may_use_uncommitted, place
 from operations.plan import Unit, split
 from operations.ports import Progress, Session
 from operations.segments import Segment, segments_of, whole
@@ -46,6 +46,18 @@ COMMITTING = frozenset({"DO", "CALL"})
 MEND = "It was not applied, so its file may be changed: mend it, and deploy again."
 AGAIN = "That is not the file's fault, and the file must stay as it is: mend the cause, and deploy again."
 RECONNECT_FOR = 60.0
+
+
+@dataclass
+class _Shared:
+    """The migrations of a transaction, and those that turned out to be able only to follow it."""
+
+    unit: Unit
+    rest: Unit | None = None
+
+    @property
+    def last(self) -> str:
+        return self.unit.migrations[-1]
 
 
 @dataclass
@@ -90,36 +102,69 @@ class Applier:
                 return self._apply(replace(unit, kind="message"))
             if len(unit.migrations) == 1 or sqlstate not in ONLY_TOGETHER:
                 raise
-            self.divided = True
-            first, second = split(unit, error.details["migration"])
-            self.notes.append(
-                f"{error.details['migration']} cannot share a transaction with the migrations before it "
-                f"({sqlstate}: {error.details['reason']}), so those were committed first."
-            )
+            first, second = self._divided(unit, error)
             self._apply(first)
             self.apply(second)
 
+    def _divided(self, unit: Unit, error: MigrationFailed) -> tuple[Unit, Unit]:
+        self.divided = True
+        self.notes.append(
+            f"{error.details['migration']} cannot share a transaction with the migrations before it "
+            f"({error.details['sqlstate']}: {error.details['reason']}), so those were committed first."
+        )
+        return split(unit, error.details["migration"])
+
     def _apply(self, unit: Unit) -> None:
         if unit.kind == "transaction":
-            self._attempt(lambda: self._transaction(unit), lambda: self._finished(unit.migrations[-1]))
+            shared = _Shared(unit)
+            self._attempt(lambda: self._transaction(shared), lambda: self._finished(shared.last))
+            self.applied += shared.unit.migrations
+            if shared.rest:
+                self.apply(shared.rest)
         else:
             self._piecewise(unit)
-        self.applied += unit.migrations
+            self.applied += unit.migrations
 
-    def _transaction(self, unit: Unit) -> None:
-        first, last = self.scripts[unit.migrations[0]], unit.migrations[-1]
+    def _transaction(self, shared: _Shared) -> None:
+        first, names = self.scripts[shared.unit.migrations[0]], shared.unit.migrations
+        doubtful = may_use_uncommitted([self.scripts[name] for name in names]) if self.may_restore else ()
         self._settle_session()
-        with self._committing(last, 0, first.begin if len(unit.migrations) == 1 else "BEGIN"):
+        with self._committing("", 0, first.begin if len(names) == 1 else "BEGIN") as facts:
             if self.create_history:
                 self.format.create_history(self.session)
-            for name in unit.migrations:
-                self._report(name)
-                began = self.context.clock.now()
-                self._run(name, self.scripts[name].body)
-                self.format.record_run(self.session, self._settings(), self.row_ids[name], self.migrations[name])
-                self.seconds[name] = self.context.clock.now() - began
-                self._settled = (self.session, self.context.environment.lock_timeout)
+            for name in names:
+                if not self._share(shared, name, doubtful=name in doubtful):
+                    break
+            facts["migration"] = shared.last
         self.create_history = False
+
+    def _share(self, shared: _Shared, name: str, *, doubtful: bool) -> bool:
+        """Run one migration in the open transaction; false for a ``doubtful`` one that can only follow its commit."""
+        self._report(name)
+        began = self.context.clock.now()
+        try:
+            with self._savepoint() if doubtful else nullcontext():
+                self._run(name, self.scripts[name].body)
+        except MigrationFailed as error:
+            if not doubtful or error.details.get("sqlstate") not in ONLY_TOGETHER:
+                raise
+            shared.unit, shared.rest = self._divided(shared.unit, error)
+            return False
+        self.format.record_run(self.session, self._settings(), self.row_ids[name], self.migrations[name])
+        self.seconds[name] = self.context.clock.now() - began
+        self._settled = (self.session, self.context.environment.lock_timeout)
+        return True
+
+    @contextmanager
+    def _savepoint(self) -> Iterator[None]:
+        """What failed is undone, but not what came before it: no migration need be run twice."""
+        self.session.execute("SAVEPOINT one_migration")
+        try:
+            yield
+        except MigrationFailed:
+            self.session.execute("ROLLBACK TO SAVEPOINT one_migration")
+            raise
+        self.session.execute("RELEASE SAVEPOINT one_migration")
 
     def _piecewise(self, unit: Unit) -> None:
         (name,) = unit.migrations
@@ -213,10 +258,10 @@ class Applier:
         self.create_history = False
 
     @contextmanager
-    def _committing(self, name: str, piece: int, begin: str = "BEGIN") -> Iterator[None]:
+    def _committing(self, name: str, piece: int, begin: str = "BEGIN") -> Iterator[dict[str, Any]]:
         """A transaction whose own writes stand in the journal just before it commits, or when it has failed."""
-        with counted(self.session, self.journal, begin, "committing", migration=name, piece=piece):
-            yield
+        with counted(self.session, self.journal, begin, "committing", migration=name, piece=piece) as facts:
+            yield facts
 
     def _run(self, name: str, text: str, offset: int = 0) -> None:
         self._settled = None

@@ -35,8 +35,10 @@ NAMESPACES = "pg_catalog.pg_namespace"
 
 
 @contextmanager
-def counted(session: Session, journal: Journal, begin: str, event: str, **facts: Any) -> Iterator[None]:
-    """A transaction; ``event`` is journalled with what it has written just before it commits.
+def counted(session: Session, journal: Journal, begin: str, event: str, **facts: Any) -> Iterator[dict[str, Any]]:
+    """A transaction; ``event`` is journalled with ``facts`` and what it has written just before it commits.
+
+    The facts are yielded, as some may be known only by then.
 
     So are the object ids of what it has locked like one who changes it (``locked``): whatever it did to rows, be it
     counted or not, it did there. One that fails journals what it had tried to write, as ``attempted``.
@@ -44,7 +46,7 @@ def counted(session: Session, journal: Journal, begin: str, event: str, **facts:
     writes.flush(session)
     with session.transaction(begin):
         try:
-            yield
+            yield facts
             own = writes.own(session)
             held = sorted(locked(session))
         except BaseException:

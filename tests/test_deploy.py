@@ -205,6 +205,23 @@ def test_an_enum_value_used_in_a_later_file_goes_file_by_file(context: Context) 
     assert any("55P04" in note for note in result.notes)
 
 
+def test_what_comes_before_a_use_of_a_new_enum_value_is_run_once(context: Context) -> None:
+    write_migration(context, "1_init", "CREATE TYPE mood AS ENUM ('ok'); CREATE TABLE t (m mood); CREATE SEQUENCE runs;")
+    deploy(context)
+    write_migration(context, "2_value", "ALTER TYPE mood ADD VALUE 'fine';")
+    write_migration(context, "3_once", "INSERT INTO t VALUES ('ok'); SELECT nextval('runs');")
+    write_migration(context, "4_use", "UPDATE t SET m = 'ok'; INSERT INTO t VALUES ('fine');")
+    write_migration(context, "5_more", "INSERT INTO t VALUES ('ok');")
+    result = deploy(context)
+    assert result.applied == ("2_value", "3_once", "4_use", "5_more")
+    assert [note for note in result.notes if "55P04" in note][0].startswith("4_use cannot share")
+    with context.database.session() as session:
+        assert session.rows("SELECT last_value FROM runs") == [(1,)]
+        assert session.rows("SELECT count(*) FROM t") == [(3,)]
+    rollback(context)  # without accept_data_loss: all that was written is known to be ours
+    assert status(context).pending == result.applied
+
+
 def test_settings_of_one_file_do_not_reach_the_next(context: Context) -> None:
     write_migration(context, "1_path", "CREATE SCHEMA other; SET search_path = other; CREATE TABLE here (a int);")
     write_migration(context, "2_next", "CREATE TABLE there (a int);")

@@ -11,7 +11,10 @@ from operations.migrations.enums import added_values
 from operations.migrations.parsing import Parsing, parse
 from operations.migrations.statement import Statement
 
-__all__ = ["Script", "Statement", "Verdict", "combined", "place", "read_script", "refuse_unsendable", "script_of"]
+__all__ = [
+    "Script", "Statement", "Verdict", "combined", "may_use_uncommitted", "place", "read_script", "refuse_unsendable",
+    "script_of",
+]  # fmt: skip
 
 BYTE_ORDER_MARK = "\ufeff"
 
@@ -120,10 +123,21 @@ def _body(text: str, judgement: Judgement) -> str:
     return body
 
 
+def may_use_uncommitted(scripts: Sequence[Script]) -> frozenset[str]:
+    """Names of those that seem to use an enum value that one before them adds."""
+    return frozenset(later.name for _, _, later in _uses(scripts))
+
+
 def _hints(scripts: Sequence[Script]) -> Iterable[str]:
+    """Of each added value the first use."""
+    first = {(adding.name, value): later.name for adding, value, later in reversed([*_uses(scripts)])}
+    for (adding, value), user in reversed(first.items()):
+        yield f"; {user} may use the enum value {value} of {adding} before it is committed (55P04)"
+
+
+def _uses(scripts: Sequence[Script]) -> Iterable[tuple[Script, str, Script]]:
+    """Scripts that add an enum value, the value as SQL quotes it, and those behind them whose text holds it."""
     for index, script in enumerate(scripts):
         for value in script.enum_values:
             quoted = "'" + value.replace("'", "''") + "'"
-            user = next((later.name for later in scripts[index + 1 :] if quoted in later.text), None)
-            if user:
-                yield f"; {user} may use the enum value {quoted} of {script.name} before it is committed (55P04)"
+            yield from ((script, quoted, later) for later in scripts[index + 1 :] if quoted in later.text)
