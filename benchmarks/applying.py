@@ -113,5 +113,6 @@ def _tables(server: Server, name: str) -> int:
 _APPLY = """Whole processes, start-up included. The bare loop is eight lines of Python with psycopg that send
 each file as one message and record nothing. Prisma is 6.19.3, its schema engine compiled to WebAssembly over the `pg`
 driver (the native engine cannot be had here), without the ten seconds for which Node would go on waiting for a timer of
-its lock. An empty database needs no restore point, so none is taken."""
+its lock. An empty database needs no restore point, so none is taken; and as nobody waits there, Locktender makes the
+indexes of the 98 files with `CONCURRENTLY` without it, in the transaction of the files around them."""
 _STATUS = "Whole processes over the same database with the same folder, everything applied."

@@ -12,6 +12,7 @@ from operations.migrations import formats
 from operations.migrations.history import standing
 from operations.migrations.model import Format, Migration, Standing
 from operations.migrations.script import Script, read_script
+from operations.migrations.unhurried import without_concurrently
 from operations.ports import Session
 
 BLOCKER_AGE = 1.0
@@ -84,12 +85,15 @@ def gather(context: Context, session: Session, *, to: str | None = None, baselin
     admission.refuse_conflicts(now, allow_edited=environment.allow_edited, command=command)
     recorded = {migration.name for migration in baselined}
     pending = tuple(m for m in admission.select_pending(migrations, now, to) if m.name not in recorded)
+    target = read_target(session)
     scripts = {m.name: read_script(m.name, m.script or "") for m in pending}
+    if target.empty:
+        scripts = without_concurrently(scripts)
     return Facts(
         format=format,
         migrations=migrations,
         standing=now,
-        target=read_target(session),
+        target=target,
         baseline=baselined,
         pending=pending,
         scripts=scripts,

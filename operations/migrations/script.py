@@ -125,19 +125,18 @@ def _body(text: str, judgement: Judgement) -> str:
 
 def may_use_uncommitted(scripts: Sequence[Script]) -> frozenset[str]:
     """Names of those that seem to use an enum value that one before them adds."""
-    return frozenset(later.name for _, _, later in _uses(scripts))
+    return frozenset(one.name for _, value, later in _added(scripts) for one in later if value in one.text)
 
 
 def _hints(scripts: Sequence[Script]) -> Iterable[str]:
-    """Of each added value the first use."""
-    first = {(adding.name, value): later.name for adding, value, later in reversed([*_uses(scripts)])}
-    for (adding, value), user in reversed(first.items()):
-        yield f"; {user} may use the enum value {value} of {adding} before it is committed (55P04)"
+    for adding, value, later in _added(scripts):
+        user = next((one.name for one in later if value in one.text), None)
+        if user:
+            yield f"; {user} may use the enum value {value} of {adding.name} before it is committed (55P04)"
 
 
-def _uses(scripts: Sequence[Script]) -> Iterable[tuple[Script, str, Script]]:
-    """Scripts that add an enum value, the value as SQL quotes it, and those behind them whose text holds it."""
+def _added(scripts: Sequence[Script]) -> Iterable[tuple[Script, str, Sequence[Script]]]:
+    """Scripts that add an enum value, the value as SQL quotes it, and the scripts behind them."""
     for index, script in enumerate(scripts):
         for value in script.enum_values:
-            quoted = "'" + value.replace("'", "''") + "'"
-            yield from ((script, quoted, later) for later in scripts[index + 1 :] if quoted in later.text)
+            yield script, "'" + value.replace("'", "''") + "'", scripts[index + 1 :]

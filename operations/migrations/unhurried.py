@@ -1,0 +1,66 @@
+"""CONCURRENTLY left out of what is applied to an empty database, where nobody can be kept waiting. Pure.
+
+It makes the same index (and drops it as well), but cannot run in a transaction. Without it the first deploy of a long
+history can be one transaction.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from operations.migrations.atomicity import Verdict
+from operations.migrations.parsing import parse
+from operations.migrations.script import Script, script_of
+from operations.migrations.statement import Statement
+
+_INDEXES = frozenset({"CREATE INDEX CONCURRENTLY", "DROP INDEX CONCURRENTLY"})
+_PARTITIONED = re.compile(r"\bPARTITION\s+BY\b", re.IGNORECASE | re.ASCII)
+_MAY_PARTITION = frozenset({"CREATE TABLE", "DO", "CREATE FUNCTION", "CREATE PROCEDURE"})
+
+
+def without_concurrently(scripts: Mapping[str, Script]) -> dict[str, Script]:
+    """The scripts, those that are atomic without it changed: in ``body`` spaces stand in its place.
+
+    None where a table may be partitioned: there PostgreSQL refuses the word, and so must we.
+    """
+    if _may_partition(scripts.values()):
+        return dict(scripts)
+    return {name: _unhurried(script) for name, script in scripts.items()}
+
+
+def _may_partition(scripts: Iterable[Script]) -> bool:
+    return any(_PARTITIONED.search(text) for script in scripts for text in _making_tables(script))
+
+
+def _making_tables(script: Script) -> Iterable[str]:
+    if script.statements is None:
+        return (script.text,)
+    return (statement.text for statement in script.statements if statement.kind in _MAY_PARTITION)
+
+
+def _unhurried(script: Script) -> Script:
+    hurried = [one for one in script.statements or () if one.kind in _INDEXES]
+    if not hurried:
+        return script
+    text = script.text
+    for statement in hurried:
+        start, end = _place(statement)
+        text = text[:start] + " " * (end - start) + text[end:]
+    changed = script_of(script.name, text, parse(text))
+    if not changed.verdict.atomic:
+        return script
+    where = hurried[0].line
+    verdict = Verdict(
+        True, f"its CONCURRENTLY (line {where}) is left out: the database is empty, so nobody waits", where
+    )
+    return replace(changed, text=script.text, verdict=verdict)
+
+
+def _place(statement: Statement) -> tuple[int, int]:
+    """Where the word stands in the script: the first token of that kind, as none can come before it."""
+    from operations.migrations.parser import scan
+
+    token = next(token for token in scan(statement.text) if token.name == "CONCURRENTLY")
+    return statement.start + token.start, statement.start + token.end + 1
