@@ -8,7 +8,6 @@ message to the one who asked.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from bot.blocks.request import RequestView
 from bot.gate import CARD
 from bot.plan_text import whole_plan
 from bot.roster import Roster, everybody, missing
+from bot.rounds import Rounds
 from bot.slack import Slack, SlackBusy, SlackFailed, SlackGone
 from operations.approvals.model import ENDED, Message, Request, State
 from operations.errors import LocktenderError
@@ -34,6 +34,8 @@ COPY, PROGRESS, RESULT, TOLD, APPROVER, REMINDER, ALARM, PLAN = (
 IN_THREAD = (PROGRESS, RESULT)
 GONE = "gone"
 """Instead of a ts: this place is given up."""
+INTERVAL = 0.5
+"""Seconds between two questions to the ledger."""
 BETWEEN_EDITS = 2.0
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
 REMEMBERED = 1000
@@ -47,39 +49,29 @@ logger = logging.getLogger("locktender.bot")
 
 @dataclass
 class Convergence:
-    """``start`` works in the background until ``stop``; ``interval`` is how often the ledger is asked, in seconds."""
+    """``start`` works in the background until ``stop``."""
 
     ledger: Ledger
     slack: Slack
     roster: Roster
-    interval: float = 0.5
     _due: dict[int, tuple[float, Message]] = field(default_factory=dict)
     _tries: dict[int, int] = field(default_factory=dict)
     _edited: dict[int, float] = field(default_factory=dict)
     _said: dict[int, tuple[int, Shown]] = field(default_factory=dict)
     _under_way: set[int] = field(default_factory=set)
-    _stopping: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self._pool = ThreadPoolExecutor(4, thread_name_prefix="convergence")
+        self._rounds = Rounds("convergence", self._round, INTERVAL)
 
     def start(self) -> None:
         """Begin."""
-        self._thread = threading.Thread(target=self._run, name="convergence", daemon=True)
-        self._pool = ThreadPoolExecutor(4, thread_name_prefix="convergence")
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """End after the calls that are under way."""
-        self._stopping.set()
-        self._thread.join(timeout=30)
+        self._rounds.stop()
         self._pool.shutdown(wait=True)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self._round()
-            except LocktenderError as error:
-                logger.warning("%s", error.message)
-                self._stopping.wait(FIRST_WAIT)
-            self._stopping.wait(self.interval)
 
     def _round(self) -> None:
         for message in self.ledger.stale_messages(lease=LEASE):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -28,6 +28,7 @@ from bot.http import Dispatch, Front
 from bot.listeners import bolt_app
 from bot.opener import Opener
 from bot.reception import Reception
+from bot.redelivery import Redelivery
 from bot.roster import Roster, environment_named
 from bot.schedule import Scheduled
 from bot.slack import SlackAway, SlackBusy
@@ -196,11 +197,7 @@ class Crew:
 
     ledger: PostgresLedger
     worker: Worker
-    asks: AskWorker
-    convergence: Convergence
-    upkeep: Upkeep
-    home: Home
-    doorkeeper: Doorkeeper | None
+    beside: Sequence[Beside]
 
     def ready(self) -> None:
         """Raises what is amiss."""
@@ -208,14 +205,12 @@ class Crew:
 
     def run(self, stopping: threading.Event) -> None:
         """Until that is set; what is at work is finished first."""
-        beside: list[Beside] = [self.asks, self.convergence, self.upkeep, self.home]
-        beside += [self.doorkeeper] if self.doorkeeper else []
-        for one in beside:
+        for one in self.beside:
             one.start()
         try:
             self._work(stopping)
         finally:
-            for one in beside:
+            for one in self.beside:
                 one.stop()
             self.ledger.close()
 
@@ -249,20 +244,17 @@ def crew(given: Variables, environ: Mapping[str, str]) -> Crew:
         return roster.refusal(person, team)
 
     handlers = guarded(workshop.handlers, ledger, of_person, answers.shared_refusal)
-    return Crew(
-        ledger,
-        ledger.worker(handlers, given.concurrency),
-        AskWorker(
-            keywords_of(parameters, "answers"),
-            lambda ask: home.open(ask) if ask.kind == "home" else answers.handle(ask),
-            given.concurrency,
-            scheduled(settings, watch),
-        ),
-        Convergence(ledger, slack, roster),
-        Upkeep(ledger, roster),
-        home,
-        Doorkeeper(ledger, ledger.held, github, workshop, roster, of_person, secrets) if github else None,
+    asks = AskWorker(
+        keywords_of(parameters, "answers"),
+        lambda ask: home.open(ask) if ask.kind == "home" else answers.handle(ask),
+        given.concurrency,
+        scheduled(settings, watch),
     )
+    beside: list[Beside] = [asks, Convergence(ledger, slack, roster), Upkeep(ledger, roster).rounds(), home.rounds()]
+    if github:
+        beside.append(Doorkeeper(ledger, ledger.held, github, workshop, roster, of_person, secrets).rounds())
+        beside.append(Redelivery(ledger.held, github).rounds())
+    return Crew(ledger, ledger.worker(handlers, given.concurrency), beside)
 
 
 def _github(given: Variables, settings: Settings) -> GithubApp | None:

@@ -69,6 +69,20 @@ def required(environment: Environment, operation: str) -> int:
     return approval.required if approval else 0
 
 
+def held_back(environment: Environment, environ: Mapping[str, str]) -> Mapping[str, Any] | None:
+    """What finds the request by which this run on GitHub was let through, as its argument ``github``.
+
+    ``None`` outside such a run, and where GitHub holds none of its repository's deployments back for the environment.
+    """
+    repository, run = environ.get("GITHUB_REPOSITORY", ""), environ.get("GITHUB_RUN_ID", "")
+    there = environment.github.repository.lower() if environment.github else ""
+    if environ.get("GITHUB_ACTIONS") != "true" or there != repository.lower() or not (run.isascii() and run.isdigit()):
+        return None
+    from operations.approvals.held import binding
+
+    return binding(repository, int(run), environ.get("GITHUB_SHA", ""))
+
+
 def account_of(environ: Mapping[str, str]) -> Account:
     """Who asks: of GitHub's runs whom GitHub names, whatever the workflow says; elsewhere whom ``ACTOR`` names.
 

@@ -481,8 +481,11 @@ class HeldDeployments(Protocol):
         """The request that decides."""
         ...
 
-    def later(self, one: Held, seconds: float) -> None:
-        """Nothing can be done about it now; it is given out again then. Without effect once it is somebody else's."""
+    def later(self, one: Held, seconds: float, tries: int = 0, gone: int = 0) -> None:
+        """Nothing can be done about it now; it is given out again then, with these counts.
+
+        Without effect once it is somebody else's.
+        """
         ...
 
     def telling(self, one: Held, word: Word) -> bool:
@@ -491,4 +494,11 @@ class HeldDeployments(Protocol):
 
     def answered(self, one: Held, answer: Answer, comment: str) -> bool:
         """GitHub has been told; it is over. False: it was already."""
+        ...
+
+    def redeliver(self, guid: str) -> bool:
+        """Whether the caller is to have GitHub deliver that webhook again now.
+
+        True for one caller only, ever less often, and not for ever.
+        """
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ from bot.admission import Caller
 from bot.ask_queue import AskQueue
 from bot.blobs import EACH, Blobs
 from bot.doorkeeper import LEASE, MOST_TRIES, Doorkeeper, Placing
+from bot.github import Delivery, GithubAway
 from bot.github_app import GithubApp
 from bot.house import House as HouseOfBot
 from bot.opener import Opener
+from bot.protection import EVENT
 from bot.reception import Reception
+from bot.redelivery import MOST, Redelivery, lost
 from bot.roster import Roster
 from bot.web_api import WebApi
 from bot.wiring import contexts
@@ -277,6 +281,50 @@ def test_what_github_does_not_wait_for_is_gone(house: House) -> None:
     assert (house.told, house.answers) == ([], ["gone"])
 
 
+def test_what_github_does_not_find_is_counted_whichever_worker_asks(house: House) -> None:
+    house.approved()
+    house.github.state.faults.append(Fault(404, "GET", r"/actions/runs/\d+$", times=10**6))
+    for number in range(MOST_TRIES):
+        house.configured()  # another worker, or the same one started again
+        house.round()
+        assert house.answers == [None], number
+    house.configured()
+    house.round()
+    assert house.answers == ["rejected"]
+
+
+def test_it_is_asked_for_ever_less_often_whichever_worker_asks(house: House) -> None:
+    house.approved()
+    house.github.state.faults.append(Fault(503, "GET", r"/actions/runs/\d+$", times=4))
+    waits = []
+    for _ in range(4):
+        house.configured()
+        house.round()
+        with house.ledger._transaction() as connection:
+            ((seconds, tries),) = connection.execute(
+                "SELECT extract(epoch FROM due - clock_timestamp()), tries FROM held_deployments"
+            ).fetchall()
+        waits.append(seconds)
+        assert tries == len(waits)
+    assert waits[3] > 2 * waits[0]
+    house.round()
+    assert house.answers == ["approved"]
+
+
+def test_what_was_not_found_and_then_was_is_counted_anew_the_next_time(house: House) -> None:
+    house.hold()
+    house.github.state.faults.append(Fault(404, "GET", r"/actions/runs/\d+$", times=MOST_TRIES))
+    for _ in range(MOST_TRIES + 1):
+        house.round()
+    house.approve()
+    house.github.state.faults.append(Fault(404, "GET", r"/actions/runs/\d+$", times=MOST_TRIES))
+    for _ in range(MOST_TRIES):
+        house.round()
+    assert house.answers == [None]
+    house.round()
+    assert house.answers == ["approved"]
+
+
 @pytest.mark.parametrize(
     ("changes", "branch", "said"),
     [
@@ -384,7 +432,8 @@ def test_one_that_is_slow_keeps_no_other_one_waiting(house: House) -> None:
         vote(house.door(), request.id, request.version, Account("slack", person), True)
     house.configured(refusal=lambda person: None if person == "U0CLEO" or slow.wait(PATIENCE) else "late")
     house.sql("UPDATE held_deployments SET due = '-infinity'")
-    house.keeper.start()
+    rounds = house.keeper.rounds()
+    rounds.start()
     try:
         eventually(lambda: house.told == ["approved"], "the other one")
         assert house.app.decisions[0]["run"] == 9002
@@ -392,7 +441,7 @@ def test_one_that_is_slow_keeps_no_other_one_waiting(house: House) -> None:
         eventually(lambda: house.answers == ["approved", "approved"], "the slow one")
     finally:
         slow.set()
-        house.keeper.stop()
+        rounds.stop()
 
 
 def test_github_is_told_no_secret_and_calls_nobody(house: House) -> None:
@@ -437,3 +486,80 @@ def test_files_are_remembered_up_to_a_size_the_latest_ones() -> None:
     assert [bool(blobs.get(("r", name))) for name in "abcd"] == [True, False, True, True]
     blobs.put(("r", "large"), b"x" * 10_000)
     assert blobs.get(("r", "large")) is None
+
+
+def test_of_webhooks_that_never_arrived_the_newest_delivery_is_meant() -> None:
+    def one(id: int, guid: str, arrived: bool = False, event: str = EVENT) -> Delivery:
+        return Delivery(id, guid, event, arrived)
+
+    found = lost([one(7, "a"), one(6, "b", True), one(5, "c"), one(4, "a"), one(3, "b"), one(2, "d", event="push")])
+    assert [delivery.id for delivery in found] == [7, 5]
+    assert lost([]) == []
+
+
+def redelivery(house: House) -> Redelivery:
+    return Redelivery(house.ledger.held, GithubApp(APP_ID, Secret(house.key), house.github.url))
+
+
+def due(house: House) -> None:
+    house.sql("UPDATE redeliveries SET due = '-infinity'")
+
+
+def test_what_did_not_arrive_is_delivered_again_once_however_many_workers_ask(house: House) -> None:
+    house.app.delivered("arrived", 502)
+    house.app.delivered("arrived", 202)
+    house.app.delivered("another event", 502, "installation")
+    lost_ids = [house.app.delivered(f"lost {number}", status) for number, status in enumerate((502, 0, 503, 404))]
+    with ThreadPoolExecutor(4) as workers:
+        list(workers.map(lambda _: redelivery(house).round(), range(8)))
+    assert sorted(house.app.again) == lost_ids
+
+
+def test_what_fails_again_is_tried_ever_less_often_and_not_for_ever(house: House) -> None:
+    house.app.delivered("lost", 502)
+    for number in range(1, 4):
+        redelivery(house).round()
+        assert len(house.app.again) == number
+        house.app.delivered("lost", 502)
+        redelivery(house).round()
+        assert len(house.app.again) == number, "not before its time"
+        due(house)
+    assert house.app.again == [1000, 1001, 1002], "each time the newest delivery"
+    house.sql("UPDATE redeliveries SET tries = 300")
+    redelivery(house).round()
+    assert len(house.app.again) == 3
+
+
+def test_what_arrives_in_the_end_is_not_asked_for_any_more(house: House) -> None:
+    house.app.delivered("lost", 502)
+    redelivery(house).round()
+    house.app.delivered("lost", 202)
+    due(house)
+    redelivery(house).round()
+    assert house.app.again == [1000]
+
+
+def test_what_is_too_old_to_be_delivered_again_keeps_nothing_else_back(house: House) -> None:
+    for number in range(2):
+        house.app.delivered(f"lost {number}", 502)
+    house.github.state.faults.append(Fault(422, "POST", "/1001/attempts$"))
+    redelivery(house).round()
+    assert house.app.again == [1000]
+
+
+def test_that_github_is_away_costs_no_webhook(house: House) -> None:
+    house.app.delivered("lost", 502)
+    house.github.state.faults.append(Fault(503, "POST", "/attempts$"))
+    with pytest.raises(GithubAway):
+        redelivery(house).round()
+    due(house)
+    redelivery(house).round()
+    assert house.app.again == [1000]
+
+
+def test_of_many_deliveries_the_newest_are_looked_at_page_by_page(house: House) -> None:
+    for number in range(MOST + 2):
+        house.app.delivered(f"lost {number}", 502 if number in (0, MOST) else 202)
+    redelivery(house).round()
+    assert house.app.again == [1000 + MOST]
+    assert len([path for _, path in house.github.state.requests if path.endswith("/deliveries")]) == MOST // 100

@@ -69,7 +69,7 @@ def home(ledger: PostgresLedger, roster: Roster, looks: list[float]) -> Home:
         yield
 
     answers = Answers(roster.settings, ledger, roster.slack, roster, out_of_reach, TEAM)
-    return Home(roster.settings, ledger, ledger.homes, roster.slack, roster, answers, interval=0.05)
+    return Home(roster.settings, ledger, ledger.homes, roster.slack, roster, answers)
 
 
 def shown(slack: SlackStandIn, person: str = ADA) -> str:
@@ -156,10 +156,11 @@ def test_nothing_ends_the_keeping_of_pages(
     show(home)
     look = home.homes.looks()["production"]
     home.homes.keep("production", {**look, "at": "never"})  # as another version may have left it
-    home.start()
+    rounds = home.rounds()
+    rounds.start()
     try:
-        eventually(lambda: "could not be kept up to date" in caplog.text)
+        eventually(lambda: "an error of its own" in caplog.text)
         home.homes.keep("production", {**look, "verdict": "as good as new"})
         eventually(lambda: again(home) or "as good as new" in shown(slack))
     finally:
-        home.stop()
+        rounds.stop()

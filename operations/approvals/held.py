@@ -39,6 +39,10 @@ class Held:
     """Of the request that decides; ``None``: not asked for yet."""
     telling: Word | None = None
     """What GitHub was about to be told by whoever had it before, and may have been."""
+    tries: int = 0
+    """How often in a row something went wrong with it."""
+    gone: int = 0
+    """How often of these GitHub did not find what it is about."""
     lease: str = ""
     """Until when it is the caller's, as the ledger writes it."""
 
