@@ -35,7 +35,7 @@ def approved(
         return performed(context, caller, operation, arguments, otherwise)
 
 
-def held_back(job: Job, context: Context) -> Mapping[str, Any] | None:
+def held_back(job: Job, context: Context) -> Mapping[str, Any]:
     """As ``operations.agreement.held_back``."""
     return held_back_of(context.environment, _environ(job))
 

@@ -85,7 +85,7 @@ def _deploy(job: Job, context: Context) -> Outcome:
     recorded = record(job, context.environment.name)
     recorded.say("in_progress", "Migrations are being applied")
     ref = job.event.sha if context.environment.app else None
-    asked = {"strategy": None, "ref": ref, "github": held_back(job, context)}
+    asked = {"strategy": None, "ref": ref, **held_back(job, context)}
     outcome = _run(job, context, lambda: approved(job, context, "deploy", asked, lambda: deploy(context, ref=ref)))
     recorded.ended(outcome.exit_code, _first(outcome))
     return outcome

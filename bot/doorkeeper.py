@@ -149,7 +149,9 @@ class Doorkeeper:
             Door(self.ledger, environment, self.roster.fresh()),
             account("github", run.actor),
             "deploy",
-            holding.arguments(one, run.commit, has_app=environment.app is not None),
+            holding.arguments(
+                holding.binding(one.repository, one.run_id, run.commit), has_app=environment.app is not None
+            ),
             holding.reason(run),
             executor="caller",
             id=id,

@@ -26,14 +26,17 @@ from bot.roster import Roster
 from bot.web_api import WebApi
 from bot.wiring import contexts
 from operations.adapters.ledger import PostgresLedger, keywords_of
+from operations.agreement import held_back
 from operations.approvals.asking import Door, cancel, vote
 from operations.approvals.change import Change
-from operations.approvals.held import Deployment, Held, Run, mismatch
+from operations.approvals.held import Deployment, Held, Run, arguments, binding, mismatch
 from operations.approvals.model import Account, Event, Request, State
 from operations.database_url import parse_database_url
 from operations.errors import DatabaseUnreachable
 from operations.executing import Workshop, begin, plan
 from operations.secret import Secret
+from operations.settings import App as App_
+from operations.settings import Environment, Github
 from operations.settings_file import load
 
 from .action.app import APP_ID, App, private_key, public_key
@@ -182,23 +185,32 @@ def key() -> str:
     return private_key()
 
 
-@pytest.fixture
-def house(tmp_path: Path, server18: Server, key: str) -> Iterator[House]:
+@dataclass(frozen=True)
+class Ground:
+    """What all houses stand on, one after the other; nothing is ever deployed to ``target``."""
+
+    origin: Path
+    commit: str
+    target: Secret
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory, server18: Server) -> Ground:
     try:
         description()
     except DescriptionMissing as lack:
         missing(str(lack))
-    repository = Repository.create(tmp_path / "origin", MIGRATION)
-    target = server18.url(server18.create())
+    repository = Repository.create(tmp_path_factory.mktemp("github") / "origin", MIGRATION)
+    commit = repository.commit({"README": "x"})
+    return Ground(repository.path, commit, server18.url(server18.create()))
+
+
+@pytest.fixture
+def house(tmp_path: Path, ground: Ground, ledger: PostgresLedger, ledger_url: Secret, key: str) -> Iterator[House]:
     (tmp_path / "migrations").mkdir()
-    with standing_in(repository.path) as github:
+    with standing_in(ground.origin) as github:
         github.state.app = App(public_key(key))
-        url = server18.url(server18.create())
-        ledger = PostgresLedger(parse_database_url(url), connections=4).open()
-        try:
-            yield House(tmp_path, github, ledger, url, target, key, repository.commit({"README": "x"}))
-        finally:
-            ledger.close()
+        yield House(tmp_path, github, ledger, ledger_url, ground.target, key, ground.commit)
         assert github.state.wrong == []
 
 
@@ -347,6 +359,33 @@ def test_a_run_of_what_is_not_to_be_deployed_does_not_pass(
     run = Run("Ada/Shop", "a" * 40, 1, "ada", "u", event="push", branch="main", source="ada/shop", workflow="w")
     found = mismatch(held, replace(run, **changes), Deployment("production", "a" * 40), branch)
     assert (found is None) if said is None else (said in (found or ""))
+
+
+RUNNER = {
+    "GITHUB_ACTIONS": "true",
+    "GITHUB_REPOSITORY": "Ada/shop",
+    "GITHUB_RUN_ID": "9001",
+    "GITHUB_SHA": "a" * 40,
+}
+APP = App_(directory="/srv/app", compose_file="compose.yaml", database_service="db", services=("web",))
+
+
+@pytest.mark.parametrize("app", [None, APP])
+def test_whoever_deploys_in_a_run_asks_for_what_was_asked_for_in_its_name(app: App_ | None) -> None:
+    there = Environment("production", Secret("x"), "/m", "/b", app=app, github=Github("ada/Shop"))
+    asked = held_back(there, RUNNER)
+    assert asked == arguments(binding("ADA/SHOP", 9001, "a" * 40), has_app=app is not None)
+    assert asked.get("ref") == ("a" * 40 if app else None)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"GITHUB_ACTIONS": ""}, {"GITHUB_REPOSITORY": "ada/other"}, {"GITHUB_RUN_ID": "x"}, {"GITHUB_RUN_ID": "٣"}],
+)
+def test_what_is_not_such_a_run_is_asked_for_as_ever(changes: dict[str, str]) -> None:
+    there = Environment("production", Secret("x"), "/m", "/b", github=Github("ada/shop"))
+    assert held_back(there, {**RUNNER, **changes}) == {}
+    assert held_back(replace(there, github=None), RUNNER) == {}
 
 
 def test_a_run_of_a_fork_is_rejected_at_once(house: House) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -23,14 +22,8 @@ from .locktender_process import ROOT
 
 
 @pytest.fixture
-def url(server18: Server) -> Secret:
-    return server18.url(server18.create())
-
-
-@pytest.fixture
-def ledger(url: Secret) -> Iterator[PostgresLedger]:
-    with opened(url) as made:
-        yield made
+def url(ledger_url: Secret) -> Secret:
+    return ledger_url
 
 
 def vote(ledger: PostgresLedger, request: Request, person: Person, agrees: bool = True, required: int = 1) -> Request:

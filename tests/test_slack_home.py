@@ -22,8 +22,6 @@ from operations.ports import Report
 from operations.secret import Secret
 from operations.settings import Environment, Settings, Slack
 
-from .conftest import Server
-from .ledgers import opened
 from .slack.stage import ADA, BOB, OPS, eventually
 from .slack.standin import TEAM, TOKEN, Fault, SlackStandIn, running
 
@@ -37,12 +35,6 @@ def slack() -> Iterator[SlackStandIn]:
         made.add_user(ADA)
         made.add_user(BOB)
         made.channels[OPS]["members"] = [ADA]
-        yield made
-
-
-@pytest.fixture
-def ledger(server18: Server) -> Iterator[PostgresLedger]:
-    with opened(server18.url(server18.create())) as made:
         yield made
 
 

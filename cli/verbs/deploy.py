@@ -48,12 +48,11 @@ def command(desk: Desk, strategy: Literal["maintenance", "online"] | None, ref: 
 
     from operations.deploy import deploy
 
-    github = held_back(context.environment, os.environ)
-    if github and context.environment.app:
-        ref = ref or str(github["commit"])
+    held = held_back(context.environment, os.environ)
+    ref = ref or held.get("ref")
     if dry_run:
         return answered(lambda: deploy(context, strategy=strategy, ref=ref, dry_run=True))
-    asked = {"strategy": strategy, "ref": ref, "github": github}
+    asked = {**held, "strategy": strategy, "ref": ref}
     return answered(
         lambda: approved(desk, context, "deploy", asked, lambda: deploy(context, strategy=strategy, ref=ref))
     )
