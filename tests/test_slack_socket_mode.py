@@ -83,10 +83,14 @@ def press(stage: Stage, line: SocketMode, message: Posted, action: str, user: st
 
 def asked(stage: Stage, line: SocketMode, reason: str, **more: str) -> Posted:
     """A deploy that is asked for by its form."""
-    known = set(stage.slack.views)
+    known, database = set(stage.slack.views), stage.target.reveal().rpartition("/")[2]
     assert answer(line, line.send("slash_commands", stage.fields("deploy production"))) is None
     form = eventually(lambda: next((v for v in set(stage.slack.views) - known if _filled(stage, v)), None))
-    view = {**stage.slack.views[form].view, "id": form, "state": {"values": _values({"reason": reason, **more})}}
+    view = {
+        **stage.slack.views[form].view,
+        "id": form,
+        "state": {"values": _values({"reason": reason, "name": database, **more})},
+    }
     payload = {"type": "view_submission", "user": {"id": ADA, "team_id": TEAM}, "team": {"id": TEAM}, "view": view}
     assert answer(line, line.send("interactive", payload)) is None
     return stage.card(reason)
@@ -193,6 +197,13 @@ def test_the_shortcut_asks_what_and_where(stage: Stage, line: SocketMode) -> Non
     before = len(stage.slack.of(OPS))
     assert "One moment: status of staging" in json.dumps(chosen(stage, line, "status")[1])
     stage.card("staging: ", after=before)
+    for verb, told in (
+        ("history", "staging: history"),
+        ("pending", "staging: nothing pending"),
+        ("help", "/db status"),
+    ):
+        said = chosen(stage, line, verb)[1]
+        assert told in json.dumps(said), said
     form, said = chosen(stage, line, "freeze")
     assert said["view"]["callback_id"] == "loading"
     eventually(lambda: _filled(stage, form))
