@@ -81,8 +81,9 @@ class State:
         return self.serial
 
     def add_comment(self, body: str, login: str) -> dict[str, Any]:
-        made = {"id": self.next_id(), "body": body, "user": _user(login), "html_url": "https://github.com/x"}
-        self.comments[made["id"]] = made
+        id = self.next_id()
+        made = {"id": id, "body": body, "user": _user(login), "html_url": "https://github.com/x"}
+        self.comments[id] = made
         return made
 
 
@@ -173,7 +174,7 @@ class _Handler(BaseHTTPRequestHandler):
             return 401, {"message": "Bad credentials"}, {}
         if self.path == "/graphql":
             return 200, {"data": {"viewer": {"login": OWN_LOGIN}}}, {}
-        found = list(complaints(self.command, self.path, body, self.headers))
+        found = list(complaints(self.command, self.path, body, dict(self.headers.items())))
         state.wrong += found
         if found:
             return 422, {"message": "; ".join(found)}, {}
