@@ -37,6 +37,7 @@ GONE = "gone"
 INTERVAL = 0.5
 """Seconds between two questions to the ledger."""
 BETWEEN_EDITS = 2.0
+"""Of progress, whichever worker makes them."""
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
 REMEMBERED = 1000
 """Messages of which it is known what they say, to save calls; forgetting it costs one."""
@@ -56,7 +57,6 @@ class Convergence:
     roster: Roster
     _due: dict[int, tuple[float, Message]] = field(default_factory=dict)
     _tries: dict[int, int] = field(default_factory=dict)
-    _edited: dict[int, float] = field(default_factory=dict)
     _said: dict[int, tuple[int, Shown]] = field(default_factory=dict)
     _under_way: set[int] = field(default_factory=set)
 
@@ -75,9 +75,7 @@ class Convergence:
 
     def _round(self) -> None:
         for message in self.ledger.stale_messages(lease=LEASE):
-            between = BETWEEN_EDITS if message.kind == PROGRESS else 0.0
-            at = self._edited.get(message.id, float("-inf")) + between
-            self._due.setdefault(message.id, (at, message))
+            self._due.setdefault(message.id, (time.monotonic(), message))
         for id, (at, message) in list(self._due.items()):
             if at <= time.monotonic() and id not in self._under_way:
                 self._under_way.add(id)
@@ -108,10 +106,8 @@ class Convergence:
     def _done(self, message: Message) -> None:
         if len(self._said) > REMEMBERED:
             self._said.clear()
-            self._edited.clear()
         self._due.pop(message.id, None)
         self._tries.pop(message.id, None)
-        self._edited[message.id] = time.monotonic()
 
     def _bring(self, message: Message) -> float | None:
         """Show what the ledger says now; seconds to wait where that must be later."""
@@ -139,7 +135,8 @@ class Convergence:
         ts = self._show(message, view, thread)
         if ts is not None and message.kind == CARD and _must_attach(view):
             ts = self._attach(message, view, ts)
-        self.ledger.message_shown(message.id, ts, request.revision if ts else 0)
+        rest = BETWEEN_EDITS if message.kind == PROGRESS else 0.0
+        self.ledger.message_shown(message.id, ts, request.revision if ts else 0, rest)
         metrics.SHOWN.labels("shown" if ts else "anew").inc()
         return None
 

@@ -425,8 +425,11 @@ class Ledger(Protocol):
         """Messages that show less than the truth. Nobody else is given the same ones for ``lease`` seconds."""
         ...
 
-    def message_shown(self, message_id: int, ts: str | None, revision: int) -> None:
-        """A message shows that revision now, and is where ``ts`` says; a ``None`` forgets where it was."""
+    def message_shown(self, message_id: int, ts: str | None, revision: int, rest: float = 0.0) -> None:
+        """A message shows that revision now, and is where ``ts`` says; a ``None`` forgets where it was.
+
+        Nobody is given it again before ``rest`` seconds have passed.
+        """
         ...
 
     def first_seen(self, signature: str) -> bool:
