@@ -177,6 +177,7 @@ class Convergence:
 
     def _attach(self, message: Message, view: RequestView, ts: str) -> str:
         """A plan that the card shows in part must be there in full before it can be approved."""
+        self.ledger.show_in(view.request.id, CARD, message.channel, ts)  # the upload may fail, the card is there
         self.slack.upload(message.channel, ts, (f"plan-{view.request.id}.txt", whole_plan(view.request).encode()))
         self.ledger.show_in(view.request.id, PLAN, message.channel, ts, view.request.revision)
         shown = rendered(CARD, replace(view, plan_attached=True))

@@ -16,7 +16,7 @@ from operations.database_url import parse_database_url
 from .conftest import Server
 from .ports import free_port
 from .slack.stage import ADA, BOB, CLEO, OPS, Stage, eventually, staged
-from .slack.standin import TEAM, Posted
+from .slack.standin import TEAM, Fault, Posted
 from .slack.websocket import SocketMode, listening
 
 MORE = """
@@ -128,8 +128,11 @@ def test_the_same_envelope_once_more_has_no_second_effect(stage: Stage, line: So
 
 def test_a_plan_that_does_not_fit_is_attached_before_it_can_be_approved(stage: Stage, line: SocketMode) -> None:
     add_migrations(stage, 10)
+    for method in ("files.getUploadURLExternal", "files.completeUploadExternal"):
+        stage.slack.fail(method, Fault(status=500), Fault(status=429, retry_after=1), Fault(status=0))
     card = asked(stage, line, "ten migrations")
     eventually(lambda: "approve" in card.actions)
+    assert len([one for one in stage.slack.of(OPS) if "ten migrations" in one.all_text]) == 1
     file = next(one for one in stage.slack.files.values() if one.get("thread_ts") == card.ts)
     assert file["channel"] == OPS
     assert file["content"].count(b"_a_step_with_a_rather_long_name") >= 10
