@@ -86,7 +86,7 @@ class Doorkeeper:
             return LONGEST_WAIT
         logger.warning("run %d of %s is not dealt with yet: %s", one.run_id, one.repository, error.message)
         asked = error.seconds if isinstance(error, GithubAway) else None
-        return max(asked or 0.0, float(min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(tries - 1, 10))))
+        return max(asked or 0.0, longer(tries))
 
     def _brought(self, one: Held) -> float | None:
         """As ``_bring``; what GitHub does not find, and does not find again, is rejected."""
@@ -214,6 +214,11 @@ class Doorkeeper:
         if self.held.answered(one, answer, comment):
             metrics.HELD.labels(answer).inc()
             logger.info("run %d of %s, for %s: %s", one.run_id, one.repository, one.environment, answer)
+
+
+def longer(tries: int) -> float:
+    """Seconds to wait after so many tries in a row that went wrong. Pure."""
+    return float(min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(tries - 1, 10)))
 
 
 @dataclass(frozen=True)

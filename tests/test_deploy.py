@@ -206,7 +206,9 @@ def test_an_enum_value_used_in_a_later_file_goes_file_by_file(context: Context) 
 
 
 def test_what_comes_before_a_use_of_a_new_enum_value_is_run_once(context: Context) -> None:
-    write_migration(context, "1_init", "CREATE TYPE mood AS ENUM ('ok'); CREATE TABLE t (m mood); CREATE SEQUENCE runs;")
+    write_migration(
+        context, "1_init", "CREATE TYPE mood AS ENUM ('ok'); CREATE TABLE t (m mood); CREATE SEQUENCE runs;"
+    )
     deploy(context)
     write_migration(context, "2_value", "ALTER TYPE mood ADD VALUE 'fine';")
     write_migration(context, "3_once", "INSERT INTO t VALUES ('ok'); SELECT nextval('runs');")

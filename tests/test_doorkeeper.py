@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from bot import doorkeeper
 from bot.admission import Caller
 from bot.ask_queue import AskQueue
 from bot.blobs import EACH, Blobs
-from bot.doorkeeper import LEASE, MOST_TRIES, Doorkeeper, Placing
+from bot.doorkeeper import LEASE, Doorkeeper, Placing
 from bot.github import Delivery, GithubAway
 from bot.github_app import GithubApp
 from bot.house import House as HouseOfBot
@@ -134,6 +135,13 @@ class House:
             return connection.execute("SELECT answer, request_id FROM held_deployments ORDER BY id").fetchall()
 
     @property
+    def counts(self) -> tuple[int, int]:
+        """Of the only one: tries in a row that went wrong, and those that found nothing."""
+        with self.ledger._transaction() as connection:
+            ((tries, gone),) = connection.execute("SELECT tries, gone FROM held_deployments").fetchall()
+        return tries, gone
+
+    @property
     def answers(self) -> list[str | None]:
         return [answer for answer, _ in self.rows()]
 
@@ -214,6 +222,15 @@ def house(tmp_path: Path, ground: Ground, ledger: PostgresLedger, ledger_url: Se
         assert github.state.wrong == []
 
 
+FEW = 2
+
+
+@pytest.fixture
+def few_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them takes its time."""
+    monkeypatch.setattr(doorkeeper, "MOST_TRIES", FEW)
+
+
 def test_an_approval_of_an_attempt_does_not_open_the_next_one(house: House) -> None:
     request = house.approved()
     house.app.runs[9001] |= {"run_attempt": 2, "triggering_actor": {"login": "bob"}}
@@ -265,10 +282,11 @@ def test_what_github_does_not_find_for_a_while_is_looked_for_again(house: House)
     assert (house.told, house.answers) == (["approved"], ["approved"])
 
 
+@pytest.mark.usefixtures("few_tries")
 def test_what_github_never_finds_is_rejected_and_void(house: House) -> None:
     request = house.approved()
     house.github.state.faults.append(Fault(404, "GET", r"/actions/runs/\d+$", times=10**6))
-    for _ in range(MOST_TRIES):
+    for _ in range(FEW):
         house.round()
     assert house.posts == 0
     house.round()
@@ -293,44 +311,40 @@ def test_what_github_does_not_wait_for_is_gone(house: House) -> None:
     assert (house.told, house.answers) == ([], ["gone"])
 
 
+@pytest.mark.usefixtures("few_tries")
 def test_what_github_does_not_find_is_counted_whichever_worker_asks(house: House) -> None:
     house.approved()
     house.github.state.faults.append(Fault(404, "GET", r"/actions/runs/\d+$", times=10**6))
-    for number in range(MOST_TRIES):
+    for number in range(FEW):
         house.configured()  # another worker, or the same one started again
         house.round()
-        assert house.answers == [None], number
+        assert (house.answers, house.counts) == ([None], (number + 1, number + 1))
     house.configured()
     house.round()
     assert house.answers == ["rejected"]
 
 
-def test_it_is_asked_for_ever_less_often_whichever_worker_asks(house: House) -> None:
+def test_what_went_wrong_is_counted_whichever_worker_tries_and_tried_ever_less_often(house: House) -> None:
     house.approved()
-    house.github.state.faults.append(Fault(503, "GET", r"/actions/runs/\d+$", times=4))
-    waits = []
-    for _ in range(4):
+    house.github.state.faults.append(Fault(503, "GET", r"/actions/runs/\d+$", times=2))
+    for number in (1, 2):
         house.configured()
         house.round()
-        with house.ledger._transaction() as connection:
-            ((seconds, tries),) = connection.execute(
-                "SELECT extract(epoch FROM due - clock_timestamp()), tries FROM held_deployments"
-            ).fetchall()
-        waits.append(seconds)
-        assert tries == len(waits)
-    assert waits[3] > 2 * waits[0]
+        assert house.counts == (number, 0)
     house.round()
     assert house.answers == ["approved"]
+    assert [doorkeeper.longer(tries) for tries in (1, 2, 3, 6, 7, 10**6)] == [1.0, 2.0, 4.0, 32.0, 60.0, 60.0]
 
 
+@pytest.mark.usefixtures("few_tries")
 def test_what_was_not_found_and_then_was_is_counted_anew_the_next_time(house: House) -> None:
     house.hold()
-    house.github.state.faults.append(Fault(404, "GET", r"/actions/runs/\d+$", times=MOST_TRIES))
-    for _ in range(MOST_TRIES + 1):
+    house.github.state.faults.append(Fault(404, "GET", r"/actions/runs/\d+$", times=FEW))
+    for _ in range(FEW + 1):
         house.round()
     house.approve()
-    house.github.state.faults.append(Fault(404, "GET", r"/actions/runs/\d+$", times=MOST_TRIES))
-    for _ in range(MOST_TRIES):
+    house.github.state.faults.append(Fault(404, "GET", r"/actions/runs/\d+$", times=FEW))
+    for _ in range(FEW):
         house.round()
     assert house.answers == [None]
     house.round()
