@@ -122,7 +122,7 @@ def _speak(given: wiring.Variables) -> None:
     server = _server(application(front, ready, hook))
     try:
         if socket_mode:
-            socket_mode.connect()
+            wiring.at_the_start(socket_mode.connect)
         logger.info("bot started: %s, port %d", "Socket Mode" if socket_mode else "HTTP", given.port)
         server.run(sockets=[door])
     finally:

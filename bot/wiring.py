@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from procrastinate.exceptions import ProcrastinateException
 from psycopg_pool import PoolTimeout
@@ -50,6 +50,7 @@ from operations.settings import Settings
 from operations.settings_file import load, load_shape
 from operations.settings_secrets import secrets_of
 
+T = TypeVar("T")
 SLACK_API = "https://slack.com/api/"
 GITHUB_API = "https://api.github.com"
 START_PATIENCE = 60.0
@@ -157,7 +158,7 @@ def bot(given: Variables) -> Bot:
     settings = load_shape(given.config)
     _refuse_lacking(settings, GITHUB_WEBHOOK_SECRET=bool(given.webhook_secret))
     slack = WebApi(given.bot_token, given.slack_url)
-    team, user = _whoami(slack)
+    team, user = at_the_start(slack.team)
     parameters = parse_database_url(given.ledger_url)
     ledger = PostgresLedger(parameters, connections=given.threads, warm=given.threads, purpose="bot").open()
     queue = AskQueue(keywords_of(parameters, "bot"), max(4, given.threads // 2))
@@ -229,7 +230,7 @@ def crew(given: Variables, environ: Mapping[str, str]) -> Crew:
     github = _github(given, settings)
     secrets = (given.ledger_url, given.app_key, *chain.from_iterable(map(secrets_of, settings.environments)))
     slack = WebApi(given.bot_token, given.slack_url, secrets)
-    team, _ = _whoami(slack)
+    team, _ = at_the_start(slack.team)
     parameters = parse_database_url(given.ledger_url)
     ledger = PostgresLedger(parameters, purpose="worker").open()
     roster = Roster(slack, settings)
@@ -304,11 +305,12 @@ def contexts(settings: Settings, config: Path, ledger: PostgresLedger) -> Contex
     return of
 
 
-def _whoami(slack: WebApi) -> tuple[str, str]:
+def at_the_start(call: Callable[[], T]) -> T:
+    """What a call of Slack returns, which may be away for a while. Raises what the last try raised."""
     until = time.monotonic() + START_PATIENCE
     while True:
         try:
-            return slack.team()
+            return call()
         except (SlackAway, SlackBusy):
             if time.monotonic() >= until:
                 raise

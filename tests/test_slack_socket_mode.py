@@ -15,8 +15,8 @@ from operations.database_url import parse_database_url
 
 from .conftest import Server
 from .ports import free_port
-from .slack.stage import ADA, BOB, CLEO, OPS, Stage, eventually, staged
-from .slack.standin import TEAM, Fault, Posted
+from .slack.stage import ADA, BOB, CLEO, OPS, PATIENCE, Stage, eventually, staged
+from .slack.standin import APP_TOKEN, TEAM, Fault, Posted
 from .slack.websocket import SocketMode, listening
 
 MORE = """
@@ -227,9 +227,22 @@ def chosen(stage: Stage, line: SocketMode, verb: str) -> tuple[str, Any]:
     return form, answer(line, line.send("interactive", {"type": "view_submission", "view": view, **who}))
 
 
+def test_who_finds_slack_out_of_order_at_the_start_waits_for_it(stage: Stage, line: SocketMode) -> None:
+    for method in ("auth.test", "apps.connections.open"):
+        stage.slack.fail(method, Fault(status=500), Fault(status=429, retry_after=1), Fault(status=0))
+    port = str(free_port())
+    process = stage.start(SLACK_APP_TOKEN=APP_TOKEN, SLACK_SIGNING_SECRET="", PORT=port)
+    eventually(lambda: stage.get("/readyz", int(port)) == 200, "it is ready")
+    stage.slack.fail("apps.connections.open", Fault(error="invalid_auth"))
+    refused = stage.start(SLACK_APP_TOKEN=APP_TOKEN, SLACK_SIGNING_SECRET="", PORT=str(free_port()))
+    assert refused.wait(PATIENCE) == 3
+    assert "error: Slack did not take apps.connections.open: invalid_auth." in stage.logs()
+    assert stage.stop(process) == 0
+
+
 def test_bot_and_worker_end_cleanly(stage: Stage, line: SocketMode) -> None:
-    bot, worker = stage.processes
-    assert [process.poll() for process in stage.processes] == [None, None], stage.logs()
+    bot, worker = stage.processes[:2]
+    assert [process.poll() for process in (bot, worker)] == [None, None], stage.logs()
     assert [stage.get("/readyz", port) for port in (stage.port, stage.worker_port)] == [200, 200], stage.logs()
     assert stage.get("/slack/events", stage.port) == 404
     assert stage.stop(worker) == 0
