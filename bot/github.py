@@ -35,8 +35,18 @@ class Delivery:
     id: int
     guid: str
     event: str
-    arrived: bool
-    """Whether it was taken: a status of 2xx."""
+    status: int
+    """What it was answered with; where there was no answer, GitHub says 5xx or nothing."""
+
+    @property
+    def arrived(self) -> bool:
+        """Whether it was taken."""
+        return 200 <= self.status < 300
+
+    @property
+    def refused(self) -> bool:
+        """Whether somebody was there, and would not have it: us, or a proxy that does not find us."""
+        return 400 <= self.status < 500
 
 
 class Github(Protocol):

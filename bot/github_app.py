@@ -147,10 +147,7 @@ class GithubApp:
     def _deliveries(self, cursor: str) -> tuple[list[Delivery], str | None]:
         asked = {"per_page": PER_PAGE, **({"cursor": unquote(cursor)} if cursor else {})}
         headers, told = self._integration.requester.requestJsonAndCheck("GET", HOOK, parameters=asked)
-        page = [
-            Delivery(int(one["id"]), str(one["guid"]), str(one["event"]), 200 <= int(one["status_code"]) < 300)
-            for one in told
-        ]
+        page = [Delivery(int(one["id"]), str(one["guid"]), str(one["event"]), int(one["status_code"])) for one in told]
         more = NEXT.search(str({key.lower(): value for key, value in headers.items()}.get("link", "")))
         return page, more[1] if more else None
 

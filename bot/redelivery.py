@@ -18,6 +18,8 @@ from operations.ports import HeldDeployments
 
 INTERVAL = 60.0
 """Seconds between two looks."""
+TRIES = 300
+"""At once, after half a minute, one, two, then every quarter of an hour: for the three days that GitHub keeps it."""
 MOST = 500
 """Deliveries that are looked at, the newest ones."""
 logger = logging.getLogger("locktender.bot")
@@ -33,7 +35,7 @@ class Redelivery:
     def round(self) -> None:
         """Ask for each once, where it is due. Raises ``GithubFailed``."""
         for one in lost(self.github.deliveries(MOST)):
-            if self.held.redeliver(one.guid):
+            if self.held.redeliver(one.guid, 1 if one.refused else TRIES):
                 self._again(one)
 
     def rounds(self) -> Rounds:

@@ -499,9 +499,9 @@ class HeldDeployments(Protocol):
         """GitHub has been told; it is over. False: it was already."""
         ...
 
-    def redeliver(self, guid: str) -> bool:
+    def redeliver(self, guid: str, most: int) -> bool:
         """Whether the caller is to have GitHub deliver that webhook again now.
 
-        True for one caller only, ever less often, and not for ever.
+        True for one caller only, ever less often, and ``most`` times at all.
         """
         ...

@@ -22,7 +22,7 @@ from bot.house import House as HouseOfBot
 from bot.opener import Opener
 from bot.protection import EVENT
 from bot.reception import Reception
-from bot.redelivery import MOST, Redelivery, lost
+from bot.redelivery import MOST, TRIES, Redelivery, lost
 from bot.roster import Roster
 from bot.web_api import WebApi
 from bot.wiring import contexts
@@ -542,10 +542,10 @@ def test_files_are_remembered_up_to_a_size_the_latest_ones() -> None:
 
 
 def test_of_webhooks_that_never_arrived_the_newest_delivery_is_meant() -> None:
-    def one(id: int, guid: str, arrived: bool = False, event: str = EVENT) -> Delivery:
-        return Delivery(id, guid, event, arrived)
+    def one(id: int, guid: str, status: int = 502, event: str = EVENT) -> Delivery:
+        return Delivery(id, guid, event, status)
 
-    found = lost([one(7, "a"), one(6, "b", True), one(5, "c"), one(4, "a"), one(3, "b"), one(2, "d", event="push")])
+    found = lost([one(7, "a"), one(6, "b", 202), one(5, "c"), one(4, "a"), one(3, "b"), one(2, "d", event="push")])
     assert [delivery.id for delivery in found] == [7, 5]
     assert lost([]) == []
 
@@ -578,9 +578,20 @@ def test_what_fails_again_is_tried_ever_less_often_and_not_for_ever(house: House
         assert len(house.app.again) == number, "not before its time"
         due(house)
     assert house.app.again == [1000, 1001, 1002], "each time the newest delivery"
-    house.sql("UPDATE redeliveries SET tries = 300")
+    house.sql("UPDATE redeliveries SET tries = %s", TRIES)
     redelivery(house).round()
     assert len(house.app.again) == 3
+
+
+def test_what_was_refused_is_tried_once(house: House) -> None:
+    for number, status in enumerate((401, 404)):
+        house.app.delivered(f"refused {number}", status)
+    for _ in range(3):
+        redelivery(house).round()
+        due(house)
+        for number, status in enumerate((401, 404)):
+            house.app.delivered(f"refused {number}", status)
+    assert sorted(house.app.again) == [1000, 1001]
 
 
 def test_what_arrives_in_the_end_is_not_asked_for_any_more(house: House) -> None:

@@ -38,9 +38,8 @@ REDELIVER = """
     INSERT INTO redeliveries (guid, due) VALUES (%s, clock_timestamp() + interval '30 seconds')
     ON CONFLICT (guid) DO UPDATE SET tries = redeliveries.tries + 1,
         due = clock_timestamp() + make_interval(secs => least(900, 30 * 2 ^ least(redeliveries.tries, 10)))
-    WHERE redeliveries.due <= clock_timestamp() AND redeliveries.tries < 300
+    WHERE redeliveries.due <= clock_timestamp() AND redeliveries.tries < %s
 """
-"""At once, after half a minute, one, two, then every quarter of an hour: for the three days that GitHub keeps it."""
 FORGET_REDELIVERIES = "DELETE FROM redeliveries WHERE due < clock_timestamp() - interval '30 days'"
 
 
@@ -104,10 +103,10 @@ class PostgresHeld:
                 connection.rollback()
 
     @translated
-    def redeliver(self, guid: str) -> bool:
+    def redeliver(self, guid: str, most: int) -> bool:
         """Insert, or count one more where it is due."""
         with self._pool.connection() as connection:
-            mine = bool(connection.execute(REDELIVER, (guid,)).rowcount == 1)
+            mine = bool(connection.execute(REDELIVER, (guid, most)).rowcount == 1)
             if mine:
                 connection.execute(FORGET_REDELIVERIES)
         return mine
