@@ -377,6 +377,7 @@ def test_a_backup_that_is_an_option_or_a_path_is_none(stage: Stage) -> None:
         reason = f"injection {number}"
         assert stage.submit(form, {"backup": backup, "level": "read", "reason": reason}, ADA).body == b""
         shown(stage, stage.card(reason), "Verify a backup · production: void")
+        assert "There is no backup" in stage.card(reason).all_text, "its name alone is enough to refuse it"
 
 
 def test_what_lies_in_the_queue_is_not_believed(stage: Stage) -> None:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
 from bot.admission import Caller
+from bot.asks import Ask
+from bot.forms import form_of
 from bot.house import House
 from bot.roster import Roster
 from bot.web_api import WebApi
 from operations.adapters.ledger import PostgresLedger
 from operations.approvals.asking import freeze
 from operations.approvals.model import Account
+from operations.context import Context
 from operations.errors import NotAllowed
 from operations.secret import Secret
 from operations.settings import Approval, BreakGlass, Environment, Person, Settings, Slack
 
 TEAM = "T0TEAM"
+ADA = Account("slack", "U0ADA")
 PEOPLE = tuple(Person(name, slack=(f"U0{name.upper()}",)) for name in ("ada", "bob", "cleo", "eve"))
 SHOP = Environment(
     "production",
@@ -72,3 +79,22 @@ def test_no_form_is_opened_in_vain_and_one_for_an_emergency_is(house: House) -> 
             house.refuse_form(at(user), SHOP, operation)  # type: ignore[arg-type]
     for user, operation in (("U0ADA", "restore"), ("U0EVE", "restore"), ("U0EVE", "rollback")):
         house.refuse_form(at(user), SHOP, operation)  # type: ignore[arg-type]
+
+
+def test_a_form_offers_an_emergency_to_who_may_and_wants_the_database_named(
+    house: House, context_of: Callable[..., Context]
+) -> None:
+    context = replace(context_of(SHOP.database_url), environment=SHOP)
+    door = house.door(SHOP)
+
+    def fields(user: str, verb: str) -> set[str]:
+        ask = Ask("form", verb, "production", "C0OPS", user)
+        modal = form_of(ask, context, door, door.directory.person(Account("slack", user)))
+        assert modal.metadata == f"{verb}:production:C0OPS:{'' if verb == 'freeze' else 'd'}"
+        return {str(block["block_id"]) for block in modal.blocks if block["type"] == "input"}
+
+    assert fields("U0EVE", "rollback") == {"loss", "reason", "urgency", "name"}
+    assert fields("U0ADA", "deploy") == {"reason", "name"}
+    assert fields("U0ADA", "freeze") == {"length", "reason"}
+    with pytest.raises(NotAllowed):
+        form_of(Ask("form", "rollback", "production", "C0OPS", "U0ADA"), context, door, door.directory.person(ADA))
