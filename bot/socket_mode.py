@@ -40,6 +40,7 @@ class Socket:
 
     def connect(self) -> None:
         """Open the connection; it is opened again whenever it breaks. Raises ``SlackFailed``."""
+        self._client.wss_uri = None  # one that was given before is good for one connection
         called("apps.connections.open", self._client.connect)
 
     def is_connected(self) -> bool:
