@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from action.job import Job
 from operations.agreement import LEDGER, Caller
 from operations.agreement import approved as performed
+from operations.agreement import held_back as held_back_of
 from operations.approvals.model import Operation
 from operations.context import Context
 from operations.secret import Secret
@@ -26,9 +27,19 @@ def approved(
         job.log.hide(secrets_of_url(url))
     with job.means.ledger(url) if url else nullcontext() as ledger:
         caller = Caller(
-            environ={**job.environ, "GITHUB_ACTIONS": "true"},
+            environ=_environ(job),
             ledger=ledger,
             directory=lambda: job.means.directory(job.directory / job.inputs.config),
             from_where=job.event.run_url,
         )
         return performed(context, caller, operation, arguments, otherwise)
+
+
+def held_back(job: Job, context: Context) -> Mapping[str, Any]:
+    """As ``operations.agreement.held_back``."""
+    return held_back_of(context.environment, _environ(job))
+
+
+def _environ(job: Job) -> Mapping[str, str]:
+    """An action is run by GitHub's runner, whatever the workflow has made of that variable."""
+    return {**job.environ, "GITHUB_ACTIONS": "true"}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from action import run_summary
-from action.approval import approved
+from action.approval import approved, held_back
 from action.configured import environment, opened
 from action.deploying import record
 from action.escaping import plain
@@ -16,7 +15,6 @@ from action.job import Job, Outcome, answered, caught
 from action.redaction import redacted
 from action.reporting import rehearse, report
 from operations.answer import redacted as without_secrets
-from operations.approvals.held import binding
 from operations.context import Context
 from operations.errors import ExitCode, LocktenderError, Refused
 from operations.outcome import DeployResult
@@ -87,18 +85,10 @@ def _deploy(job: Job, context: Context) -> Outcome:
     recorded = record(job, context.environment.name)
     recorded.say("in_progress", "Migrations are being applied")
     ref = job.event.sha if context.environment.app else None
-    asked = {"strategy": None, "ref": ref, "github": _held_back(job, context)}
+    asked = {"strategy": None, "ref": ref, **held_back(job, context)}
     outcome = _run(job, context, lambda: approved(job, context, "deploy", asked, lambda: deploy(context, ref=ref)))
     recorded.ended(outcome.exit_code, _first(outcome))
     return outcome
-
-
-def _held_back(job: Job, context: Context) -> Mapping[str, Any] | None:
-    """What finds the request by which this run was let through, where GitHub holds deployments back for it."""
-    github, event = context.environment.github, job.event
-    if github is None or github.repository.lower() != event.repository.lower() or not event.run_id.isdigit():
-        return None
-    return binding(event.repository, int(event.run_id), event.sha)
 
 
 def _rollback(job: Job, context: Context) -> Outcome:

@@ -16,12 +16,13 @@ from starlette.applications import Starlette
 
 from bot import wiring
 from bot.http import application
+from bot.rounds import Rounds
 from operations.errors import ConfigurationError, LocktenderError, OperationFailed
 
 GRACE = 10
 """Seconds for requests that are being dealt with when the end comes."""
 REFRESH = 5.0
-"""How often it is looked whether that is due."""
+"""Seconds between two looks whether user groups are to be looked up anew, for answers that must not wait for Slack."""
 BACKLOG = 2048
 logger = logging.getLogger("locktender.bot")
 
@@ -107,9 +108,8 @@ def _server(answering: Starlette) -> uvicorn.Server:
 def _speak(given: wiring.Variables) -> None:
     door = _listening(given.address, given.port, "PORT")
     made = wiring.bot(given)
-    stopping = threading.Event()
-    refresher = threading.Thread(target=_refresh, args=(made, stopping), name="roster", daemon=True)
-    refresher.start()
+    refreshing = Rounds("roster", made.roster.refresh, REFRESH)
+    refreshing.start()
     socket_mode = wiring.socket(given, made) if given.app_token else None
     front = None if socket_mode else wiring.front(given, made)
 
@@ -122,22 +122,15 @@ def _speak(given: wiring.Variables) -> None:
     server = _server(application(front, ready, hook))
     try:
         if socket_mode:
-            socket_mode.connect()
+            wiring.at_the_start(socket_mode.connect)
         logger.info("bot started: %s, port %d", "Socket Mode" if socket_mode else "HTTP", given.port)
         server.run(sockets=[door])
     finally:
-        stopping.set()
+        refreshing.stop()
         if socket_mode:
             socket_mode.close()
         made.close()
         logger.info("bot stopped")
-
-
-def _refresh(made: wiring.Bot, stopping: threading.Event) -> None:
-    """Keeps user groups fresh for answers that must not wait for Slack."""
-    while not stopping.is_set():
-        made.roster.refresh()
-        stopping.wait(REFRESH)
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:

@@ -116,6 +116,8 @@ class AskWorker:
                 asyncio.run(self._serve())
             except (ProcrastinateException, psycopg.Error, psycopg_pool.PoolTimeout) as error:
                 logger.warning("the queue of asks is out of reach, and tried again: %s", type(error).__name__)
+            except Exception:
+                logger.error("asks could not be answered, and are taken up again", exc_info=True)
             self._stopping.wait(RETRY)
 
     async def _serve(self) -> None:

@@ -8,7 +8,6 @@ message to the one who asked.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from bot.blocks.request import RequestView
 from bot.gate import CARD
 from bot.plan_text import whole_plan
 from bot.roster import Roster, everybody, missing
+from bot.rounds import Rounds
 from bot.slack import Slack, SlackBusy, SlackFailed, SlackGone
 from operations.approvals.model import ENDED, Message, Request, State
 from operations.errors import LocktenderError
@@ -34,7 +34,10 @@ COPY, PROGRESS, RESULT, TOLD, APPROVER, REMINDER, ALARM, PLAN = (
 IN_THREAD = (PROGRESS, RESULT)
 GONE = "gone"
 """Instead of a ts: this place is given up."""
+INTERVAL = 0.5
+"""Seconds between two questions to the ledger."""
 BETWEEN_EDITS = 2.0
+"""Of progress, whichever worker makes them."""
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
 REMEMBERED = 1000
 """Messages of which it is known what they say, to save calls; forgetting it costs one."""
@@ -47,45 +50,32 @@ logger = logging.getLogger("locktender.bot")
 
 @dataclass
 class Convergence:
-    """``start`` works in the background until ``stop``; ``interval`` is how often the ledger is asked, in seconds."""
+    """``start`` works in the background until ``stop``."""
 
     ledger: Ledger
     slack: Slack
     roster: Roster
-    interval: float = 0.5
     _due: dict[int, tuple[float, Message]] = field(default_factory=dict)
     _tries: dict[int, int] = field(default_factory=dict)
-    _edited: dict[int, float] = field(default_factory=dict)
     _said: dict[int, tuple[int, Shown]] = field(default_factory=dict)
     _under_way: set[int] = field(default_factory=set)
-    _stopping: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self._pool = ThreadPoolExecutor(4, thread_name_prefix="convergence")
+        self._rounds = Rounds("convergence", self._round, INTERVAL)
 
     def start(self) -> None:
         """Begin."""
-        self._thread = threading.Thread(target=self._run, name="convergence", daemon=True)
-        self._pool = ThreadPoolExecutor(4, thread_name_prefix="convergence")
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """End after the calls that are under way."""
-        self._stopping.set()
-        self._thread.join(timeout=30)
+        self._rounds.stop()
         self._pool.shutdown(wait=True)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self._round()
-            except LocktenderError as error:
-                logger.warning("%s", error.message)
-                self._stopping.wait(FIRST_WAIT)
-            self._stopping.wait(self.interval)
 
     def _round(self) -> None:
         for message in self.ledger.stale_messages(lease=LEASE):
-            between = BETWEEN_EDITS if message.kind == PROGRESS else 0.0
-            at = self._edited.get(message.id, float("-inf")) + between
-            self._due.setdefault(message.id, (at, message))
+            self._due.setdefault(message.id, (time.monotonic(), message))
         for id, (at, message) in list(self._due.items()):
             if at <= time.monotonic() and id not in self._under_way:
                 self._under_way.add(id)
@@ -116,10 +106,8 @@ class Convergence:
     def _done(self, message: Message) -> None:
         if len(self._said) > REMEMBERED:
             self._said.clear()
-            self._edited.clear()
         self._due.pop(message.id, None)
         self._tries.pop(message.id, None)
-        self._edited[message.id] = time.monotonic()
 
     def _bring(self, message: Message) -> float | None:
         """Show what the ledger says now; seconds to wait where that must be later."""
@@ -147,7 +135,8 @@ class Convergence:
         ts = self._show(message, view, thread)
         if ts is not None and message.kind == CARD and _must_attach(view):
             ts = self._attach(message, view, ts)
-        self.ledger.message_shown(message.id, ts, request.revision if ts else 0)
+        rest = BETWEEN_EDITS if message.kind == PROGRESS else 0.0
+        self.ledger.message_shown(message.id, ts, request.revision if ts else 0, rest)
         metrics.SHOWN.labels("shown" if ts else "anew").inc()
         return None
 
@@ -188,6 +177,7 @@ class Convergence:
 
     def _attach(self, message: Message, view: RequestView, ts: str) -> str:
         """A plan that the card shows in part must be there in full before it can be approved."""
+        self.ledger.show_in(view.request.id, CARD, message.channel, ts)  # the upload may fail, the card is there
         self.slack.upload(message.channel, ts, (f"plan-{view.request.id}.txt", whole_plan(view.request).encode()))
         self.ledger.show_in(view.request.id, PLAN, message.channel, ts, view.request.revision)
         shown = rendered(CARD, replace(view, plan_attached=True))

@@ -8,16 +8,15 @@ The request itself is performed by the run that is let through, which finds it t
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from bot import metrics
 from bot.gate import CARD, unfit, void
 from bot.github import Github, GithubAway, GithubGone
 from bot.protection import means
 from bot.roster import Roster, environment_named
+from bot.rounds import Rounds
 from operations.approvals import held as holding
 from operations.approvals.asking import Door, ask
 from operations.approvals.held import Held, Run, Told
@@ -33,6 +32,8 @@ from operations.tree import Tree
 
 LEASE = 120.0
 """Longer than all calls for one deployment take; after that, another worker's."""
+INTERVAL = 2.0
+"""Seconds between two looks of a thread that has found nothing."""
 THREADS = 4
 """Deployments that are dealt with at the same time: none waits behind another one that is slow."""
 WATCH = 2.0
@@ -44,9 +45,9 @@ AGAIN = "The run was started again since; who did so has to ask for it."
 logger = logging.getLogger("locktender.bot")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Doorkeeper:
-    """``start`` works in the background until ``stop``."""
+    """One ``round`` deals with one deployment; ``THREADS`` may do so at the same time."""
 
     ledger: Ledger
     held: HeldDeployments
@@ -57,34 +58,6 @@ class Doorkeeper:
     """Of a person in Slack: why nothing may be done for them now. Raises ``NotNow``."""
     secrets: tuple[Secret, ...] = ()
     """That nobody is told."""
-    interval: float = 2.0
-    """Seconds between two looks of a thread that has found nothing."""
-    _tries: dict[int, int] = field(default_factory=dict)
-    _gone: dict[int, int] = field(default_factory=dict)
-    _stopping: threading.Event = field(default_factory=threading.Event)
-
-    def start(self) -> None:
-        """Begin."""
-        waits = [self.interval * number / THREADS for number in range(THREADS)]
-        self._threads = [threading.Thread(target=self._run, args=(wait,), daemon=True) for wait in waits]
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        """End after what is under way."""
-        self._stopping.set()
-        until = time.monotonic() + 30
-        for thread in self._threads:
-            thread.join(timeout=max(0.0, until - time.monotonic()))
-
-    def _run(self, wait: float) -> None:
-        while not self._stopping.wait(wait):
-            try:
-                found = self.round()
-            except LocktenderError as error:
-                logger.warning("%s", error.message)
-                found = False
-            wait = 0.0 if found else self.interval
 
     def round(self) -> bool:
         """Deal with one that is due; False: there is none."""
@@ -93,34 +66,34 @@ class Doorkeeper:
             self._attempt(one)
         return bool(found)
 
-    def _attempt(self, one: Held) -> None:
-        try:
-            wait = self._brought(one)
-        except GithubAway as error:
-            wait = max(error.seconds or 0.0, self._longer(one, error.message))
-        except LocktenderError as error:
-            wait = self._longer(one, error.message)
-        except Exception:
-            logger.error("a deployment that GitHub holds back could not be dealt with", exc_info=True)
-            wait = LONGEST_WAIT
-        else:
-            self._tries.pop(one.id, None)
-            self._gone.pop(one.id, None)
-        if wait is not None:
-            self.held.later(one, wait)
+    def rounds(self) -> Rounds:
+        """In the background."""
+        return Rounds("doorkeeper", self.round, INTERVAL, THREADS)
 
-    def _longer(self, one: Held, why: str) -> float:
-        logger.warning("run %d of %s is not dealt with yet: %s", one.run_id, one.repository, why)
-        tries = self._tries[one.id] = self._tries.get(one.id, 0) + 1
-        return float(min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(tries - 1, 10)))
+    def _attempt(self, one: Held) -> None:
+        """How often something went wrong is in the ledger: whoever tries next goes on from there."""
+        try:
+            wait, tries, gone = self._brought(one), 0, 0
+        except Exception as error:  # noqa: BLE001 - one of them must not keep the others from being dealt with
+            tries, gone = one.tries + 1, one.gone + isinstance(error, GithubGone)
+            wait = self._pause(one, error, tries)
+        if wait is not None:
+            self.held.later(one, wait, tries, gone)
+
+    def _pause(self, one: Held, error: Exception, tries: int) -> float:
+        if not isinstance(error, LocktenderError):
+            logger.error("a deployment that GitHub holds back could not be dealt with", exc_info=error)
+            return LONGEST_WAIT
+        logger.warning("run %d of %s is not dealt with yet: %s", one.run_id, one.repository, error.message)
+        asked = error.seconds if isinstance(error, GithubAway) else None
+        return max(asked or 0.0, longer(tries))
 
     def _brought(self, one: Held) -> float | None:
         """As ``_bring``; what GitHub does not find, and does not find again, is rejected."""
         try:
             return self._bring(one)
         except GithubGone as error:
-            self._gone[one.id] = self._gone.get(one.id, 0) + 1
-            if self._gone[one.id] <= MOST_TRIES:
+            if one.gone < MOST_TRIES:
                 raise
             self._reject(one, f"GitHub does not show what would be let through. {error.message}")
             return None
@@ -176,7 +149,9 @@ class Doorkeeper:
             Door(self.ledger, environment, self.roster.fresh()),
             account("github", run.actor),
             "deploy",
-            holding.arguments(one, run.commit, has_app=environment.app is not None),
+            holding.arguments(
+                holding.binding(one.repository, one.run_id, run.commit), has_app=environment.app is not None
+            ),
             holding.reason(run),
             executor="caller",
             id=id,
@@ -239,6 +214,11 @@ class Doorkeeper:
         if self.held.answered(one, answer, comment):
             metrics.HELD.labels(answer).inc()
             logger.info("run %d of %s, for %s: %s", one.run_id, one.repository, one.environment, answer)
+
+
+def longer(tries: int) -> float:
+    """Seconds to wait after so many tries in a row that went wrong. Pure."""
+    return float(min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(tries - 1, 10)))
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from bot.blocks.parts import Modal
 from bot.submission import Metadata
 from operations.approvals.asking import Door
 from operations.approvals.model import Person
-from operations.approvals.policy import refuse_asking
+from operations.approvals.policy import CHANGING
 from operations.backup_catalogue import list_backups
 from operations.context import Context
-from operations.errors import NotAllowed, NotFound
+from operations.errors import NotFound
 
 NOTES = {
     "restore": "What is live now is backed up before, and kept beside it.",
@@ -29,9 +29,8 @@ def form_of(ask: Ask, context: Context, door: Door, person: Person) -> Modal:
     """Raises ``NotAllowed`` for who may not ask for it, ``NotFound`` where there is nothing to choose from."""
     environment, undo = context.environment, ask.verb == "undo"
     metadata = Metadata.of_form(f"{ask.verb}:{environment.name}:{ask.channel}:")
-    rules = door.rules(metadata.operation)
-    refuse_asking(rules.policy, person, door.directory, metadata.operation, "to be typed yet")
-    database = context.database.target.database if metadata.operation == "restore" else ""
+    rules = door.rules_for(person, metadata.operation)
+    database = context.database.target.database if metadata.operation in CHANGING else ""
     choices = options(list_backups(context), context.clock.now()) if ask.verb in ("restore", "verify") else ()
     if ask.verb in ("restore", "verify") and not choices:
         raise NotFound(f"{environment.name} has no backup that could be used.", hint="Take one: backup.")
@@ -49,14 +48,6 @@ def form_of(ask: Ask, context: Context, door: Door, person: Person) -> Modal:
             note=NOTES[ask.verb],
             title="Undo a restore" if undo else "",
             reason_hint="Everybody in the channel will read this." if ask.verb == "freeze" else READ_BY_APPROVERS,
-            emergency=_may_break_glass(door, metadata, person),
+            emergency=door.breaks_glass(person, metadata.operation),
         )
     )
-
-
-def _may_break_glass(door: Door, metadata: Metadata, person: Person) -> bool:
-    try:
-        policy = door.rules(metadata.operation, break_glass=True).policy
-    except NotAllowed:
-        return False
-    return person.id in (policy.requesters or ())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from operations.approvals.held import Deployment, Run, Word
@@ -27,6 +28,27 @@ class GithubGone(GithubFailed):
     """There is no such thing, or it is over: trying again does not help."""
 
 
+@dataclass(frozen=True)
+class Delivery:
+    """One try to bring a webhook here. ``guid`` is the same for all tries of the same one."""
+
+    id: int
+    guid: str
+    event: str
+    status: int
+    """What it was answered with; where there was no answer, GitHub says 5xx or nothing."""
+
+    @property
+    def arrived(self) -> bool:
+        """Whether it was taken."""
+        return 200 <= self.status < 300
+
+    @property
+    def refused(self) -> bool:
+        """Whether somebody was there, and would not have it: us, or a proxy that does not find us."""
+        return 400 <= self.status < 500
+
+
 class Github(Protocol):
     """GitHub, as the App that is installed there. Every method raises ``GithubFailed`` after a bounded time."""
 
@@ -44,4 +66,12 @@ class Github(Protocol):
 
     def decide(self, repository: str, run_id: int, environment: str, word: Word, comment: str) -> None:
         """Let the run's jobs for an environment go on, or not. Raises ``GithubGone`` where none waits for it."""
+        ...
+
+    def deliveries(self, most: int) -> Sequence[Delivery]:
+        """Of the App's webhooks, the newest first: at least ``most``, or all that GitHub still knows of."""
+        ...
+
+    def redeliver(self, id: int) -> None:
+        """Have a webhook delivered again; that happens after the call. Raises ``GithubGone`` where it is too old."""
         ...

@@ -6,18 +6,19 @@ PyGithub's own retries are off; who calls tries again.
 from __future__ import annotations
 
 import base64
+import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import requests
 from github import Auth, BadAttributeException, Github, GithubException, GithubIntegration, RateLimitExceededException
 from github.Repository import Repository
 
 from bot.blobs import Blobs
-from bot.github import GithubAway, GithubFailed, GithubGone
+from bot.github import Delivery, GithubAway, GithubFailed, GithubGone
 from bot.protection import EVENT
 from operations.approvals.held import Deployment, Run, Word
 from operations.errors import ConfigurationError
@@ -26,6 +27,7 @@ from operations.validation.folders import MOST_BYTES, Found, bounded
 
 T = TypeVar("T")
 TIMEOUT = 15
+HOOK = "/app/hook/deliveries"
 PERMISSIONS = {"actions": "read", "deployments": "write"}
 TO_READ_FILES = {**PERMISSIONS, "contents": "read"}
 FOLDER = "040000"
@@ -40,6 +42,9 @@ NOT_AS_DOCUMENTED = (
     AssertionError,
     RuntimeError,
 )
+NEXT = re.compile(r'[?&]cursor=([^&>]+)[^>]*>; *rel="next"')
+"""Where the next page begins, in the header ``Link``."""
+PER_PAGE = 100
 GONE = (404, 409, 410, 422)
 STALE = (401, 403, 404)
 
@@ -71,7 +76,7 @@ class GithubApp:
             "seconds_between_requests": None,
             "seconds_between_writes": None,
             "user_agent": "locktender",
-            "per_page": 100,
+            "per_page": PER_PAGE,
             "lazy": True,
         }
 
@@ -129,6 +134,29 @@ class GithubApp:
         sent = {"environment_name": environment, "state": word, "comment": comment}
         requester = self._client(repository).requester
         self._called(f"decide about run {run_id}", lambda: requester.requestJsonAndCheck("POST", path, input=sent))
+
+    def deliveries(self, most: int) -> Sequence[Delivery]:
+        """As in ``Github``, a hundred at a time."""
+        found: list[Delivery] = []
+        cursor: str | None = ""
+        while cursor is not None and len(found) < most:
+            page, cursor = self._called("list the deliveries of webhooks", partial(self._deliveries, cursor))
+            found += page
+        return found
+
+    def _deliveries(self, cursor: str) -> tuple[list[Delivery], str | None]:
+        asked = {"per_page": PER_PAGE, **({"cursor": unquote(cursor)} if cursor else {})}
+        headers, told = self._integration.requester.requestJsonAndCheck("GET", HOOK, parameters=asked)
+        page = [Delivery(int(one["id"]), str(one["guid"]), str(one["event"]), int(one["status_code"])) for one in told]
+        more = NEXT.search(str({key.lower(): value for key, value in headers.items()}.get("link", "")))
+        return page, more[1] if more else None
+
+    def redeliver(self, id: int) -> None:
+        """As in ``Github``."""
+        requester = self._integration.requester
+        self._called(
+            f"deliver webhook {id} again", lambda: requester.requestJsonAndCheck("POST", f"{HOOK}/{id}/attempts")
+        )
 
     def _called(self, what: str, call: Callable[[], T]) -> T:
         try:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from bot.answers import Answers
@@ -22,6 +21,7 @@ from bot.blocks import status
 from bot.blocks.parts import Board
 from bot.patience import patiently
 from bot.roster import Roster, missing
+from bot.rounds import Rounds
 from bot.slack import Slack, SlackBusy, SlackFailed, SlackGone
 from operations.approvals.model import Request, State
 from operations.errors import LocktenderError, NotNow
@@ -34,6 +34,8 @@ KEPT_TRUE = 3600.0
 """Seconds after it was opened for which a page follows what changes; nobody knows when it is closed."""
 LEASE = 30.0
 AT_ONCE = 4
+INTERVAL = 2.0
+"""Seconds between two rounds."""
 logger = logging.getLogger("locktender.bot")
 
 
@@ -61,9 +63,9 @@ class Homes(Protocol):
         ...
 
 
-@dataclass
+@dataclass(frozen=True)
 class Home:
-    """``open`` answers who opens the page; ``start`` keeps pages true until ``stop``."""
+    """``open`` answers who opens the page; ``round`` keeps pages true."""
 
     settings: Settings
     ledger: Ledger
@@ -71,8 +73,6 @@ class Home:
     slack: Slack
     roster: Roster
     answers: Answers
-    interval: float = 2.0
-    _stopping: threading.Event = field(default_factory=threading.Event)
 
     # --- a page that is opened ------------------------------------------------------------------------------------
 
@@ -119,28 +119,6 @@ class Home:
 
     # --- pages that are kept true ---------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread = threading.Thread(target=self._run, name="home", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End."""
-        self._stopping.set()
-        self._thread.join(timeout=30)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self.round()
-            except SlackBusy as busy:
-                self._stopping.wait(busy.seconds)
-            except LocktenderError as error:
-                logger.warning("home pages are not kept up to date just now: %s", error.message)
-            except Exception:
-                logger.error("home pages could not be kept up to date", exc_info=True)
-            self._stopping.wait(self.interval)
-
     def round(self) -> None:
         """Once: whoever sees something else than what is so gets it."""
         due = dict(self.homes.due(KEPT_TRUE, LEASE))
@@ -152,6 +130,10 @@ class Home:
         for person, every in seen.items():
             if every is not None:
                 self._show(person, every, due[person])
+
+    def rounds(self) -> Rounds:
+        """In the background."""
+        return Rounds("home", self.round, INTERVAL)
 
     def _seen_by(self, person: str) -> tuple[Environment, ...] | None:
         """``None`` while Slack does not say: the page stays as it is, and is looked at again when the lease ends."""

@@ -10,8 +10,7 @@ from bot.gate import involved, unfit, void
 from bot.roster import Roster, environment_named
 from bot.words import VERBS, Verb
 from operations.approvals.asking import Door
-from operations.approvals.model import Account, Request
-from operations.approvals.policy import policy_of
+from operations.approvals.model import Account, Operation, Request
 from operations.errors import NotAllowed, NotNow
 from operations.ports import Ledger
 from operations.settings import Environment, Settings
@@ -28,17 +27,23 @@ class House:
 
     def allowed(self, here: tuple[Environment, ...], caller: Caller) -> list[Verb]:
         """What this person may ask for in one of these environments at least, and all looks."""
-        directory = self.roster.directory()
-        me = directory.person(Account("slack", caller.user)).id
+        return [verb for verb in VERBS if not verb.asks or any(self._may(caller, verb, one) for one in here)]
 
-        def may(verb: Verb, environment: Environment) -> bool:
-            try:
-                policy = policy_of(environment, verb.name, directory)  # type: ignore[arg-type]
-            except (NotAllowed, NotNow):
-                return False
-            return policy.requesters is None or me in policy.requesters
+    def _may(self, caller: Caller, verb: Verb, environment: Environment) -> bool:
+        operation: Operation = verb.name  # type: ignore[assignment]
+        try:
+            self.refuse_form(caller, environment, operation)
+        except (NotAllowed, NotNow):
+            return False
+        return True
 
-        return [verb for verb in VERBS if not verb.asks or any(may(verb, one) for one in here)]
+    def refuse_form(self, caller: Caller, environment: Environment, operation: Operation) -> None:
+        """Raise ``NotAllowed`` for who may not ask for it anyway: nobody fills in a form in vain."""
+        door = self.door(environment)
+        person = door.directory.person(Account("slack", caller.user))
+        door.rules_for(person, operation)
+        if operation == "unfreeze":
+            door.refuse_lifting(person, self.ledger.frozen(environment.name))
 
     def here(self, caller: Caller, *, direct: bool = False) -> tuple[Environment, ...]:
         """The environments that may be operated on from there. Raises ``NotAllowed`` where there is none."""

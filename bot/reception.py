@@ -52,10 +52,8 @@ class Reception:
         if isinstance(asked, Misunderstood):
             return notices.notice(asked.message, f"{self.command} {asked.meant or 'help'}")
         metrics.ASKED.labels(asked.verb.name).inc()
-        if asked.verb.name == "help":
-            return lists.help_card(self.command, self.house.allowed(here, caller), names)
         if asked.verb.several:
-            return self._listed(asked.verb, asked.environment, here)
+            return self._listed(caller, asked.verb, asked.environment, here)
         environment = next((one for one in here if one.name == asked.environment), None)
         if environment is None:
             return notices.which_environment(asked.verb, names)
@@ -78,15 +76,17 @@ class Reception:
 
     def _form(self, caller: Caller, environment: Environment, name: str, rest: str, trigger: str) -> Message | None:
         operation: Operation = "restore" if name == "undo" else name  # type: ignore[assignment]
-        self.house.door(environment).rules(operation)  # nobody fills in a form in vain
+        self.house.refuse_form(caller, environment, operation)
         if not trigger:
             return notices.form_button(self.command, name, environment.name)
         ask = Ask("form", name, environment.name, caller.channel, caller.user, chosen=rest)
         self.opener.form(trigger, TITLES[operation], ask)
         return None
 
-    def _listed(self, verb: Verb, environment: str | None, here: tuple[Environment, ...]) -> Message:
-        names = {one.name for one in here}
+    def _listed(self, caller: Caller, verb: Verb, environment: str | None, here: tuple[Environment, ...]) -> Message:
+        names = [one.name for one in here]
+        if verb.name == "help":
+            return lists.help_card(self.command, self.house.allowed(here, caller), names)
         if verb.name == "history":
             found = self.house.ledger.history(environment, HISTORY)
             return lists.history(environment, [one for one in found if one.environment in names])
@@ -165,7 +165,10 @@ class Reception:
             return self._form(caller, environment, "undo", "", trigger)
         if verb not in BY_NAME:
             return notices.notice("This button is not known any more.", f"{self.command} help")
-        return self._begin(caller, environment, Asked(BY_NAME[verb], environment.name), trigger, once)
+        asked = Asked(BY_NAME[verb], environment.name)
+        if asked.verb.several:
+            return self._listed(caller, asked.verb, environment.name, here)
+        return self._begin(caller, environment, asked, trigger, once)
 
     def _voted(self, request: Request) -> Message | None:
         metrics.VOTES.labels("approve").inc()
@@ -227,7 +230,7 @@ class Reception:
             said = self._next(caller, verb, environment.name, "", once)
             return modals.said(said) if said else None
         operation: Operation = verb  # type: ignore[assignment]
-        self.house.door(environment).rules(operation)
+        self.house.refuse_form(caller, environment, operation)
         self.queue.put(Ask("form", verb, environment.name, caller.channel, caller.user, view=view))
         return modals.loading(TITLES[operation])
 
@@ -242,7 +245,7 @@ class Reception:
         if not environments:
             raise NotAllowed("No environment names a channel.", hint=f"Type {self.command} in a channel instead.")
         options = [Option(one.name, one.name) for one in environments]
-        verbs = [Option(verb.name, verb.name, verb.does) for verb in VERBS if not verb.several]
+        verbs = [Option(verb.name, verb.name, verb.does) for verb in VERBS]
         self.opener.open(trigger, modals.choose("", verbs, options), caller.user, caller.user)
 
     # --- who may what ---------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 
 from bot import metrics
 from bot.http import Dispatch
+from bot.web_api import called
 from operations.secret import Secret
 
 logger = logging.getLogger("locktender.bot")
@@ -38,8 +39,9 @@ class Socket:
         self._first_seen, self._dispatch = first_seen, dispatch
 
     def connect(self) -> None:
-        """Open the connection; it is opened again whenever it breaks."""
-        self._client.connect()
+        """Open the connection; it is opened again whenever it breaks. Raises ``SlackFailed``."""
+        self._client.wss_uri = None  # one that was given before is good for one connection
+        called("apps.connections.open", self._client.connect)
 
     def is_connected(self) -> bool:
         """Whether Slack can reach us now."""

@@ -2,57 +2,40 @@
 
 from __future__ import annotations
 
-import logging
-import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bot.convergence import REMINDER
 from bot.gate import CARD
 from bot.roster import Roster, missing
+from bot.rounds import Rounds
 from operations.approvals.model import Request, State
-from operations.errors import LocktenderError
 from operations.ports import Ledger
 
 REMIND_WITHIN = 600.0
 """Seconds before the expiry; of short-lived requests a quarter of their life."""
-logger = logging.getLogger("locktender.bot")
+INTERVAL = 3.0
+"""Seconds between two rounds."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Upkeep:
-    """A round every ``interval`` seconds, in the background, until ``stop``. Several workers may do the same."""
+    """Several workers may do the same."""
 
     ledger: Ledger
     roster: Roster
-    interval: float = 3.0
-    _stopping: threading.Event = field(default_factory=threading.Event)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End."""
-        self._stopping.set()
-        self._thread.join(timeout=30)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self.round()
-            except LocktenderError as error:
-                logger.warning("%s", error.message)
-            self._stopping.wait(self.interval)
 
     def round(self) -> None:
-        """Once."""
-        self.roster.refresh()
+        """Once. What expires does so whatever Slack says."""
         self.ledger.sweep()
+        self.roster.refresh()
         now = self.ledger.now()
         for request in self.ledger.open_requests():
             if is_near_its_end(request, now):
                 self._remind(request)
+
+    def rounds(self) -> Rounds:
+        """In the background."""
+        return Rounds("upkeep", self.round, INTERVAL)
 
     def _remind(self, request: Request) -> None:
         if any(one.kind == CARD and one.ts for one in self.ledger.messages(request.id)):

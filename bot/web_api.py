@@ -40,7 +40,7 @@ class WebApi:
     def post(self, channel: str, message: Message, thread: str | None = None) -> tuple[str, str]:
         """As in ``Slack``."""
         where, text, blocks = self._place(channel), *self._clean(message)
-        sent = self._call(
+        sent = called(
             "chat.postMessage",
             lambda: self._client.chat_postMessage(
                 channel=where,
@@ -56,12 +56,12 @@ class WebApi:
     def update(self, channel: str, ts: str, message: Message) -> None:
         """As in ``Slack``."""
         where, text, blocks = self._place(channel), *self._clean(message)
-        self._call("chat.update", lambda: self._client.chat_update(channel=where, ts=ts, text=text, blocks=blocks))
+        called("chat.update", lambda: self._client.chat_update(channel=where, ts=ts, text=text, blocks=blocks))
 
     def tell(self, channel: str, person: str, message: Message) -> None:
         """As in ``Slack``."""
         where, text, blocks = self._place(channel), *self._clean(message)
-        self._call(
+        called(
             "chat.postEphemeral",
             lambda: self._client.chat_postEphemeral(channel=where, user=person, text=text, blocks=blocks),
         )
@@ -69,13 +69,13 @@ class WebApi:
     def open(self, trigger: str, modal: Modal) -> Opened:
         """As in ``Slack``."""
         view = _redacted(modal.view(), self._secrets)
-        answer = self._call("views.open", lambda: self._client.views_open(trigger_id=trigger, view=view))
+        answer = called("views.open", lambda: self._client.views_open(trigger_id=trigger, view=view))
         return Opened(str(answer["view"]["id"]), str(answer["view"]["hash"]))
 
     def replace(self, opened: Opened, modal: Modal) -> None:
         """As in ``Slack``."""
         view = _redacted(modal.view(), self._secrets)
-        self._call(
+        called(
             "views.update",
             lambda: self._client.views_update(view_id=opened.view, hash=opened.hash or None, view=view),
         )
@@ -83,7 +83,7 @@ class WebApi:
     def publish(self, person: str, board: Board) -> None:
         """As in ``Slack``."""
         view = _redacted(board.view(), self._secrets)
-        self._call("views.publish", lambda: self._client.views_publish(user_id=person, view=view))
+        called("views.publish", lambda: self._client.views_publish(user_id=person, view=view))
 
     def members(self, channel: str) -> frozenset[str]:
         """As in ``Slack``, a thousand at a time."""
@@ -97,14 +97,14 @@ class WebApi:
                 return frozenset(found)
 
     def _members(self, channel: str, cursor: str) -> Any:
-        return self._call(
+        return called(
             "conversations.members",
             lambda: self._client.conversations_members(channel=channel, cursor=cursor or None, limit=1000),
         )
 
     def profile(self, person: str) -> Profile:
         """As in ``Slack``."""
-        found = self._call("users.info", lambda: self._client.users_info(user=person))["user"]
+        found = called("users.info", lambda: self._client.users_info(user=person))["user"]
         return Profile(
             id=str(found["id"]),
             team=str(found.get("team_id", "")),
@@ -117,26 +117,26 @@ class WebApi:
 
     def is_shared(self, channel: str) -> bool:
         """As in ``Slack``."""
-        found = self._call("conversations.info", lambda: self._client.conversations_info(channel=channel))["channel"]
+        found = called("conversations.info", lambda: self._client.conversations_info(channel=channel))["channel"]
         return bool(found.get("is_ext_shared") or found.get("is_pending_ext_shared"))
 
     def group(self, id: str) -> tuple[str, ...]:
         """As in ``Slack``."""
-        found = self._call("usergroups.users.list", lambda: self._client.usergroups_users_list(usergroup=id))
+        found = called("usergroups.users.list", lambda: self._client.usergroups_users_list(usergroup=id))
         return tuple(map(str, found["users"]))
 
     def upload(self, channel: str, thread: str, *files: tuple[str, bytes]) -> None:
         """As in ``Slack``."""
         where = self._place(channel)
         uploads = [{"filename": name, "title": name, "content": content} for name, content in files]
-        self._call(
+        called(
             "files.completeUploadExternal",
             lambda: self._client.files_upload_v2(channel=where, thread_ts=thread, file_uploads=uploads),
         )
 
     def team(self) -> tuple[str, str]:
         """The workspace the token belongs to, and the bot's own id there."""
-        found = self._call("auth.test", self._client.auth_test)
+        found = called("auth.test", self._client.auth_test)
         return str(found["team_id"]), str(found["user_id"])
 
     def _place(self, channel: str) -> str:
@@ -144,22 +144,24 @@ class WebApi:
         if channel[:1] not in ("U", "W"):
             return channel
         if channel not in self._direct:
-            opened = self._call("conversations.open", lambda: self._client.conversations_open(users=channel))
+            opened = called("conversations.open", lambda: self._client.conversations_open(users=channel))
             self._direct[channel] = str(opened["channel"]["id"])
         return self._direct[channel]
 
     def _clean(self, message: Message) -> tuple[str, list[Any]]:
         return redact(message.text, self._secrets), _redacted(list(message.blocks), self._secrets)
 
-    def _call(self, method: str, call: Callable[[], Any]) -> Any:
-        try:
-            return call()
-        except SlackApiError as error:
-            raise _refusal(method, error) from None
-        except (URLError, HTTPException, OSError, ValueError) as error:
-            raise SlackAway(method, type(error).__name__) from None
-        except SlackClientError as error:
-            raise SlackAway(method, type(error).__name__) from None
+
+def called(method: str, call: Callable[[], Any]) -> Any:
+    """What a call of the SDK returns; its errors are ours. Raises ``SlackFailed``."""
+    try:
+        return call()
+    except SlackApiError as error:
+        raise _refusal(method, error) from None
+    except (URLError, HTTPException, OSError, ValueError) as error:
+        raise SlackAway(method, type(error).__name__) from None
+    except SlackClientError as error:
+        raise SlackAway(method, type(error).__name__) from None
 
 
 def _redacted(part: Any, secrets: tuple[Secret, ...]) -> Any:

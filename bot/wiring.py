@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from procrastinate.exceptions import ProcrastinateException
 from psycopg_pool import PoolTimeout
@@ -28,6 +28,7 @@ from bot.http import Dispatch, Front
 from bot.listeners import bolt_app
 from bot.opener import Opener
 from bot.reception import Reception
+from bot.redelivery import Redelivery
 from bot.roster import Roster, environment_named
 from bot.schedule import Scheduled
 from bot.slack import SlackAway, SlackBusy
@@ -49,6 +50,7 @@ from operations.settings import Settings
 from operations.settings_file import load, load_shape
 from operations.settings_secrets import secrets_of
 
+T = TypeVar("T")
 SLACK_API = "https://slack.com/api/"
 GITHUB_API = "https://api.github.com"
 START_PATIENCE = 60.0
@@ -156,7 +158,7 @@ def bot(given: Variables) -> Bot:
     settings = load_shape(given.config)
     _refuse_lacking(settings, GITHUB_WEBHOOK_SECRET=bool(given.webhook_secret))
     slack = WebApi(given.bot_token, given.slack_url)
-    team, user = _whoami(slack)
+    team, user = at_the_start(slack.team)
     parameters = parse_database_url(given.ledger_url)
     ledger = PostgresLedger(parameters, connections=given.threads, warm=given.threads, purpose="bot").open()
     queue = AskQueue(keywords_of(parameters, "bot"), max(4, given.threads // 2))
@@ -196,11 +198,7 @@ class Crew:
 
     ledger: PostgresLedger
     worker: Worker
-    asks: AskWorker
-    convergence: Convergence
-    upkeep: Upkeep
-    home: Home
-    doorkeeper: Doorkeeper | None
+    beside: Sequence[Beside]
 
     def ready(self) -> None:
         """Raises what is amiss."""
@@ -208,14 +206,12 @@ class Crew:
 
     def run(self, stopping: threading.Event) -> None:
         """Until that is set; what is at work is finished first."""
-        beside: list[Beside] = [self.asks, self.convergence, self.upkeep, self.home]
-        beside += [self.doorkeeper] if self.doorkeeper else []
-        for one in beside:
+        for one in self.beside:
             one.start()
         try:
             self._work(stopping)
         finally:
-            for one in beside:
+            for one in self.beside:
                 one.stop()
             self.ledger.close()
 
@@ -234,7 +230,7 @@ def crew(given: Variables, environ: Mapping[str, str]) -> Crew:
     github = _github(given, settings)
     secrets = (given.ledger_url, given.app_key, *chain.from_iterable(map(secrets_of, settings.environments)))
     slack = WebApi(given.bot_token, given.slack_url, secrets)
-    team, _ = _whoami(slack)
+    team, _ = at_the_start(slack.team)
     parameters = parse_database_url(given.ledger_url)
     ledger = PostgresLedger(parameters, purpose="worker").open()
     roster = Roster(slack, settings)
@@ -249,20 +245,17 @@ def crew(given: Variables, environ: Mapping[str, str]) -> Crew:
         return roster.refusal(person, team)
 
     handlers = guarded(workshop.handlers, ledger, of_person, answers.shared_refusal)
-    return Crew(
-        ledger,
-        ledger.worker(handlers, given.concurrency),
-        AskWorker(
-            keywords_of(parameters, "answers"),
-            lambda ask: home.open(ask) if ask.kind == "home" else answers.handle(ask),
-            given.concurrency,
-            scheduled(settings, watch),
-        ),
-        Convergence(ledger, slack, roster),
-        Upkeep(ledger, roster),
-        home,
-        Doorkeeper(ledger, ledger.held, github, workshop, roster, of_person, secrets) if github else None,
+    asks = AskWorker(
+        keywords_of(parameters, "answers"),
+        lambda ask: home.open(ask) if ask.kind == "home" else answers.handle(ask),
+        given.concurrency,
+        scheduled(settings, watch),
     )
+    beside: list[Beside] = [asks, Convergence(ledger, slack, roster), Upkeep(ledger, roster).rounds(), home.rounds()]
+    if github:
+        beside.append(Doorkeeper(ledger, ledger.held, github, workshop, roster, of_person, secrets).rounds())
+        beside.append(Redelivery(ledger.held, github).rounds())
+    return Crew(ledger, ledger.worker(handlers, given.concurrency), beside)
 
 
 def _github(given: Variables, settings: Settings) -> GithubApp | None:
@@ -312,11 +305,12 @@ def contexts(settings: Settings, config: Path, ledger: PostgresLedger) -> Contex
     return of
 
 
-def _whoami(slack: WebApi) -> tuple[str, str]:
+def at_the_start(call: Callable[[], T]) -> T:
+    """What a call of Slack returns, which may be away for a while. Raises what the last try raised."""
     until = time.monotonic() + START_PATIENCE
     while True:
         try:
-            return slack.team()
+            return call()
         except (SlackAway, SlackBusy):
             if time.monotonic() >= until:
                 raise

@@ -69,6 +69,20 @@ def required(environment: Environment, operation: str) -> int:
     return approval.required if approval else 0
 
 
+def held_back(environment: Environment, environ: Mapping[str, str]) -> Mapping[str, Any]:
+    """The arguments of a deploy by which it is known as the one that this run on GitHub was let through for.
+
+    None outside such a run, and where GitHub holds none of its repository's deployments back for the environment.
+    """
+    repository, run = environ.get("GITHUB_REPOSITORY", ""), environ.get("GITHUB_RUN_ID", "")
+    there = environment.github.repository.lower() if environment.github else ""
+    if environ.get("GITHUB_ACTIONS") != "true" or there != repository.lower() or not (run.isascii() and run.isdigit()):
+        return {}
+    from operations.approvals.held import arguments, binding
+
+    return arguments(binding(repository, int(run), environ.get("GITHUB_SHA", "")), has_app=environment.app is not None)
+
+
 def account_of(environ: Mapping[str, str]) -> Account:
     """Who asks: of GitHub's runs whom GitHub names, whatever the workflow says; elsewhere whom ``ACTOR`` names.
 

@@ -425,8 +425,11 @@ class Ledger(Protocol):
         """Messages that show less than the truth. Nobody else is given the same ones for ``lease`` seconds."""
         ...
 
-    def message_shown(self, message_id: int, ts: str | None, revision: int) -> None:
-        """A message shows that revision now, and is where ``ts`` says; a ``None`` forgets where it was."""
+    def message_shown(self, message_id: int, ts: str | None, revision: int, rest: float = 0.0) -> None:
+        """A message shows that revision now, and is where ``ts`` says; a ``None`` forgets where it was.
+
+        Nobody is given it again before ``rest`` seconds have passed.
+        """
         ...
 
     def first_seen(self, signature: str) -> bool:
@@ -481,8 +484,11 @@ class HeldDeployments(Protocol):
         """The request that decides."""
         ...
 
-    def later(self, one: Held, seconds: float) -> None:
-        """Nothing can be done about it now; it is given out again then. Without effect once it is somebody else's."""
+    def later(self, one: Held, seconds: float, tries: int = 0, gone: int = 0) -> None:
+        """Nothing can be done about it now; it is given out again then, with these counts.
+
+        Without effect once it is somebody else's.
+        """
         ...
 
     def telling(self, one: Held, word: Word) -> bool:
@@ -491,4 +497,11 @@ class HeldDeployments(Protocol):
 
     def answered(self, one: Held, answer: Answer, comment: str) -> bool:
         """GitHub has been told; it is over. False: it was already."""
+        ...
+
+    def redeliver(self, guid: str, most: int) -> bool:
+        """Whether the caller is to have GitHub deliver that webhook again now.
+
+        True for one caller only, ever less often, and ``most`` times at all.
+        """
         ...

@@ -174,6 +174,9 @@ def _unopenable(environments: Iterable[Environment]) -> Found:
         there = (one.github.repository.lower(), (one.github.environment or one.name).lower())
         if not one.slack.channels:
             problems.append((key, "needs slack.channels: requests are shown in the first one"))
+        policy = one.approvals.get("deploy")
+        if policy and not policy.required:
+            problems.append((key, "approvals.deploy has required = 0: nobody would decide what GitHub holds back"))
         if there in known:
             problems.append((key, f"means the same environment on GitHub as that of {known[there]}"))
         known[there] = one.name

@@ -27,6 +27,8 @@ from operations.settings import Environment
 from .ports import free_port
 
 if TYPE_CHECKING:
+    from operations.adapters.ledger import PostgresLedger
+
     from .sshd import Sshd
     from .trials import Kept
 
@@ -133,6 +135,29 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 
     with running(tmp_path_factory.mktemp("sshd")) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def ledger_url(server18: Server) -> Secret:
+    """Of the database of ``ledger``."""
+    return server18.url(server18.create())
+
+
+@pytest.fixture(scope="session")
+def kept_ledger(ledger_url: Secret) -> Iterator[PostgresLedger]:
+    """One per worker: to make one takes longer than most tests with it."""
+    from .ledgers import opened
+
+    with opened(ledger_url) as made:
+        yield made
+
+
+@pytest.fixture
+def ledger(kept_ledger: PostgresLedger) -> PostgresLedger:
+    """An empty ledger."""
+    from .ledgers import emptied
+
+    return emptied(kept_ledger)
 
 
 @pytest.fixture

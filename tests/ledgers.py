@@ -30,6 +30,17 @@ def slack(id: str) -> Person:
     return DIRECTORY.person(Account("slack", id))
 
 
+EMPTY = """
+    DO $$
+    DECLARE
+        every text;
+    BEGIN
+        SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') INTO every FROM pg_tables
+        WHERE schemaname = 'locktender' AND tablename <> 'versions';
+        EXECUTE 'TRUNCATE ' || every || ' RESTART IDENTITY CASCADE';
+    END
+    $$
+"""
 ADA, BOB, CY = slack("UADA"), slack("UBOB"), slack("UCY")
 
 
@@ -72,6 +83,15 @@ def new(of: Environment, requester: Person = ADA, **changes: Any) -> NewRequest:
         proposal=proposal(of),
     )
     return replace(made, **changes)
+
+
+def emptied(ledger: PostgresLedger) -> PostgresLedger:
+    """As it was made, for the next test: quicker than another one."""
+    with ledger._transaction() as connection:
+        connection.execute("ALTER TABLE audit DISABLE TRIGGER keep")
+        connection.execute(EMPTY.encode())
+        connection.execute("ALTER TABLE audit ENABLE TRIGGER keep")
+    return ledger
 
 
 @contextmanager

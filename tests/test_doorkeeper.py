@@ -4,32 +4,40 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot import doorkeeper
 from bot.admission import Caller
 from bot.ask_queue import AskQueue
 from bot.blobs import EACH, Blobs
-from bot.doorkeeper import LEASE, MOST_TRIES, Doorkeeper, Placing
+from bot.doorkeeper import LEASE, Doorkeeper, Placing
+from bot.github import Delivery, GithubAway
 from bot.github_app import GithubApp
 from bot.house import House as HouseOfBot
 from bot.opener import Opener
+from bot.protection import EVENT
 from bot.reception import Reception
+from bot.redelivery import MOST, TRIES, Redelivery, lost
 from bot.roster import Roster
 from bot.web_api import WebApi
 from bot.wiring import contexts
 from operations.adapters.ledger import PostgresLedger, keywords_of
+from operations.agreement import held_back
 from operations.approvals.asking import Door, cancel, vote
 from operations.approvals.change import Change
-from operations.approvals.held import Deployment, Held, Run, mismatch
+from operations.approvals.held import Deployment, Held, Run, arguments, binding, mismatch
 from operations.approvals.model import Account, Event, Request, State
 from operations.database_url import parse_database_url
 from operations.errors import DatabaseUnreachable
 from operations.executing import Workshop, begin, plan
 from operations.secret import Secret
+from operations.settings import App as App_
+from operations.settings import Environment, Github
 from operations.settings_file import load
 
 from .action.app import APP_ID, App, private_key, public_key
@@ -127,6 +135,13 @@ class House:
             return connection.execute("SELECT answer, request_id FROM held_deployments ORDER BY id").fetchall()
 
     @property
+    def counts(self) -> tuple[int, int]:
+        """Of the only one: tries in a row that went wrong, and those that found nothing."""
+        with self.ledger._transaction() as connection:
+            ((tries, gone),) = connection.execute("SELECT tries, gone FROM held_deployments").fetchall()
+        return tries, gone
+
+    @property
     def answers(self) -> list[str | None]:
         return [answer for answer, _ in self.rows()]
 
@@ -178,24 +193,42 @@ def key() -> str:
     return private_key()
 
 
-@pytest.fixture
-def house(tmp_path: Path, server18: Server, key: str) -> Iterator[House]:
+@dataclass(frozen=True)
+class Ground:
+    """What all houses stand on, one after the other; nothing is ever deployed to ``target``."""
+
+    origin: Path
+    commit: str
+    target: Secret
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory, server18: Server) -> Ground:
     try:
         description()
     except DescriptionMissing as lack:
         missing(str(lack))
-    repository = Repository.create(tmp_path / "origin", MIGRATION)
-    target = server18.url(server18.create())
+    repository = Repository.create(tmp_path_factory.mktemp("github") / "origin", MIGRATION)
+    commit = repository.commit({"README": "x"})
+    return Ground(repository.path, commit, server18.url(server18.create()))
+
+
+@pytest.fixture
+def house(tmp_path: Path, ground: Ground, ledger: PostgresLedger, ledger_url: Secret, key: str) -> Iterator[House]:
     (tmp_path / "migrations").mkdir()
-    with standing_in(repository.path) as github:
+    with standing_in(ground.origin) as github:
         github.state.app = App(public_key(key))
-        url = server18.url(server18.create())
-        ledger = PostgresLedger(parse_database_url(url), connections=4).open()
-        try:
-            yield House(tmp_path, github, ledger, url, target, key, repository.commit({"README": "x"}))
-        finally:
-            ledger.close()
+        yield House(tmp_path, github, ledger, ledger_url, ground.target, key, ground.commit)
         assert github.state.wrong == []
+
+
+FEW = 2
+
+
+@pytest.fixture
+def few_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them takes its time."""
+    monkeypatch.setattr(doorkeeper, "MOST_TRIES", FEW)
 
 
 def test_an_approval_of_an_attempt_does_not_open_the_next_one(house: House) -> None:
@@ -249,10 +282,11 @@ def test_what_github_does_not_find_for_a_while_is_looked_for_again(house: House)
     assert (house.told, house.answers) == (["approved"], ["approved"])
 
 
+@pytest.mark.usefixtures("few_tries")
 def test_what_github_never_finds_is_rejected_and_void(house: House) -> None:
     request = house.approved()
     house.github.state.faults.append(Fault(404, "GET", r"/actions/runs/\d+$", times=10**6))
-    for _ in range(MOST_TRIES):
+    for _ in range(FEW):
         house.round()
     assert house.posts == 0
     house.round()
@@ -277,6 +311,46 @@ def test_what_github_does_not_wait_for_is_gone(house: House) -> None:
     assert (house.told, house.answers) == ([], ["gone"])
 
 
+@pytest.mark.usefixtures("few_tries")
+def test_what_github_does_not_find_is_counted_whichever_worker_asks(house: House) -> None:
+    house.approved()
+    house.github.state.faults.append(Fault(404, "GET", r"/actions/runs/\d+$", times=10**6))
+    for number in range(FEW):
+        house.configured()  # another worker, or the same one started again
+        house.round()
+        assert (house.answers, house.counts) == ([None], (number + 1, number + 1))
+    house.configured()
+    house.round()
+    assert house.answers == ["rejected"]
+
+
+def test_what_went_wrong_is_counted_whichever_worker_tries_and_tried_ever_less_often(house: House) -> None:
+    house.approved()
+    house.github.state.faults.append(Fault(503, "GET", r"/actions/runs/\d+$", times=2))
+    for number in (1, 2):
+        house.configured()
+        house.round()
+        assert house.counts == (number, 0)
+    house.round()
+    assert house.answers == ["approved"]
+    assert [doorkeeper.longer(tries) for tries in (1, 2, 3, 6, 7, 10**6)] == [1.0, 2.0, 4.0, 32.0, 60.0, 60.0]
+
+
+@pytest.mark.usefixtures("few_tries")
+def test_what_was_not_found_and_then_was_is_counted_anew_the_next_time(house: House) -> None:
+    house.hold()
+    house.github.state.faults.append(Fault(404, "GET", r"/actions/runs/\d+$", times=FEW))
+    for _ in range(FEW + 1):
+        house.round()
+    house.approve()
+    house.github.state.faults.append(Fault(404, "GET", r"/actions/runs/\d+$", times=FEW))
+    for _ in range(FEW):
+        house.round()
+    assert house.answers == [None]
+    house.round()
+    assert house.answers == ["approved"]
+
+
 @pytest.mark.parametrize(
     ("changes", "branch", "said"),
     [
@@ -299,6 +373,33 @@ def test_a_run_of_what_is_not_to_be_deployed_does_not_pass(
     run = Run("Ada/Shop", "a" * 40, 1, "ada", "u", event="push", branch="main", source="ada/shop", workflow="w")
     found = mismatch(held, replace(run, **changes), Deployment("production", "a" * 40), branch)
     assert (found is None) if said is None else (said in (found or ""))
+
+
+RUNNER = {
+    "GITHUB_ACTIONS": "true",
+    "GITHUB_REPOSITORY": "Ada/shop",
+    "GITHUB_RUN_ID": "9001",
+    "GITHUB_SHA": "a" * 40,
+}
+APP = App_(directory="/srv/app", compose_file="compose.yaml", database_service="db", services=("web",))
+
+
+@pytest.mark.parametrize("app", [None, APP])
+def test_whoever_deploys_in_a_run_asks_for_what_was_asked_for_in_its_name(app: App_ | None) -> None:
+    there = Environment("production", Secret("x"), "/m", "/b", app=app, github=Github("ada/Shop"))
+    asked = held_back(there, RUNNER)
+    assert asked == arguments(binding("ADA/SHOP", 9001, "a" * 40), has_app=app is not None)
+    assert asked.get("ref") == ("a" * 40 if app else None)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"GITHUB_ACTIONS": ""}, {"GITHUB_REPOSITORY": "ada/other"}, {"GITHUB_RUN_ID": "x"}, {"GITHUB_RUN_ID": "٣"}],
+)
+def test_what_is_not_such_a_run_is_asked_for_as_ever(changes: dict[str, str]) -> None:
+    there = Environment("production", Secret("x"), "/m", "/b", github=Github("ada/shop"))
+    assert held_back(there, {**RUNNER, **changes}) == {}
+    assert held_back(replace(there, github=None), RUNNER) == {}
 
 
 def test_a_run_of_a_fork_is_rejected_at_once(house: House) -> None:
@@ -384,7 +485,8 @@ def test_one_that_is_slow_keeps_no_other_one_waiting(house: House) -> None:
         vote(house.door(), request.id, request.version, Account("slack", person), True)
     house.configured(refusal=lambda person: None if person == "U0CLEO" or slow.wait(PATIENCE) else "late")
     house.sql("UPDATE held_deployments SET due = '-infinity'")
-    house.keeper.start()
+    rounds = house.keeper.rounds()
+    rounds.start()
     try:
         eventually(lambda: house.told == ["approved"], "the other one")
         assert house.app.decisions[0]["run"] == 9002
@@ -392,7 +494,7 @@ def test_one_that_is_slow_keeps_no_other_one_waiting(house: House) -> None:
         eventually(lambda: house.answers == ["approved", "approved"], "the slow one")
     finally:
         slow.set()
-        house.keeper.stop()
+        rounds.stop()
 
 
 def test_github_is_told_no_secret_and_calls_nobody(house: House) -> None:
@@ -437,3 +539,91 @@ def test_files_are_remembered_up_to_a_size_the_latest_ones() -> None:
     assert [bool(blobs.get(("r", name))) for name in "abcd"] == [True, False, True, True]
     blobs.put(("r", "large"), b"x" * 10_000)
     assert blobs.get(("r", "large")) is None
+
+
+def test_of_webhooks_that_never_arrived_the_newest_delivery_is_meant() -> None:
+    def one(id: int, guid: str, status: int = 502, event: str = EVENT) -> Delivery:
+        return Delivery(id, guid, event, status)
+
+    found = lost([one(7, "a"), one(6, "b", 202), one(5, "c"), one(4, "a"), one(3, "b"), one(2, "d", event="push")])
+    assert [delivery.id for delivery in found] == [7, 5]
+    assert lost([]) == []
+
+
+def redelivery(house: House) -> Redelivery:
+    return Redelivery(house.ledger.held, GithubApp(APP_ID, Secret(house.key), house.github.url))
+
+
+def due(house: House) -> None:
+    house.sql("UPDATE redeliveries SET due = '-infinity'")
+
+
+def test_what_did_not_arrive_is_delivered_again_once_however_many_workers_ask(house: House) -> None:
+    house.app.delivered("arrived", 502)
+    house.app.delivered("arrived", 202)
+    house.app.delivered("another event", 502, "installation")
+    lost_ids = [house.app.delivered(f"lost {number}", status) for number, status in enumerate((502, 0, 503, 404))]
+    with ThreadPoolExecutor(4) as workers:
+        list(workers.map(lambda _: redelivery(house).round(), range(8)))
+    assert sorted(house.app.again) == lost_ids
+
+
+def test_what_fails_again_is_tried_ever_less_often_and_not_for_ever(house: House) -> None:
+    house.app.delivered("lost", 502)
+    for number in range(1, 4):
+        redelivery(house).round()
+        assert len(house.app.again) == number
+        house.app.delivered("lost", 502)
+        redelivery(house).round()
+        assert len(house.app.again) == number, "not before its time"
+        due(house)
+    assert house.app.again == [1000, 1001, 1002], "each time the newest delivery"
+    house.sql("UPDATE redeliveries SET tries = %s", TRIES)
+    redelivery(house).round()
+    assert len(house.app.again) == 3
+
+
+def test_what_was_refused_is_tried_once(house: House) -> None:
+    for number, status in enumerate((401, 404)):
+        house.app.delivered(f"refused {number}", status)
+    for _ in range(3):
+        redelivery(house).round()
+        due(house)
+        for number, status in enumerate((401, 404)):
+            house.app.delivered(f"refused {number}", status)
+    assert sorted(house.app.again) == [1000, 1001]
+
+
+def test_what_arrives_in_the_end_is_not_asked_for_any_more(house: House) -> None:
+    house.app.delivered("lost", 502)
+    redelivery(house).round()
+    house.app.delivered("lost", 202)
+    due(house)
+    redelivery(house).round()
+    assert house.app.again == [1000]
+
+
+def test_what_is_too_old_to_be_delivered_again_keeps_nothing_else_back(house: House) -> None:
+    for number in range(2):
+        house.app.delivered(f"lost {number}", 502)
+    house.github.state.faults.append(Fault(422, "POST", "/1001/attempts$"))
+    redelivery(house).round()
+    assert house.app.again == [1000]
+
+
+def test_that_github_is_away_costs_no_webhook(house: House) -> None:
+    house.app.delivered("lost", 502)
+    house.github.state.faults.append(Fault(503, "POST", "/attempts$"))
+    with pytest.raises(GithubAway):
+        redelivery(house).round()
+    due(house)
+    redelivery(house).round()
+    assert house.app.again == [1000]
+
+
+def test_of_many_deliveries_the_newest_are_looked_at_page_by_page(house: House) -> None:
+    for number in range(MOST + 2):
+        house.app.delivered(f"lost {number}", 502 if number in (0, MOST) else 202)
+    redelivery(house).round()
+    assert house.app.again == [1000 + MOST]
+    assert len([path for _, path in house.github.state.requests if path.endswith("/deliveries")]) == MOST // 100

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,16 +29,10 @@ from operations.status import status
 from .conftest import Server
 from .folders import write_migration
 from .ledger_worker import workshop_of
-from .ledgers import DIRECTORY, opened
+from .ledgers import DIRECTORY
 
 ADA, BOB, CY = (Account("slack", id) for id in ("UADA", "UBOB", "UCY"))
 FREE = Approval(approvers=("ada", "bob", "cy"), reason=False)
-
-
-@pytest.fixture
-def ledger(server18: Server) -> Iterator[PostgresLedger]:
-    with opened(server18.url(server18.create())) as made:
-        yield made
 
 
 POLICIES = {"restore": FREE, "deploy": FREE, "rollback": FREE, "resolve": FREE}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -21,16 +22,12 @@ from .conftest import Server
 from .ledgers import ADA, BOB, CY, environment, new, opened, proposal, rules
 from .locktender_process import ROOT
 
-
-@pytest.fixture
-def url(server18: Server) -> Secret:
-    return server18.url(server18.create())
+PATIENCE = 120.0
 
 
 @pytest.fixture
-def ledger(url: Secret) -> Iterator[PostgresLedger]:
-    with opened(url) as made:
-        yield made
+def url(ledger_url: Secret) -> Secret:
+    return ledger_url
 
 
 def vote(ledger: PostgresLedger, request: Request, person: Person, agrees: bool = True, required: int = 1) -> Request:
@@ -182,6 +179,32 @@ def test_a_job_that_is_lost_before_it_began_is_queued_again(ledger: PostgresLedg
         connection.execute("UPDATE procrastinate_jobs SET status = 'doing'")  # and no worker has it
     assert ledger.sweep().requeued == (made.id,)
     assert [name for name, _ in jobs(url)] == ["locktender.execute"]
+
+
+def test_of_an_environment_one_is_executed_at_a_time_and_of_another_one_meanwhile(ledger: PostgresLedger) -> None:
+    guard, staging, at_work, most = threading.Lock(), threading.Event(), Counter[str](), Counter[str]()
+    names = {}
+    for name in ("production", "production", "production", "staging"):
+        asked = environment(name=name)
+        made = ledger.create(new(asked))
+        names[made.id] = name
+        ledger.change(made.id, lambda r, _, asked=asked: voted(r, 1, Vote(BOB, True, "", 0.0), rules(asked)))
+
+    def handle(id: str) -> None:
+        name = names[id]
+        with guard:
+            at_work[name] += 1
+            most[name] = max(most[name], at_work[name])
+        if name == "staging":
+            staging.set()
+        assert staging.wait(PATIENCE), "nobody waits behind another environment"
+        with guard:
+            at_work[name] -= 1
+            names.pop(id)
+
+    while names:
+        ledger.worker({"plan": print, "check": print, "execute": handle, "look": print}, 4).run(wait=False)
+    assert most == {"production": 1, "staging": 1}
 
 
 def test_asking_twice_with_the_same_id_is_asking_once(ledger: PostgresLedger) -> None:

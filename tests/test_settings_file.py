@@ -116,11 +116,16 @@ def test_what_github_holds_back_is_asked_for_in_a_channel_and_belongs_to_one_env
     text = MINIMAL + '[environments.production.github]\nrepository = "ada/shop"\n'
     text += other + '[environments.staging.github]\nrepository = "Ada/Shop"\nenvironment = "production"\n'
     text += '[environments.staging.slack]\nchannels = "C0OPS"\n'
+    text += "[environments.staging.approvals.deploy]\nrequired = 0\n"
     with pytest.raises(ConfigurationError) as caught:
         load(written(tmp_path, text), ENVIRON)
     told = [(problem["key"], problem["message"]) for problem in caught.value.details["problems"]]
     assert told == [
         ("environments.production.github", "needs slack.channels: requests are shown in the first one"),
+        (
+            "environments.staging.github",
+            "approvals.deploy has required = 0: nobody would decide what GitHub holds back",
+        ),
         ("environments.staging.github", "means the same environment on GitHub as that of production"),
     ]
     text = MINIMAL + '[environments.production.github]\nrepository = "https://github.com/ada/shop"\n'

@@ -6,6 +6,7 @@ One bot and one worker serve all tests of this file; each looks only at what it 
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import socket
 import time
@@ -370,10 +371,13 @@ def test_what_no_worker_begins_is_looked_at_when_it_is_approved(stage: Stage) ->
 def test_a_backup_that_is_an_option_or_a_path_is_none(stage: Stage) -> None:
     stage.press(pending(stage, "to have a form"), "cancel", ADA)
     form = next(v for v in stage.slack.views if "Verify" in str(stage.slack.views[v].view["title"]))
-    for number, backup in enumerate(("--help", "../../etc/passwd", "latest; rm -rf /", "-Fd")):
+    id = backups(stage, form)[0]
+    shutil.copytree(stage.directory / "backups" / id, stage.directory / "elsewhere" / id)  # whole, but none of ours
+    for number, backup in enumerate(("--help", f"../elsewhere/{id}", "latest; rm -rf /", "-Fd")):
         reason = f"injection {number}"
         assert stage.submit(form, {"backup": backup, "level": "read", "reason": reason}, ADA).body == b""
         shown(stage, stage.card(reason), "Verify a backup · production: void")
+        assert "There is no backup" in stage.card(reason).all_text, "its name alone is enough to refuse it"
 
 
 def test_what_lies_in_the_queue_is_not_believed(stage: Stage) -> None:

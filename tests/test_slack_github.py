@@ -6,7 +6,10 @@ import hashlib
 import hmac
 import http.client
 import json
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -25,6 +28,7 @@ from .action.runner import Repository, Runner
 from .action.standin import TOKEN, Fault, StandIn, standing_in
 from .conftest import Server, missing
 from .folders import LOCK_FILE
+from .locktender_process import ROOT, finish
 from .slack.stage import ADA, BOB, CLEO, Stage, eventually, staged
 from .slack.standin import Posted
 from .slack.websocket import listening
@@ -175,13 +179,44 @@ def site(tmp_path_factory: pytest.TempPathFactory, server18: Server) -> Iterator
         assert github.state.wrong == []
 
 
-def action(site: Site, run: int, tmp_path: Path) -> tuple[int, str]:
-    """The job that was let through: the Action's deploy, with the ledger."""
-    commit = site.app.runs[run]["head_sha"]
+def checkout(site: Site, run: int, tmp_path: Path) -> Path:
+    """The workspace of the job that was let through."""
     configuration = site.stage.configuration.read_text()
     own = json.dumps(str(site.stage.directory / "migrations"))
-    workspace = site.repository.checkout(tmp_path / "workspace", commit)
+    workspace = site.repository.checkout(tmp_path / "workspace", site.app.runs[run]["head_sha"])
     (workspace / "locktender.toml").write_text(configuration.replace(own, '"prisma/migrations"'))
+    return workspace
+
+
+def command_line(site: Site, run: int, tmp_path: Path) -> tuple[int, str]:
+    """A step ``run: locktender deploy`` of that job."""
+    configuration = checkout(site, run, tmp_path) / "locktender.toml"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli", "--config", str(configuration), "--env", "production", "--json", "deploy"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_ACTOR": "ada",
+            "GITHUB_REPOSITORY": site.github.state.name,
+            "GITHUB_RUN_ID": str(run),
+            "GITHUB_SHA": site.app.runs[run]["head_sha"],
+            "LOCKTENDER_LEDGER_URL": site.stage.ledger_url.reveal(),
+            "TARGET_URL": site.stage.target.reveal(),
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    ran = finish(process)
+    return ran.exit_code, ran.said
+
+
+def action(site: Site, run: int, tmp_path: Path) -> tuple[int, str]:
+    """The Action's deploy in that job, with the ledger."""
+    commit = site.app.runs[run]["head_sha"]
+    workspace = checkout(site, run, tmp_path)
     site.github.state.app, app = None, site.github.state.app
     try:
         ran = Runner(tmp_path / "runs", site.github, workspace).run(
@@ -221,6 +256,35 @@ def test_one_approval_opens_the_deploy_and_the_run_performs_that_request(site: S
     assert (request.proposal.commit, len(request.proposal.migrations)) == (commit, 1)
     events = [json.loads(entry.body)["event"] for entry in site.stage.ledger.audit(request_id=request.id)]
     assert events == ["requested", "planned", "refused", "approved", "github", "started", "done"]
+
+
+def test_the_command_line_in_that_job_performs_that_request_too(site: Site, tmp_path: Path) -> None:
+    run, card = site.held()
+    site.stage.press(card, "approve", BOB)
+    site.settled(run)
+    exit_code, said = command_line(site, run, tmp_path)
+    assert exit_code == 0, said
+    (request,) = site.requests(run)
+    assert (request.state, request.executor) == (State.DONE, "caller")
+    assert [one.id for one in site.stage.ledger.open_requests("production")] == []
+
+
+def test_a_webhook_that_nobody_was_there_to_take_is_delivered_again(site: Site) -> None:
+    run = site.waiting(site.commit())
+
+    def deliver(_: int) -> None:
+        status, _said = site.deliver(site.payload(run), delivery="lost")
+        site.app.delivered("lost", status)
+
+    site.app.deliver = deliver
+    failed = site.app.delivered("lost", 502)
+    worker = site.stage.worker()  # it looks when it starts, and every minute
+    card = site.stage.card(f"actions/runs/{run}")
+    assert site.stage.stop(worker) == 0
+    assert site.app.again == [failed]
+    eventually(lambda: "cancel" in card.actions, card.all_text)
+    site.stage.press(card, "cancel", ADA)
+    assert site.decided(run)["state"] == "rejected"
 
 
 def test_a_denial_is_told_with_its_reason(site: Site) -> None:

@@ -22,8 +22,6 @@ from operations.ports import Report
 from operations.secret import Secret
 from operations.settings import Environment, Settings, Slack
 
-from .conftest import Server
-from .ledgers import opened
 from .slack.stage import ADA, BOB, OPS, eventually
 from .slack.standin import TEAM, TOKEN, Fault, SlackStandIn, running
 
@@ -37,12 +35,6 @@ def slack() -> Iterator[SlackStandIn]:
         made.add_user(ADA)
         made.add_user(BOB)
         made.channels[OPS]["members"] = [ADA]
-        yield made
-
-
-@pytest.fixture
-def ledger(server18: Server) -> Iterator[PostgresLedger]:
-    with opened(server18.url(server18.create())) as made:
         yield made
 
 
@@ -69,7 +61,7 @@ def home(ledger: PostgresLedger, roster: Roster, looks: list[float]) -> Home:
         yield
 
     answers = Answers(roster.settings, ledger, roster.slack, roster, out_of_reach, TEAM)
-    return Home(roster.settings, ledger, ledger.homes, roster.slack, roster, answers, interval=0.05)
+    return Home(roster.settings, ledger, ledger.homes, roster.slack, roster, answers)
 
 
 def shown(slack: SlackStandIn, person: str = ADA) -> str:
@@ -156,10 +148,11 @@ def test_nothing_ends_the_keeping_of_pages(
     show(home)
     look = home.homes.looks()["production"]
     home.homes.keep("production", {**look, "at": "never"})  # as another version may have left it
-    home.start()
+    rounds = home.rounds()
+    rounds.start()
     try:
-        eventually(lambda: "could not be kept up to date" in caplog.text)
+        eventually(lambda: "an error of its own" in caplog.text)
         home.homes.keep("production", {**look, "verdict": "as good as new"})
         eventually(lambda: again(home) or "as good as new" in shown(slack))
     finally:
-        home.stop()
+        rounds.stop()

@@ -26,7 +26,6 @@ from operations.settings import Approval, Environment, Settings
 from .conftest import Server
 from .folders import write_migration
 from .ledger_worker import workshop_of
-from .ledgers import opened
 from .slack.stage import eventually
 from .slack.standin import TEAM, TOKEN, Fault, SlackStandIn, running
 
@@ -45,12 +44,6 @@ def slack() -> Iterator[SlackStandIn]:
         for account in (ADA, BOB, CLEO):
             made.add_user(account.id)
         made.groups["S0DBAS"] = ["U0BOB"]
-        yield made
-
-
-@pytest.fixture
-def ledger(server18: Server) -> Iterator[PostgresLedger]:
-    with opened(server18.url(server18.create())) as made:
         yield made
 
 

@@ -15,8 +15,8 @@ from operations.database_url import parse_database_url
 
 from .conftest import Server
 from .ports import free_port
-from .slack.stage import ADA, BOB, CLEO, OPS, Stage, eventually, staged
-from .slack.standin import TEAM, Posted
+from .slack.stage import ADA, BOB, CLEO, OPS, PATIENCE, Stage, eventually, staged
+from .slack.standin import APP_TOKEN, TEAM, Fault, Posted
 from .slack.websocket import SocketMode, listening
 
 MORE = """
@@ -83,10 +83,14 @@ def press(stage: Stage, line: SocketMode, message: Posted, action: str, user: st
 
 def asked(stage: Stage, line: SocketMode, reason: str, **more: str) -> Posted:
     """A deploy that is asked for by its form."""
-    known = set(stage.slack.views)
+    known, database = set(stage.slack.views), stage.target.reveal().rpartition("/")[2]
     assert answer(line, line.send("slash_commands", stage.fields("deploy production"))) is None
     form = eventually(lambda: next((v for v in set(stage.slack.views) - known if _filled(stage, v)), None))
-    view = {**stage.slack.views[form].view, "id": form, "state": {"values": _values({"reason": reason, **more})}}
+    view = {
+        **stage.slack.views[form].view,
+        "id": form,
+        "state": {"values": _values({"reason": reason, "name": database, **more})},
+    }
     payload = {"type": "view_submission", "user": {"id": ADA, "team_id": TEAM}, "team": {"id": TEAM}, "view": view}
     assert answer(line, line.send("interactive", payload)) is None
     return stage.card(reason)
@@ -112,20 +116,24 @@ def test_where_there_are_several_environments_it_is_asked_which(stage: Stage, li
 
 
 def test_the_same_envelope_once_more_has_no_second_effect(stage: Stage, line: SocketMode) -> None:
-    fields = stage.fields("backup production over the socket")
+    fields = stage.fields("freeze staging 2h over the socket")
     envelope = line.send("slash_commands", fields)
     answer(line, envelope)
-    line.send("slash_commands", fields, envelope)
-    stage.card("over the socket")
+    for _ in range(5):
+        line.send("slash_commands", fields, envelope)
     answer(line, line.send("slash_commands", stage.fields("history")))
-    reasons = [one.reason for one in stage.ledger.history(limit=50)]
-    assert reasons.count("over the socket") == 1
+    answer(line, line.send("slash_commands", stage.fields("unfreeze staging")))
+    events = [json.loads(entry.body) for entry in stage.ledger.audit()]
+    assert [one["event"] for one in events if one.get("reason") == "over the socket"] == ["frozen"]
 
 
 def test_a_plan_that_does_not_fit_is_attached_before_it_can_be_approved(stage: Stage, line: SocketMode) -> None:
     add_migrations(stage, 10)
+    for method in ("files.getUploadURLExternal", "files.completeUploadExternal"):
+        stage.slack.fail(method, Fault(status=500), Fault(status=429, retry_after=1), Fault(status=0))
     card = asked(stage, line, "ten migrations")
     eventually(lambda: "approve" in card.actions)
+    assert len([one for one in stage.slack.of(OPS) if "ten migrations" in one.all_text]) == 1
     file = next(one for one in stage.slack.files.values() if one.get("thread_ts") == card.ts)
     assert file["channel"] == OPS
     assert file["content"].count(b"_a_step_with_a_rather_long_name") >= 10
@@ -193,6 +201,13 @@ def test_the_shortcut_asks_what_and_where(stage: Stage, line: SocketMode) -> Non
     before = len(stage.slack.of(OPS))
     assert "One moment: status of staging" in json.dumps(chosen(stage, line, "status")[1])
     stage.card("staging: ", after=before)
+    for verb, told in (
+        ("history", "staging: history"),
+        ("pending", "staging: nothing pending"),
+        ("help", "/db status"),
+    ):
+        said = chosen(stage, line, verb)[1]
+        assert told in json.dumps(said), said
     form, said = chosen(stage, line, "freeze")
     assert said["view"]["callback_id"] == "loading"
     eventually(lambda: _filled(stage, form))
@@ -212,9 +227,22 @@ def chosen(stage: Stage, line: SocketMode, verb: str) -> tuple[str, Any]:
     return form, answer(line, line.send("interactive", {"type": "view_submission", "view": view, **who}))
 
 
+def test_who_finds_slack_out_of_order_at_the_start_waits_for_it(stage: Stage, line: SocketMode) -> None:
+    for method in ("auth.test", "apps.connections.open"):
+        stage.slack.fail(method, Fault(status=500), Fault(status=429, retry_after=1), Fault(status=0))
+    port = str(free_port())
+    process = stage.start(SLACK_APP_TOKEN=APP_TOKEN, SLACK_SIGNING_SECRET="", PORT=port)
+    eventually(lambda: stage.get("/readyz", int(port)) == 200, "it is ready")
+    stage.slack.fail("apps.connections.open", Fault(error="invalid_auth"))
+    refused = stage.start(SLACK_APP_TOKEN=APP_TOKEN, SLACK_SIGNING_SECRET="", PORT=str(free_port()))
+    assert refused.wait(PATIENCE) == 3
+    assert "error: Slack did not take apps.connections.open: invalid_auth." in stage.logs()
+    assert stage.stop(process) == 0
+
+
 def test_bot_and_worker_end_cleanly(stage: Stage, line: SocketMode) -> None:
-    bot, worker = stage.processes
-    assert [process.poll() for process in stage.processes] == [None, None], stage.logs()
+    bot, worker = stage.processes[:2]
+    assert [process.poll() for process in (bot, worker)] == [None, None], stage.logs()
     assert [stage.get("/readyz", port) for port in (stage.port, stage.worker_port)] == [200, 200], stage.logs()
     assert stage.get("/slack/events", stage.port) == 404
     assert stage.stop(worker) == 0

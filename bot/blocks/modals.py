@@ -104,7 +104,7 @@ def form(asked: Form) -> Modal:
     if asked.database:
         sheet.section(joined("The live database is ", code(asked.database), "."))
         sheet.input(
-            NAME, "Type the database's name", entry(NAME, most=100), hint="So that nobody restores the wrong one."
+            NAME, "Type the database's name", entry(NAME, most=100), hint="So that it is not done to the wrong one."
         )
     return Modal(asked.title or TITLES[asked.operation], tuple(sheet.blocks), "ask", asked.token, submit="Ask for it")
 

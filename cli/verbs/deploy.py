@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Literal
 
 import click
@@ -11,6 +12,7 @@ from cli.desk import Desk
 from cli.options import verb
 from cli.output import Answer
 from cli.runs import answered
+from operations.agreement import held_back
 
 EXAMPLE = """
 locktender deploy --dry-run
@@ -38,15 +40,19 @@ def command(desk: Desk, strategy: Literal["maintenance", "online"] | None, ref: 
     A verified backup comes first. What PostgreSQL can run in one transaction runs in one; whatever fails is undone
     where that loses nothing. An application in Docker Compose is built first, stopped while migrations run (unless the
     strategy is online), started, and watched until it is well; if it does not come up, its version before comes back.
+    In a job that GitHub held back until Slack had agreed to it, the request that was agreed to is performed, for the
+    commit of the run.
     Exit 0: deployed, or nothing to do; 3: failed, and the old state stands; 4: a person is needed.
     """
     context = desk.context()
 
     from operations.deploy import deploy
 
+    held = held_back(context.environment, os.environ)
+    ref = ref or held.get("ref")
     if dry_run:
         return answered(lambda: deploy(context, strategy=strategy, ref=ref, dry_run=True))
-    asked = {"strategy": strategy, "ref": ref}
+    asked = {**held, "strategy": strategy, "ref": ref}
     return answered(
         lambda: approved(desk, context, "deploy", asked, lambda: deploy(context, strategy=strategy, ref=ref))
     )

@@ -230,13 +230,13 @@ class PostgresLedger:
         return tuple(sorted(map(rows.message_of, self._all(sql.STALE, (limit, lease))), key=lambda one: one.id))
 
     @translated
-    def message_shown(self, message_id: int, ts: str | None, revision: int) -> None:
-        """The lease ends with it."""
+    def message_shown(self, message_id: int, ts: str | None, revision: int, rest: float = 0.0) -> None:
+        """The lease ends with it, or when it has rested."""
         with self._pool.connection() as connection:
             if ts is None:
                 connection.execute(sql.FORGET.encode(), (message_id,))
             else:
-                connection.execute(sql.SHOWN.encode(), (ts, revision, message_id))
+                connection.execute(sql.SHOWN.encode(), (ts, revision, rest, message_id))
 
     @translated
     def first_seen(self, signature: str) -> bool:

@@ -12,7 +12,7 @@ from operations.adapters.ledger_errors import translated
 from operations.adapters.ledger_sql import BEGIN
 from operations.approvals.held import Answer, Held, Word
 
-COLUMNS = "environment, repository, there, run_id, deployment_id, id, request_id, telling, due::text"
+COLUMNS = "environment, repository, there, run_id, deployment_id, id, request_id, telling, tries, gone, due::text"
 HOLD = """
     INSERT INTO held_deployments (environment, repository, there, run_id, deployment_id)
     VALUES (%s, lower(%s), %s, %s, %s) ON CONFLICT DO NOTHING
@@ -25,7 +25,7 @@ DUE = f"""
 """
 ASKED = "UPDATE held_deployments SET request_id = %s WHERE id = %s AND request_id IS NULL"
 LATER = """
-    UPDATE held_deployments SET due = clock_timestamp() + make_interval(secs => %s)
+    UPDATE held_deployments SET due = clock_timestamp() + make_interval(secs => %s), tries = %s, gone = %s
     WHERE id = %s AND answer IS NULL AND due = %s::timestamptz
 """
 TELLING = """
@@ -34,6 +34,13 @@ TELLING = """
 ANSWERED = """
     UPDATE held_deployments SET answer = %s, answered_at = clock_timestamp() WHERE id = %s AND answer IS NULL
 """
+REDELIVER = """
+    INSERT INTO redeliveries (guid, due) VALUES (%s, clock_timestamp() + interval '30 seconds')
+    ON CONFLICT (guid) DO UPDATE SET tries = redeliveries.tries + 1,
+        due = clock_timestamp() + make_interval(secs => least(900, 30 * 2 ^ least(redeliveries.tries, 10)))
+    WHERE redeliveries.due <= clock_timestamp() AND redeliveries.tries < %s
+"""
+FORGET_REDELIVERIES = "DELETE FROM redeliveries WHERE due < clock_timestamp() - interval '30 days'"
 
 
 class PostgresHeld:
@@ -63,10 +70,10 @@ class PostgresHeld:
             connection.execute(ASKED, (request_id, one.id))
 
     @translated
-    def later(self, one: Held, seconds: float) -> None:
+    def later(self, one: Held, seconds: float, tries: int = 0, gone: int = 0) -> None:
         """The lease ends then."""
         with self._pool.connection() as connection:
-            connection.execute(LATER, (seconds, one.id, one.lease))
+            connection.execute(LATER, (seconds, tries, gone, one.id, one.lease))
 
     @translated
     def telling(self, one: Held, word: Word) -> bool:
@@ -94,3 +101,12 @@ class PostgresHeld:
                 return changed
             finally:
                 connection.rollback()
+
+    @translated
+    def redeliver(self, guid: str, most: int) -> bool:
+        """Insert, or count one more where it is due."""
+        with self._pool.connection() as connection:
+            mine = bool(connection.execute(REDELIVER, (guid, most)).rowcount == 1)
+            if mine:
+                connection.execute(FORGET_REDELIVERIES)
+        return mine

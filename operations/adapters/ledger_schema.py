@@ -23,7 +23,7 @@ SETTINGS = (
 )
 """Of every connection to the ledger."""
 LOCK = 7243617263
-_OURS = ("ledger_1", "ledger_held", "ledger_monitor", "ledger_home", "ledger_telling")
+_OURS = ("ledger_1", "ledger_held", "ledger_monitor", "ledger_home", "ledger_telling", "ledger_again")
 _KNOWN = f"SELECT name FROM {SCHEMA}.versions"
 _IS_THERE = f"SELECT to_regclass('{SCHEMA}.versions') IS NOT NULL"
 _VERSIONS = f"""

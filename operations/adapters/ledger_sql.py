@@ -117,7 +117,11 @@ STALE = f"""
     UPDATE messages m SET leased_until = clock_timestamp() + make_interval(secs => %s)
     FROM chosen WHERE m.id = chosen.id RETURNING {MESSAGE_COLUMNS}
 """
-SHOWN = "UPDATE messages SET ts = %s, shown = greatest(shown, %s), leased_until = '-infinity' WHERE id = %s"
+SHOWN = """
+    UPDATE messages SET ts = %s, shown = greatest(shown, %s),
+        leased_until = clock_timestamp() + make_interval(secs => %s)
+    WHERE id = %s
+"""
 FORGET = "UPDATE messages SET ts = NULL, shown = 0, leased_until = '-infinity' WHERE id = %s"
 IS_SEEN = "SELECT 1 FROM signatures WHERE signature = %s"
 SEEN = "INSERT INTO signatures (signature) VALUES (%s) ON CONFLICT DO NOTHING"

@@ -38,6 +38,32 @@ class Door:
         self.refuse_other(request)
         return self.rules(request.operation, break_glass=request.break_glass)
 
+    def rules_for(self, person: Person, operation: Operation) -> deciding.Rules:
+        """By which this person may ask for it: the usual ones, or else those of an emergency. Raises ``NotAllowed``."""
+        try:
+            rules = self.rules(operation)
+            policies.refuse_asking(rules.policy, person, self.directory, operation, "to be given yet")
+        except NotAllowed:
+            if not self.breaks_glass(person, operation):
+                raise
+            return self.rules(operation, break_glass=True)
+        return rules
+
+    def breaks_glass(self, person: Person, operation: Operation) -> bool:
+        """Whether this person may ask for it in an emergency."""
+        try:
+            return person.id in (self.rules(operation, break_glass=True).policy.requesters or ())
+        except NotAllowed:
+            return False
+
+    def refuse_lifting(self, person: Person, standing: Freeze | None) -> None:
+        """Raise ``NotAllowed`` for who may not lift that freeze, where there is no policy for it."""
+        if "unfreeze" in self.environment.approvals or standing is None:
+            return
+        lists = [entry for approval in self.environment.approvals.values() for entry in approval.approvers]
+        if person.id not in self.directory.members(lists) | {standing.by.id}:
+            raise NotAllowed(f"Only {standing.by.id}, who froze it, and approvers can lift this freeze.")
+
     def refuse_other(self, request: Request) -> None:
         """A request is judged by its own environment's policy, and by no other."""
         if request.environment != self.environment.name:
@@ -149,11 +175,8 @@ def unfreeze(door: Door, account: Account, reason: str = "") -> Freeze | None:
     """
     person = _may_at_once(door, account, "unfreeze", reason)
     standing = door.ledger.frozen(door.environment.name)
-    if "unfreeze" not in door.environment.approvals and standing:
-        lists = [entry for approval in door.environment.approvals.values() for entry in approval.approvers]
-        with _refusals_noted(door, person, "unfreeze"):
-            if person.id not in door.directory.members(lists) | {standing.by.id}:
-                raise NotAllowed(f"Only {standing.by.id}, who froze it, and approvers can lift this freeze.")
+    with _refusals_noted(door, person, "unfreeze"):
+        door.refuse_lifting(person, standing)
     return door.ledger.unfreeze(door.environment.name, person, reason.strip())
 
 

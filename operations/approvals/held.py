@@ -39,6 +39,10 @@ class Held:
     """Of the request that decides; ``None``: not asked for yet."""
     telling: Word | None = None
     """What GitHub was about to be told by whoever had it before, and may have been."""
+    tries: int = 0
+    """How often in a row something went wrong with it."""
+    gone: int = 0
+    """How often of these GitHub did not find what it is about."""
     lease: str = ""
     """Until when it is the caller's, as the ledger writes it."""
 
@@ -123,12 +127,9 @@ def binding(repository: str, run_id: int, commit: str) -> Mapping[str, Any]:
     return {"repository": repository.lower(), "run": run_id, "commit": commit}
 
 
-def arguments(held: Held, commit: str, *, has_app: bool) -> Mapping[str, Any]:
-    """As the Action asks for the same deploy in that run, so that it finds this request, and performs it."""
-    return {
-        **({"ref": commit} if has_app else {}),
-        "github": binding(held.repository, held.run_id, commit),
-    }
+def arguments(github: Mapping[str, Any], *, has_app: bool) -> Mapping[str, Any]:
+    """What is asked for, by whoever asks: so the run that was let through finds the request, and performs it."""
+    return {**({"ref": github["commit"]} if has_app else {}), "github": github}
 
 
 def told_of(request: Request, now: float) -> Told | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,12 @@ class App:
     runs: dict[int, dict[str, Any]] = field(default_factory=dict)
     waiting: set[tuple[int, str]] = field(default_factory=set)
     decisions: list[dict[str, Any]] = field(default_factory=list)
+    deliveries: list[dict[str, Any]] = field(default_factory=list)
+    """Of its webhook, the newest first."""
+    again: list[int] = field(default_factory=list)
+    """Ids of deliveries that were to be repeated."""
+    deliver: Callable[[int], None] = lambda _: None
+    """What repeating one comes to."""
 
     def lets_in(self, header: str, path: str) -> bool:
         """With the App's own word for tokens and the installation, with a token for all else."""
@@ -74,6 +81,26 @@ class App:
         }
         self.waiting.add((run, there))
 
+    def delivered(self, guid: str, status: int, event: str = "deployment_protection_rule") -> int:
+        """A delivery of a webhook that was answered so; its id."""
+        id = 1000 + len(self.deliveries)
+        made = {
+            "id": id,
+            "guid": guid,
+            "delivered_at": "2024-01-01T00:00:00Z",
+            "redelivery": any(one["guid"] == guid for one in self.deliveries),
+            "duration": 0.1,
+            "status": "OK" if status == 200 else "failed to connect to host",
+            "status_code": status,
+            "event": event,
+            "action": "requested",
+            "installation_id": INSTALLATION,
+            "repository_id": 1,
+            "throttled_at": None,
+        }
+        self.deliveries.insert(0, made)
+        return id
+
     def new_token(self, permissions: Mapping[str, str]) -> dict[str, Any]:
         token = f"ghs_{secrets.token_hex(20)}"
         self.tokens[token] = permissions
@@ -87,6 +114,23 @@ def _app(one: StandIn) -> App:
 
 def installation(one: StandIn, _: Any, __: Any) -> Any:
     return 200, {"id": INSTALLATION, "app_id": int(APP_ID)}, {}
+
+
+def deliveries(one: StandIn, query: Mapping[str, str]) -> Any:
+    """A page, and where the next one begins."""
+    found, size = _app(one).deliveries, int(query.get("per_page", 30))
+    at = int(query.get("cursor", "v1_0").removeprefix("v1_"))
+    link = f'<{one.url}/app/hook/deliveries?per_page={size}&cursor=v1_{at + size}>; rel="next"'
+    return 200, found[at : at + size], {"Link": link} if len(found) > at + size else {}
+
+
+def redeliver(one: StandIn, id: str) -> Any:
+    app = _app(one)
+    if int(id) not in [made["id"] for made in app.deliveries]:
+        return 422, {"message": "It is too old."}, {}
+    app.again.append(int(id))
+    threading.Thread(target=app.deliver, args=(int(id),), daemon=True).start()  # it is only accepted here
+    return 202, {}, {}
 
 
 def access_token(one: StandIn, sent: Any, id: str) -> Any:

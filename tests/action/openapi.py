@@ -22,7 +22,7 @@ from jsonschema import Draft202012Validator
 
 PACKAGE = "@octokit/openapi"
 VERSION = "23.0.2"
-GENERATION = 3
+GENERATION = 4
 """Changes with how it is cut down."""
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "github-openapi"
 MEMBER = "package/generated/api.github.com.json"
@@ -35,7 +35,10 @@ USED = (
     "/git/blobs/{file_sha}", "/git/commits/{commit_sha}", "/compare/{basehead}", "/issues/{issue_number}", "",
     "/installation", "/actions/runs/{run_id}", "/actions/runs/{run_id}/deployment_protection_rule",
 )  # fmt: skip
-ELSEWHERE = ("/app/installations/{installation_id}/access_tokens",)
+ELSEWHERE = (
+    "/app/installations/{installation_id}/access_tokens", "/app/hook/deliveries",
+    "/app/hook/deliveries/{delivery_id}/attempts",
+)  # fmt: skip
 NO_BODY = ("GET", "DELETE")
 DROPPED = ("description", "example", "examples", "x-github", "externalDocs")
 
@@ -173,7 +176,7 @@ def _of_value(name: str, text: str, schema: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _of_body(found: Operation, body: bytes, headers: Mapping[str, str]) -> Iterator[str]:
-    if found.method in NO_BODY:
+    if found.method in NO_BODY or not (found.body or body):
         return
     if "json" not in headers.get("Content-Type", ""):
         yield "the body is not sent as JSON"

@@ -81,8 +81,9 @@ class State:
         return self.serial
 
     def add_comment(self, body: str, login: str) -> dict[str, Any]:
-        made = {"id": self.next_id(), "body": body, "user": _user(login), "html_url": "https://github.com/x"}
-        self.comments[made["id"]] = made
+        id = self.next_id()
+        made = {"id": id, "body": body, "user": _user(login), "html_url": "https://github.com/x"}
+        self.comments[id] = made
         return made
 
 
@@ -173,7 +174,7 @@ class _Handler(BaseHTTPRequestHandler):
             return 401, {"message": "Bad credentials"}, {}
         if self.path == "/graphql":
             return 200, {"data": {"viewer": {"login": OWN_LOGIN}}}, {}
-        found = list(complaints(self.command, self.path, body, self.headers))
+        found = list(complaints(self.command, self.path, body, dict(self.headers.items())))
         state.wrong += found
         if found:
             return 422, {"message": "; ".join(found)}, {}
@@ -186,9 +187,13 @@ class _Handler(BaseHTTPRequestHandler):
         prefix = f"/repos/{state.name}"
         if (token := re.fullmatch(r"/app/installations/(\d+)/access_tokens", parts.path)) and state.app:
             return app.access_token(self.server.stand_in, sent, token[1])  # type: ignore[attr-defined, no-any-return]
+        query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+        if state.app and parts.path == "/app/hook/deliveries":
+            return app.deliveries(self.server.stand_in, query)  # type: ignore[attr-defined, no-any-return]
+        if state.app and (again := re.fullmatch(r"/app/hook/deliveries/(\d+)/attempts", parts.path)):
+            return app.redeliver(self.server.stand_in, again[1])  # type: ignore[attr-defined, no-any-return]
         if not parts.path.startswith(prefix):
             return 404, {"message": "Not Found"}, {}
-        query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
         for method, pattern, work in ROUTES:
             match = re.fullmatch(pattern, parts.path[len(prefix) :])
             if match and method == self.command:

@@ -298,9 +298,13 @@ MODALS: Mapping[str, Modal] = {
         )
     ),
     "form_deploy": modals.form(
-        modals.Form("deploy", "production", "deploy:production:C0OPS:", ref_wanted=True, chosen="main")
+        modals.Form(
+            "deploy", "production", "deploy:production:C0OPS:shop", ref_wanted=True, chosen="main", database="shop"
+        )
     ),
-    "form_rollback": modals.form(modals.Form("rollback", "production", "rollback:production:C0OPS:", emergency=True)),
+    "form_rollback": modals.form(
+        modals.Form("rollback", "production", "rollback:production:C0OPS:shop", emergency=True, database="shop")
+    ),
     "form_freeze": modals.form(modals.Form("freeze", "production", "freeze:production:C0OPS:")),
     "form_denial": modals.denial("r7Qm2xKfA9:1", "Restore · production"),
     "choose": modals.choose("C0OPS", [Option("Status", "status")], [Option("production", "production")]),

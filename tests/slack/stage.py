@@ -63,7 +63,7 @@ slack = ["U0BOB", "U0BOB2"]
 """
 
 
-def eventually(look: Callable[[], T], what: str = "", patience: float = PATIENCE) -> T:
+def eventually(look: Callable[[], T | None], what: str = "", patience: float = PATIENCE) -> T:
     """What ``look`` returns once it is true."""
     until = time.monotonic() + patience
     while True:

@@ -370,14 +370,14 @@ class SlackRefused(Exception):
 
 
 @contextmanager
-def running(slack: SlackStandIn | None = None) -> Iterator[SlackStandIn]:  # noqa: C901
+def running(served: SlackStandIn | None = None) -> Iterator[SlackStandIn]:  # noqa: C901
     """Serve it on a free port, of the loopback interface unless it says otherwise."""
-    slack = slack or SlackStandIn()
+    slack = served or SlackStandIn()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def log_message(self, *_: object) -> None:  # type: ignore[override]
+        def log_message(self, *_: object) -> None:
             return
 
         def do_POST(self) -> None:
