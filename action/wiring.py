@@ -65,7 +65,7 @@ class RealMeans:
                 report=job.log.progress,
                 notes=compared.notes,
                 levels=compared.levels,
-                schema=compared.schema or _schema_of(job.inputs.database_url),
+                schema=compared.schema,
                 rows=compared.rows,
             )
         )
@@ -94,10 +94,6 @@ def job(inputs: Inputs, event: Event, environ: Mapping[str, str], log: Log) -> J
     if platform:
         places.append(platform)
     return Job(inputs, event, workspace, environ, log, FirstOf(places), platform, RealMeans(pause))
-
-
-def _schema_of(url: Secret) -> str | None:
-    return parse_database_url(url).target.schema if url else None
 
 
 def _trials(url: Secret) -> Trials:
