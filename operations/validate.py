@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -15,8 +15,9 @@ from operations.rules.schema import PUBLIC, Name, schema_of
 from operations.settings import Level
 from operations.validation import changes as changing
 from operations.validation.beyond import unknown, without_downs_beyond
-from operations.validation.building import BASE, build
+from operations.validation.building import BASE, TOLD, build
 from operations.validation.diagram import diagram
+from operations.validation.excuses import perhaps_damage
 from operations.validation.findings import FailOn, in_order, of_file, passes
 from operations.validation.folders import Entry, Folder
 from operations.validation.model import Changes, Validation
@@ -28,6 +29,7 @@ from operations.validation.trying import Tried, try_out
 from operations.validation.verdicts import verdict, whole
 
 WORK = "work"
+BASE_RENEWED = "What was kept of the base may be damaged: it was thrown away, and built anew."
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ class _Validating:
     seconds: dict[str, float] = field(default_factory=dict)
     version: str = ""
     proven: Proven = field(default_factory=Proven)
+    errors: list[LocktenderError] = field(default_factory=list)
+    """What the server said while everything was tried."""
 
     def answer(self) -> Validation:
         with self._timed("total"):
@@ -105,7 +109,7 @@ class _Validating:
                     self.notes.append(f"Nothing was tried on the server that was named, as it cannot be told: {told}.")
                     return None
             try:
-                return self._on(trial, landed, sources)
+                return self._on_a_sound_base(trial, landed, sources)
             except ConnectionLost as error:
                 self._ended(trial, sources, error)
                 return None
@@ -116,6 +120,24 @@ class _Validating:
         with self.question.trials.open(digests, self.question.schema) as trial:
             self.seconds["start"] = self.question.clock.now() - began
             yield trial
+
+    def _on_a_sound_base(self, trial: Trial, landed: Sequence[Entry], sources: Sequence[Source]) -> Tried:
+        """Once more on one that is built anew, where a base that was kept may be why something failed."""
+
+        def doubtful(errors: Iterable[LocktenderError]) -> bool:
+            return trial.ready is not None and not trial.stopped and any(map(perhaps_damage, errors))
+
+        notes = list(self.notes)
+        try:
+            tried = self._on(trial, landed, sources)
+            if not doubtful(self.errors):
+                return tried
+        except LocktenderError as error:
+            if not doubtful([error]):
+                raise
+        self.notes, self.proven = [*notes, BASE_RENEWED], Proven()
+        trial.renew()
+        return self._on(trial, landed, sources)
 
     def _on(self, trial: Trial, landed: Sequence[Entry], sources: Sequence[Source]) -> Tried:
         question = self.question
@@ -128,7 +150,7 @@ class _Validating:
                     f"What has landed could not be built on the throwaway server: {trial.stopped or error.message}.",
                     hint="Nothing is said of the new migrations. Does one that has landed run, or write, without end?",
                 ) from error
-        self.notes += base.troubles[:5]
+        self.notes += base.troubles[:TOLD]
         trial.limit(question.seconds)
         with self._timed("apply"):
             trial.create(PROOF, BASE)  # before anything new has run
@@ -140,8 +162,10 @@ class _Validating:
             try:
                 self.proven = prove(trial, tried.applied, tried.catalogs, tried.runs, question.report)
             except LocktenderError as error:
+                self.errors.append(error)
                 why = trial.stopped or error.message
                 self.notes.append(f"Undoing them could not be tried: {why}")
+        self.errors += (*base.errors, *tried.errors, *self.proven.errors)
         return tried
 
     def _ended(self, trial: Trial, sources: Sequence[Source], error: ConnectionLost) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +20,9 @@ from operations.adapters.throwaway import ThrowawayServer
 from operations.adapters.trial_server import SUPERUSER, make_roles
 from operations.adapters.trials import NamedServer, OwnServer
 from operations.database_url import parse_database_url
-from operations.errors import AuthenticationFailed, StatementFailed
+from operations.errors import AuthenticationFailed
 from operations.secret import Secret
-from operations.validate import Question, validate
+from operations.validate import BASE_RENEWED, Question, validate
 from operations.validation.folders import Folder, Tree, folder_of
 from operations.validation.model import Validation
 
@@ -139,15 +140,48 @@ def test_a_base_that_was_kept_gives_the_same_answer(tmp_path: Path) -> None:
     assert {path.name for path in entry.parent.iterdir()} == {entry.name, "new.tmp"}
 
 
-def test_a_kept_base_whose_rows_are_damaged_fails_once_at_most(tmp_path: Path) -> None:
-    head = folder({**BASE, "20240201000000_new": 'ALTER TABLE "User" ADD COLUMN a INT;'})
-    question = Question(head, folder(BASE), OwnServer(tmp_path), SystemClock())
-    assert validate(question).ok
-    (rows,) = (path for path in tmp_path.glob("*/data/base/*/*") if b"a@example.com" in path.read_bytes())
+def rows_of_the_user_table(data: Path) -> Path:
+    (found,) = (path for path in data.glob("base/*/*") if b"@example.com" in path.read_bytes())
+    return found
+
+
+def other_rows(data: Path) -> None:
+    """The checksum of their page does not hold any more."""
+    rows = rows_of_the_user_table(data)
     rows.write_bytes(rows.read_bytes().replace(b"a@example.com", b"b@example.com"))
-    with pytest.raises(StatementFailed, match="invalid page"):
-        validate(question)
-    assert not list(tmp_path.iterdir())  # the next one builds it anew
+
+
+def a_page_without_a_head(data: Path) -> None:
+    """The server takes it, and panics as soon as it writes to it."""
+    rows = rows_of_the_user_table(data)
+    page = bytearray(rows.read_bytes())
+    page[12:14] = (16).to_bytes(2, sys.byteorder)  # pd_lower, less than a page's head is long
+    rows.write_bytes(page)
+    with (data / "postgresql.auto.conf").open("a") as file:
+        file.write("ignore_checksum_failure = on\n")
+
+
+@pytest.mark.parametrize("damage", [other_rows, a_page_without_a_head])
+def test_a_kept_base_whose_damage_shows_only_later_is_built_anew_once_and_that_is_said(
+    damage: Callable[[Path], None], tmp_path: Path
+) -> None:
+    head = folder({**BASE, "20240201000000_new": "INSERT INTO \"User\" (email) VALUES ('c@example.com');"})
+    question = Question(head, folder(BASE), OwnServer(tmp_path), SystemClock())
+    sound = validate(question)
+    (entry,) = tmp_path.iterdir()
+    damage(entry / "data")
+    damaged = rows_of_the_user_table(entry / "data").read_bytes()
+    found = validate(question)
+    assert (found.ok, found.findings, found.rollback_proof) == (True, sound.findings, sound.rollback_proof)
+    assert (sound.notes, found.notes) == ((), (BASE_RENEWED,))
+    (entry,) = tmp_path.iterdir()
+    assert rows_of_the_user_table(entry / "data").read_bytes() != damaged
+
+
+def test_a_migration_that_ends_its_own_session_is_no_reason_to_build_a_base_again_and_again(tried: Tried) -> None:
+    assert tried("SELECT 1;").ok
+    found = tried("SELECT pg_terminate_backend(pg_backend_pid());")
+    assert ([f.rule for f in found.findings], found.notes) == (["trial-ended"], (BASE_RENEWED,))
 
 
 @pytest.mark.parametrize(("file", "torn"), [("password", b""), ("password", b"\0\xff"), ("kept.json", b"[]")])

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from operations.adapters import extensions, trial_server
-from operations.adapters.kept_clusters import PREPARED, Kept, forget, longest, prepared, put_by
+from operations.adapters.kept_clusters import PREPARED, Kept, entry_of, forget, longest, prepared, put_by
 from operations.adapters.postgres import PostgresDatabase, PostgresSession
 from operations.adapters.throwaway import ThrowawayServer
 from operations.adapters.trial_server import CONFINED, MEMORY, MIGRATOR, ROLE_OPTIONS, SUPERUSER, database_at, running
@@ -127,7 +127,8 @@ class _OwnServer(_Trial):
         schema: str | None,
     ) -> None:
         super().__init__(database_at(process.url()), "", schema)
-        self._process, self._cache, self._landed, self._kept = process, cache, landed, kept
+        self._process, self._cache, self._landed = process, cache, landed
+        self._entries = [entry_of(kept)] if kept and kept.reached is not None else []
         if kept:
             self.ready, self.troubles, self.fingerprint = kept.reached, kept.troubles, kept.fingerprint
         self._directory = process.directory
@@ -158,9 +159,10 @@ class _OwnServer(_Trial):
                 self._as_superuser(f"{owned} {SUPERUSER}")
 
     def forget(self) -> None:
-        """The base that it began with."""
-        if self._kept and self._kept.reached is not None:
-            forget(self._kept)
+        """The base that it began with, and what has come of that."""
+        for entry in self._entries:
+            forget(entry)
+        self._entries = []
 
     def renew(self) -> None:
         """The time goes on, the files are others."""
@@ -181,7 +183,7 @@ class _OwnServer(_Trial):
         """In the cache as well, where there is one."""
         super().keep(reached, troubles, fingerprint)
         if self._cache:
-            put_by(self._cache, self._process, self._landed[reached], troubles, fingerprint)
+            self._entries.append(put_by(self._cache, self._process, self._landed[reached], troubles, fingerprint))
 
     def _end_all(self) -> None:
         self._process.crash()
@@ -236,7 +238,7 @@ class OwnServer:
         base = longest(self.cache, process.binaries, landed) if self.cache else None
         with running(process, base or prepared(self.prepared, process.binaries)) as kept:
             if base and not kept:
-                forget(base)
+                forget(entry_of(base))
             trial = _OwnServer(process, self.cache, landed, kept, schema)
             trial.offer_extensions()
             trial._begin()
