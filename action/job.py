@@ -67,6 +67,10 @@ class Means(Protocol):
         """Wait."""
         ...
 
+    def close(self) -> None:
+        """Let go of what was begun."""
+        ...
+
 
 @dataclass(frozen=True)
 class Job:

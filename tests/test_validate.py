@@ -91,6 +91,38 @@ def test_scans_are_those_of_the_statement_and_not_of_transactions_before(tried: 
     assert {(run.kind, bool(run.scans)) for run in found.statements} == read
 
 
+DANGEROUS = {
+    "require-concurrent-index-creation": 'CREATE INDEX i ON "User"(email);',
+    "adding-foreign-key-constraint": 'ALTER TABLE "User" ADD CONSTRAINT f FOREIGN KEY (id) REFERENCES "User"(id);',
+    "constraint-missing-not-valid": 'ALTER TABLE "User" ADD CONSTRAINT c CHECK (id > 0);',
+    "ban-drop-not-null": 'ALTER TABLE "User" ALTER COLUMN email DROP NOT NULL;',
+    "adding-not-nullable-field": 'ALTER TABLE "User" ALTER COLUMN email SET NOT NULL;',
+    "changing-column-type": 'ALTER TABLE "User" ALTER COLUMN id TYPE BIGINT;',
+    "whole-table-update": 'ALTER TABLE "User" ADD COLUMN x INT; UPDATE "User" SET x = 1;',
+    "renaming-column": 'ALTER TABLE "User" RENAME COLUMN x TO y; ALTER TABLE "User" RENAME COLUMN id TO "userId";',
+    "adding-required-field": 'ALTER TABLE "User" ADD COLUMN z TEXT NOT NULL;',
+    "ban-drop-column": 'ALTER TABLE "User" DROP COLUMN email;',
+    "renaming-table": 'ALTER TABLE "User" RENAME TO "Person";',
+    "ban-drop-table": 'DROP TABLE "Person";',
+}
+
+
+def test_none_of_the_dangerous_kinds_is_missed_on_a_table_that_stood_before(tried: Tried) -> None:
+    """Even of those that come after one that fails because of the table's rows."""
+    found = tried(*DANGEROUS.values(), levels={"ban-drop-not-null": "warning"})
+    told = {(finding.file.partition("/")[0], finding.rule) for finding in found.findings if finding.severity != "note"}
+    assert {(f"202402{n:02}000000_new", rule) for n, rule in enumerate(DANGEROUS, 1)} <= told
+    assert ("20240209000000_new", "does-not-apply") in told
+
+
+def test_the_same_on_a_table_that_the_new_files_make_is_no_finding(tried: Tried) -> None:
+    found = tried('CREATE TABLE "T" (id INT PRIMARY KEY, email TEXT NOT NULL);', *(
+        sql.replace('"User"', '"T"') for rule, sql in DANGEROUS.items()
+    ))  # fmt: skip
+    assert [(f.rule, f.line) for f in found.findings if f.severity != "note"] == []
+    assert found.ok
+
+
 @pytest.mark.parametrize(
     ("script", "line", "column", "sqlstate"),
     [

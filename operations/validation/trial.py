@@ -14,7 +14,12 @@ GENERATION = "3"
 
 
 class Trial(Protocol):
-    """A server for a while. Databases are known by names of ours; nothing else on it is seen or touched."""
+    """A server for a while. Databases are known by names of ours; nothing else on it is seen or touched.
+
+    ``schema`` is the search path of all its sessions, as of those of a URL with ``?schema=``.
+    """
+
+    schema: str | None
 
     @property
     def throwaway(self) -> bool:
@@ -79,10 +84,7 @@ class Trials(Protocol):
     """Where such a server comes from."""
 
     def open(self, landed: Sequence[str], schema: str | None = None) -> AbstractContextManager[Trial]:
-        """A server; ``landed`` are ``chain``'s digests, by which a base that was put by is found again.
-
-        ``schema`` is the search path of all its sessions, as of those of a URL with ``?schema=``.
-        """
+        """A server; ``landed`` are ``chain``'s digests, by which a base that was put by is found again."""
         ...
 
 
