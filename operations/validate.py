@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -15,7 +16,7 @@ from operations.rules.schema import PUBLIC, Name, schema_of
 from operations.settings import Level
 from operations.validation import changes as changing
 from operations.validation.beyond import unknown, without_downs_beyond
-from operations.validation.building import BASE, TOLD, build
+from operations.validation.building import TOLD, build
 from operations.validation.diagram import diagram
 from operations.validation.excuses import perhaps_damage
 from operations.validation.findings import FailOn, in_order, of_file, passes
@@ -24,7 +25,7 @@ from operations.validation.model import Changes, Validation
 from operations.validation.proving import PROOF, Proven, prove
 from operations.validation.reading import Source, read_source
 from operations.validation.schema_changes import schema_changes
-from operations.validation.trial import Trial, Trials, chain
+from operations.validation.trial import BASE, Trial, Trials, chain
 from operations.validation.trying import Tried, try_out
 from operations.validation.verdicts import verdict, whole
 
@@ -82,37 +83,38 @@ class _Validating:
         found = changing.changes(question.base, question.head, question.ancestor)
         self.notes += question.notes
         self.findings += changing.findings(question.base, question.head, found)
-        sources = self._sources(found)
-        tried = self._tried(sources)
-        return self._told(found, sources, tried)
+        with ThreadPoolExecutor(1) as beside:  # the server has work enough with what has landed
+            reading = beside.submit(self._read, found)
+            tried = self._tried(found, reading)
+        return self._told(found, reading.result(), tried)
 
-    def _sources(self, found: Changes) -> list[Source]:
+    def _read(self, found: Changes) -> list[Source]:
         with self._timed("read"):
             read = [read_source(self.question.head.migrations[name]) for name in found.new]
         self.findings += [finding for _, findings in read for finding in findings]
         return [source for source, _ in read if source]
 
-    def _tried(self, sources: Sequence[Source]) -> Tried | None:
+    def _tried(self, found: Changes, reading: Future[list[Source]]) -> Tried | None:
         """``None`` where there is nothing to try, or it could not be."""
-        if not sources:
+        if not any(self.question.head.migrations[name].script is not None for name in found.new):
             return None
         landed = list(self.question.base.migrations.values())
         digests = chain([(entry.name, entry.checksum) for entry in landed], self.question.schema or "")
         with self._opened(digests) as trial:
-            self.version = trial.server_version
-            if not trial.throwaway:
-                sources, left_out = without_downs_beyond(sources)
-                self.notes += (f"{file} was not tried: it reaches beyond its database." for file in left_out)
-                hidden = tuple(unknown(sources))
-                if hidden:
-                    told = ", ".join(hidden)
-                    self.notes.append(f"Nothing was tried on the server that was named, as it cannot be told: {told}.")
-                    return None
-            try:
-                return self._on_a_sound_base(trial, landed, sources)
-            except ConnectionLost as error:
-                self._ended(trial, sources, error)
+            if not trial.throwaway and not self._harmless(reading):
                 return None
+            try:
+                return self._on_a_sound_base(trial, landed, reading)
+            except ConnectionLost as error:
+                self._ended(trial, reading.result(), error)
+                return None
+
+    def _harmless(self, reading: Future[list[Source]]) -> bool:
+        """Whether it is known what all of it may do on a server that is not ours."""
+        hidden = ", ".join(unknown(reading.result()))
+        if hidden:
+            self.notes.append(f"Nothing was tried on the server that was named, as it cannot be told: {hidden}.")
+        return not hidden
 
     @contextmanager
     def _opened(self, digests: Sequence[str]) -> Iterator[Trial]:
@@ -121,7 +123,7 @@ class _Validating:
             self.seconds["start"] = self.question.clock.now() - began
             yield trial
 
-    def _on_a_sound_base(self, trial: Trial, landed: Sequence[Entry], sources: Sequence[Source]) -> Tried:
+    def _on_a_sound_base(self, trial: Trial, landed: Sequence[Entry], reading: Future[list[Source]]) -> Tried | None:
         """Once more on one that is built anew, where a base that was kept may be why something failed."""
 
         def doubtful(errors: Iterable[LocktenderError]) -> bool:
@@ -129,7 +131,7 @@ class _Validating:
 
         notes = list(self.notes)
         try:
-            tried = self._on(trial, landed, sources)
+            tried = self._on(trial, landed, reading)
             if not doubtful(self.errors):
                 return tried
         except LocktenderError as error:
@@ -137,9 +139,9 @@ class _Validating:
                 raise
         self.notes, self.proven = [*notes, BASE_RENEWED], Proven()
         trial.renew()
-        return self._on(trial, landed, sources)
+        return self._on(trial, landed, reading)
 
-    def _on(self, trial: Trial, landed: Sequence[Entry], sources: Sequence[Source]) -> Tried:
+    def _on(self, trial: Trial, landed: Sequence[Entry], reading: Future[list[Source]]) -> Tried | None:
         question = self.question
         with self._timed("base"):
             trial.limit(question.base_seconds)
@@ -151,6 +153,10 @@ class _Validating:
                     hint="Nothing is said of the new migrations. Does one that has landed run, or write, without end?",
                 ) from error
         self.notes += base.troubles[:TOLD]
+        sources = self._allowed(trial, reading.result())
+        if not sources:
+            return None
+        self.version = trial.server_version
         trial.limit(question.seconds)
         with self._timed("apply"):
             trial.create(PROOF, BASE)  # before anything new has run
@@ -167,6 +173,14 @@ class _Validating:
                 self.notes.append(f"Undoing them could not be tried: {why}")
         self.errors += (*base.errors, *tried.errors, *self.proven.errors)
         return tried
+
+    def _allowed(self, trial: Trial, sources: Sequence[Source]) -> Sequence[Source]:
+        """On a server that is not ours, without scripts that reach beyond their database."""
+        if trial.throwaway:
+            return sources
+        allowed, left_out = without_downs_beyond(sources)
+        self.notes += (f"{file} was not tried: it reaches beyond its database." for file in left_out)
+        return allowed
 
     def _ended(self, trial: Trial, sources: Sequence[Source], error: ConnectionLost) -> None:
         file = f"{sources[0].migration.name}/{SCRIPT}"

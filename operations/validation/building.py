@@ -15,9 +15,8 @@ from operations.ports import Progress, Report, Session
 from operations.validation.beyond import statements_beyond
 from operations.validation.folders import Entry
 from operations.validation.replay import SETTINGS, LeftOut, Replay, ScriptFailed
-from operations.validation.trial import Trial
+from operations.validation.trial import BASE, Trial
 
-BASE = "base"
 APART = ("CONCURRENTLY", "ROLLBACK", "ABORT")
 TOLD = 5
 """Problems of the base that are told; more follow from them."""

@@ -9,6 +9,8 @@ from typing import Protocol
 
 from operations.ports import Session
 
+BASE = "base"
+"""What has landed, applied to an empty database."""
 GENERATION = "3"
 """Changes with whatever makes a kept base another one."""
 
