@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from action.ends import FirstOf
 from action.event import Event
@@ -14,22 +15,21 @@ from action.inputs import Inputs
 from action.job import Compared, Job
 from action.log import Log
 from action.platform import Objects, Platform
-from operations.adapters.assembly import assembled
 from operations.adapters.clock import SystemClock
 from operations.adapters.git_objects import GitObjects
 from operations.adapters.trials_ahead import Ahead
-from operations.approvals.people import Directory
-from operations.context import Context
 from operations.database_url import parse_database_url
 from operations.errors import UsageError
-from operations.ports import Ledger
 from operations.secret import Secret
-from operations.settings import Environment
-from operations.settings_file import load_people
-from operations.validate import Question, validate
 from operations.validation.folders import Tree, folder_of
-from operations.validation.model import Validation
-from operations.validation.trial import Trial, Trials
+
+if TYPE_CHECKING:
+    from operations.approvals.people import Directory
+    from operations.context import Context
+    from operations.ports import Ledger
+    from operations.settings import Environment
+    from operations.validation.model import Validation
+    from operations.validation.trial import Trial, Trials
 
 TIMEOUT = "LOCKTENDER_GITHUB_TIMEOUT"
 PAUSE = "LOCKTENDER_GITHUB_PAUSE"
@@ -45,6 +45,8 @@ class RealMeans:
 
     def context(self, chosen: Environment, command: str, actor: str, log: Log) -> Context:
         """The means to work on an environment."""
+        from operations.adapters.assembly import assembled
+
         return assembled(chosen, log.progress, command=command, actor=actor)
 
     def folder(self, path: Path, within: Path) -> Tree:
@@ -55,6 +57,8 @@ class RealMeans:
 
     def validate(self, job: Job, compared: Compared) -> Validation:
         """On a throwaway server: one of our own, or databases of our own on that of ``database-url``."""
+        from operations.validate import Question, validate
+
         return validate(
             Question(
                 head=folder_of(compared.head),
@@ -79,6 +83,9 @@ class RealMeans:
 
     def directory(self, config: Path) -> Directory:
         """Without a file nobody is known."""
+        from operations.approvals.people import Directory
+        from operations.settings_file import load_people
+
         return Directory(load_people(config)) if config.exists() else Directory()
 
     def sleep(self, seconds: float) -> None:

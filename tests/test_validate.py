@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from operations.adapters.postgres import PostgresDatabase
 from operations.adapters.throwaway import ThrowawayServer
 from operations.adapters.trial_server import SUPERUSER, make_roles
 from operations.adapters.trials import NamedServer, OwnServer
+from operations.adapters.trials_ahead import Ahead
 from operations.database_url import parse_database_url
-from operations.errors import AuthenticationFailed
+from operations.errors import AuthenticationFailed, CommandFailed
 from operations.secret import Secret
 from operations.validate import BASE_RENEWED, Question, validate
 from operations.validation.folders import Folder, Tree, folder_of
@@ -121,6 +123,46 @@ def test_the_same_on_a_table_that_the_new_files_make_is_no_finding(tried: Tried)
     ))  # fmt: skip
     assert [(f.rule, f.line) for f in found.findings if f.severity != "note"] == []
     assert found.ok
+
+
+EVERY_KIND = """
+ALTER TYPE mood ADD VALUE 'so so';
+CREATE TYPE size AS ENUM ('s', 'm');
+ALTER TABLE "User" ALTER COLUMN email TYPE VARCHAR(200), ADD COLUMN age INT DEFAULT 7, ADD CONSTRAINT c CHECK (id > 0);
+CREATE INDEX i ON "User"(email);
+CREATE FUNCTION f(INT) RETURNS INT LANGUAGE sql AS 'SELECT 1';
+CREATE POLICY p ON "User" USING (true);
+GRANT SELECT ON "User" TO PUBLIC;
+CREATE TABLE t (id INT PRIMARY KEY);
+"""
+
+
+def test_what_changes_is_told_before_and_after_for_every_kind_of_object(tried: Tried) -> None:
+    found = tried(EVERY_KIND)
+    told = {(c.change, c.kind, c.object): (c.before, c.after) for c in found.schema_changes}
+    before, after = told.pop(("changed", "table", 'public."User"'))
+    assert ("PUBLIC SELECT" in (before or ""), "PUBLIC SELECT" in (after or "")) == (False, True)
+    assert told == {
+        ("changed", "type", "public.mood"): ("enum ('good', 'bad')", "enum ('good', 'bad', 'so so')"),
+        ("added", "type", "public.size"): (None, "enum ('s', 'm')"),
+        ("changed", "column", 'public."User".email'): ("text NOT NULL", "character varying(200) NOT NULL"),
+        ("added", "column", 'public."User".age'): (None, "integer DEFAULT 7"),
+        ("added", "constraint", 'public."User".c'): (None, "CHECK ((id > 0))"),
+        ("added", "index", "public.i"): (None, 'CREATE INDEX i ON public."User" USING btree (email)'),
+        ("added", "function", "public.f(integer)"): (
+            None,
+            "CREATE OR REPLACE FUNCTION public.f(integer)\n RETURNS integer\n LANGUAGE sql\n"
+            "AS $function$SELECT 1$function$",
+        ),
+        ("added", "policy", 'public."User".p'): (None, "FOR ALL TO PUBLIC USING (true)"),
+        ("added", "table", "public.t"): (None, "id integer NOT NULL\nt_pkey PRIMARY KEY (id)"),
+    }
+
+
+def test_what_has_landed_is_never_linted(trials: Kept) -> None:
+    landed = {**BASE, "20240102000000_old": 'CREATE INDEX i ON "User"(email); ALTER TABLE "User" DROP COLUMN email;'}
+    head = folder({**landed, "20240201000000_new": "SELECT 1;"})
+    assert validate(Question(head, folder(landed), trials, SystemClock())).findings == ()
 
 
 @pytest.mark.parametrize(
@@ -264,6 +306,30 @@ def test_a_cluster_that_was_prepared_is_begun_with_and_has_another_password(tmp_
             PostgresDatabase(parse_database_url(url)).connect()
 
 
+def test_a_server_that_was_started_ahead_leaves_nothing_behind_even_where_nobody_used_it() -> None:
+    found: list[Path] = []
+
+    @contextmanager
+    def started() -> Iterator[Any]:
+        with OwnServer().open([]) as trial:
+            assert trial._directory
+            found.append(trial._directory)
+            yield trial
+
+    ahead = Ahead(started)
+    ahead.close()
+    assert [directory.exists() for directory in found] == [False]
+
+
+def test_a_server_that_does_not_start_ahead_says_so_to_who_wants_it(tmp_path: Path) -> None:
+    (tmp_path / "initdb").write_text("#!/bin/false\n")
+    (tmp_path / "postgres").touch()
+    ahead = Ahead(lambda: OwnServer(binaries=tmp_path, prepared=tmp_path / "none").open([]))
+    with pytest.raises((CommandFailed, OSError)), ahead.open([]):
+        pass
+    ahead.close()
+
+
 def test_on_a_named_server_nothing_is_left_behind(server: Server) -> None:
     database = server.owned()
 
@@ -328,6 +394,11 @@ UNDONE = [
     ("DROP INDEX i;", ("proved", ())),
     ('ALTER TABLE a DROP CONSTRAINT "a_b_fkey";', ("proved", ())),
     ("DROP FUNCTION f(INT);", ("proved", ())),
+    (
+        'GRANT SELECT, INSERT ON "User" TO PUBLIC; ALTER TABLE a ENABLE ROW LEVEL SECURITY;'
+        'GRANT USAGE ON SEQUENCE "User_id_seq" TO PUBLIC; REVOKE USAGE ON TYPE mood FROM PUBLIC;',
+        ("proved", ()),
+    ),
 ]
 NOT_UNDONE = [
     'ALTER TABLE "User" ADD COLUMN c TEXT DEFAULT \'a\';\nALTER TABLE "User" DROP COLUMN email;',
