@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import shutil
+import statistics
 import sys
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from operations.adapters.clock import SystemClock
+from operations.adapters.folder import read_folder
+from operations.adapters.trials import OwnServer
+from operations.validate import Question, validate
+from operations.validation.folders import folder_of
 from tests.action.runner import Repository, Runner, pull_request
 from tests.action.standin import TOKEN, StandIn, standing_in
 
 from .applying import HISTORY
+from .lint import CORPUS
 from .measure import BenchmarkFailed, Timed, side_by_side, timed
 from .report import Goal, Section
 from .servers import ROOT
@@ -27,6 +35,9 @@ CREATE INDEX "Account_aNote_idx" ON "Account"("aNote");
 """
 """About a table of the history's first migration."""
 PULL = 7
+LAST = 6
+"""Migrations of each history, each as the pull request that it once was."""
+REFUSED = ("does-not-apply", "trial-ended")
 AS_IN_IMAGE = Path(__file__).with_name("as_in_image.py")
 
 
@@ -63,7 +74,30 @@ def sections(scope: Scope) -> list[Section]:
             raise BenchmarkFailed(github.state.wrong[0])
     median = samples["action"].median
     section.goals.append(Goal(f"validate one migration on {size}", f"≤{GOAL:.0f} s", f"{median:.2f} s", median <= GOAL))
-    return [section]
+    return [section, _real(clusters)]
+
+
+def _real(clusters: Path) -> Section:
+    columns = ("history", "pull requests", "landed before the last", "median", "longest", "said not to apply")
+    section = Section("Pull requests of real histories", _REAL, columns)
+    wrong = 0
+    for history in sorted(CORPUS.glob("*/migrations")):
+        whole = folder_of(read_folder(history))
+        names = list(whole.migrations)
+        seconds, refused = [], 0
+        for number in range(1, len(names))[-LAST:]:
+            base, head = (
+                replace(whole, migrations={n: whole.migrations[n] for n in names[:k]}) for k in (number, number + 1)
+            )
+            began = time.perf_counter()
+            answer = validate(Question(head, base, OwnServer(prepared=clusters), SystemClock()))
+            seconds.append(time.perf_counter() - began)
+            refused += any(finding.rule in REFUSED for finding in answer.findings)
+        times = (f"{statistics.median(seconds):.2f} s", f"{max(seconds):.2f} s")
+        section.rows.append((history.parent.name, str(len(seconds)), str(len(names) - 1), *times, str(refused)))
+        wrong += refused
+    section.goals.append(Goal("migrations that have landed and are said not to apply", "0", str(wrong), not wrong))
+    return section
 
 
 def _proposed(repository: Repository, names: Sequence[str], work: Path) -> Proposed:
@@ -110,3 +144,6 @@ lint, proof of the way back with rows in the tables, comment, check run and summ
 loopback, so that its own time is not counted; that of building or fetching the image is not, either. *Base kept*: the
 whole process of `locktender validate --base-migrations` on one's own machine, where the data directory of what has
 landed is kept from the time before."""
+_REAL = f"""The last {LAST} migrations of each history, one after the other, each as a pull request that adds it to
+what had landed then: `operations.validate` as the Action calls it, server and base anew each time. Whether each of the
+last 50 applies, and can be undone as it is said, is what tests/campaign/test_validate_corpus.py looks at."""
