@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from action import operating, outputs, validating
+from action import outputs
 from action.event import Event, read
 from action.inputs import Inputs, parse
 from action.job import Job, Outcome, caught
@@ -37,6 +37,7 @@ def main() -> int:
 def run(environ: Mapping[str, str], stream: TextIO) -> int:
     """Run the command; returns the exit code, after everything was written that a workflow may read."""
     log = Log(stream)
+    made: Job | None = None
     try:
         made, _, error = caught(lambda: _job(environ, log))
         outcome = _ran(made) if made else _not_begun(log, error)
@@ -48,6 +49,8 @@ def run(environ: Mapping[str, str], stream: TextIO) -> int:
         # Steps that follow would take outputs that are not there for an answer.
         return int(outcome.exit_code or (no_outputs.exit_code if no_outputs else 0))
     finally:
+        if made:
+            caught(made.means.close)
         log.close()
 
 
@@ -87,9 +90,17 @@ def _event(environ: Mapping[str, str]) -> Event:
 
 
 def _ran(job: Job) -> Outcome:
-    work = validating.validate if job.inputs.command == "validate" else operating.operate
+    """Only what the command needs is imported."""
+    if job.inputs.command == "validate":
+        from action.validating import validate as work
+    else:
+        from action.operating import operate as work
     outcome, _, error = caught(lambda: work(job))
-    return outcome or operating.failed(job, error, job.inputs.environment)
+    if outcome:
+        return outcome
+    from action.operating import failed
+
+    return failed(job, error, job.inputs.environment)
 
 
 def _not_begun(log: Log, error: LocktenderError | None) -> Outcome:

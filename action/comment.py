@@ -21,6 +21,7 @@ SUMMARY_LIMIT = 900_000
 RULES_PAGE = "https://github.com/locktender/locktender/blob/main/docs/rules"
 LONGEST_PROPOSAL = 20_000
 MOST_IN_A_CELL = 20
+HELD = "A lock stands where its transaction takes it first; it is held until the transaction ends."
 SEVERITIES = ("error", "warning", "note")
 DIAGRAM_TROUBLE = re.compile(r"%%|^\s*(?:click|link|links|callback|href|style|classDef|accTitle|accDescr)\b", re.M)
 """What could do more in a diagram than draw."""
@@ -141,7 +142,7 @@ def _statements(validation: Validation, most: int) -> Section:
     every = validation.statements
     head = table(("where", "statement", "time", "locks", "rewrites", "reads in full"))
     rows = tuple(_statement(one) for one in every[:most])
-    return Section("Locks and times, on a throwaway database", rows, head, total=len(every))
+    return Section("Locks and times, on a throwaway database", rows, head, ("", HELD), total=len(every))
 
 
 def _statement(one: StatementRun) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,8 @@ from operations.database_url import parse_database_url
 from operations.errors import ConfigurationError, UsageError
 from operations.secret import Secret
 from operations.settings import Environment, Level, Server
-from operations.settings_file import load_environment, load_without_secrets
+from operations.settings_file import UNSET, load_environment, load_without_secrets
+from operations.validation.search_path import schema_of
 
 DEFAULT_MIGRATIONS = "prisma/migrations"
 LOCAL = "local"
@@ -58,15 +60,15 @@ def asked(job: Job, base: str) -> Asked:
     if text is None:
         folder = job.inputs.migrations or DEFAULT_MIGRATIONS
         job.log.say(f"The base has no {config}: the migrations are looked for in {folder}.")
-        return Asked(within(directory, folder))
+        return Asked(within(directory, folder), schema=schema_of(None, None, job.inputs.database_url))
     with tempfile.TemporaryDirectory(prefix="locktender-") as temporary:
         path = Path(temporary).resolve() / Path(config).name
         path.write_bytes(text)
         name = job.inputs.environment or _only(text)
         chosen, live = load_without_secrets(path, name), _live(job, path, name)
         written = within(posixpath.dirname(config), posixpath.relpath(chosen.migrations, path.parent))
-    url = (live or chosen).database_url
-    schema = chosen.schema or (parse_database_url(url).target.schema if url else None)
+    known = parse_database_url(live.database_url).target if live else None
+    schema = schema_of(known, chosen.schema, job.inputs.database_url)
     folder = within(directory, job.inputs.migrations) if job.inputs.migrations else written
     return Asked(folder, chosen.rules, schema, live)
 
@@ -78,8 +80,12 @@ def _live(job: Job, path: Path, name: str | None) -> Environment | None:
         return None
     try:
         return load_environment(path, name, job.environ, _of_server(job.inputs))
-    except ConfigurationError:
-        return None  # as is usual: the secrets are those of deploys
+    except ConfigurationError as error:  # as is usual, where secrets are not there: they are those of deploys
+        problems = [found for found in error.details.get("problems", ()) if not re.match(UNSET, found["message"])]
+        told = "; ".join(f"{found['key']}: {found['message']}" for found in problems)
+        if told:
+            job.log.say(f"The database of the configuration is not looked at: {told}")
+        return None
 
 
 @contextmanager

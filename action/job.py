@@ -6,22 +6,24 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from action.event import Event
 from action.inputs import Inputs
 from action.log import Log
 from action.platform import Objects, Platform, PlatformError
 from operations.answer import envelope
-from operations.approvals.people import Directory
-from operations.context import Context
 from operations.errors import ExitCode, InternalError, Interrupted, LocktenderError
-from operations.ports import Ledger
-from operations.rules.schema import Name
 from operations.secret import Secret
-from operations.settings import Environment, Level
-from operations.validation.folders import Tree
-from operations.validation.model import Validation
+
+if TYPE_CHECKING:
+    from operations.approvals.people import Directory
+    from operations.context import Context
+    from operations.ports import Ledger
+    from operations.rules.schema import Name
+    from operations.settings import Environment, Level
+    from operations.validation.folders import Tree
+    from operations.validation.model import Validation
 
 T = TypeVar("T")
 
@@ -65,6 +67,10 @@ class Means(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what was begun."""
         ...
 
 

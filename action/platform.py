@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from action.annotations import Annotation
 from operations.validation import commits
 from operations.validation.commits import Entry, Unreadable
+
+if TYPE_CHECKING:
+    from action.annotations import Annotation
 
 Kind = Literal["forbidden", "missing", "refused", "limited", "unreachable", "unexpected"]
 Conclusion = Literal["success", "failure", "neutral"]

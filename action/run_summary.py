@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from action.escaping import code, fenced, inline
 from action.sections import Section, page, row, table
-from operations.backup import BackupResult
 from operations.errors import ExitCode, LocktenderError
-from operations.health import CheckResult
 from operations.measures import size_text
-from operations.outcome import DeployResult
-from operations.rehearse import Rehearsal
-from operations.restore import RestoreResult
-from operations.status import StatusResult
+
+if TYPE_CHECKING:
+    from operations.backup import BackupResult
+    from operations.health import CheckResult
+    from operations.outcome import DeployResult
+    from operations.rehearse import Rehearsal
+    from operations.restore import RestoreResult
+    from operations.status import StatusResult
 
 LIMIT = 900_000
 MOST = 2000

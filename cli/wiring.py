@@ -19,7 +19,7 @@ from operations.database_url import parse_database_url
 from operations.errors import UsageError
 from operations.ports import Database, Host, Ledger, Log, ProjectFiles, Report
 from operations.secret import Secret
-from operations.settings import Environment, Level
+from operations.settings import Environment
 from operations.settings_secrets import secrets_of, secrets_of_url
 
 if TYPE_CHECKING:
@@ -138,11 +138,6 @@ def database(url: Secret) -> Database:
     return PostgresDatabase(parse_database_url(url))
 
 
-def schema_of_url(url: Secret) -> str | None:
-    """What ``?schema=`` says."""
-    return parse_database_url(url).target.schema if url else None
-
-
 def project() -> tuple[Host, ProjectFiles]:
     """This machine, to look at a project on it and to write into it."""
     from operations.adapters.project_files import ProjectFolder
@@ -171,17 +166,23 @@ def throwaway_server() -> ThrowawayServer:
     return ThrowawayServer()
 
 
-def validation_settings(options: Options) -> tuple[str, Mapping[str, Level], str | None]:
-    """Where the migrations to be validated lie, the severities of rules, and the schema: all that a file is asked."""
+def validation_settings(options: Options) -> tuple[str, Environment | None]:
+    """Where the migrations to be validated lie, and the environment as the file has it, if one is asked."""
     path = configuration(options)
     typed = str(Path(options.migrations or DEFAULT_MIGRATIONS).absolute())
     if path and ("migrations" not in options.typed or options.config):
         from operations.settings_file import load_without_secrets
 
         found = load_without_secrets(Path(path), options.env)
-        schema = found.schema or schema_of_url(found.database_url)
-        return typed if "migrations" in options.typed else found.migrations, found.rules, schema
-    return typed, {}, None
+        return typed if "migrations" in options.typed else found.migrations, found
+    return typed, None
+
+
+def validation_schema(live: Database | None, configured: Environment | None, shadow_url: Secret) -> str | None:
+    """Where the tables live."""
+    from operations.validation.search_path import schema_of
+
+    return schema_of(live.target if live else None, configured.schema if configured else None, shadow_url)
 
 
 def validation_means(shadow_url: Secret, cache: str | None) -> Means:

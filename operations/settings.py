@@ -266,7 +266,9 @@ class Environment:
     backup_dir: FilePath
     """Holds backups, and beside them journal and lock."""
     schema: str | None = None
-    """What ``?schema=`` of the URL says, for ``validate``, which runs where the URL, a secret, is not known."""
+    """Where the tables live, if not in ``public``: what ``?schema=`` of the URL says, for ``validate``, which runs
+    where the URL, a secret, is not known.
+    """
     strategy: Strategy = "maintenance"
     """``maintenance``: the application is stopped while migrations run; ``online``: it goes on running."""
     lock_timeout: Seconds = 2.0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -15,19 +16,21 @@ from operations.rules.schema import PUBLIC, Name, schema_of
 from operations.settings import Level
 from operations.validation import changes as changing
 from operations.validation.beyond import unknown, without_downs_beyond
-from operations.validation.building import BASE, build
+from operations.validation.building import TOLD, build
 from operations.validation.diagram import diagram
+from operations.validation.excuses import perhaps_damage
 from operations.validation.findings import FailOn, in_order, of_file, passes
 from operations.validation.folders import Entry, Folder
 from operations.validation.model import Changes, Validation
 from operations.validation.proving import PROOF, Proven, prove
 from operations.validation.reading import Source, read_source
 from operations.validation.schema_changes import schema_changes
-from operations.validation.trial import Trial, Trials, chain
+from operations.validation.trial import BASE, Trial, Trials, chain
 from operations.validation.trying import Tried, try_out
 from operations.validation.verdicts import verdict, whole
 
 WORK = "work"
+BASE_RENEWED = "What was kept of the base may be damaged: it was thrown away, and built anew."
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ class _Validating:
     seconds: dict[str, float] = field(default_factory=dict)
     version: str = ""
     proven: Proven = field(default_factory=Proven)
+    errors: list[LocktenderError] = field(default_factory=list)
+    """What the server said while everything was tried."""
 
     def answer(self) -> Validation:
         with self._timed("total"):
@@ -78,37 +83,38 @@ class _Validating:
         found = changing.changes(question.base, question.head, question.ancestor)
         self.notes += question.notes
         self.findings += changing.findings(question.base, question.head, found)
-        sources = self._sources(found)
-        tried = self._tried(sources)
-        return self._told(found, sources, tried)
+        with ThreadPoolExecutor(1) as beside:  # the server has work enough with what has landed
+            reading = beside.submit(self._read, found)
+            tried = self._tried(found, reading)
+        return self._told(found, reading.result(), tried)
 
-    def _sources(self, found: Changes) -> list[Source]:
+    def _read(self, found: Changes) -> list[Source]:
         with self._timed("read"):
             read = [read_source(self.question.head.migrations[name]) for name in found.new]
         self.findings += [finding for _, findings in read for finding in findings]
         return [source for source, _ in read if source]
 
-    def _tried(self, sources: Sequence[Source]) -> Tried | None:
+    def _tried(self, found: Changes, reading: Future[list[Source]]) -> Tried | None:
         """``None`` where there is nothing to try, or it could not be."""
-        if not sources:
+        if not any(self.question.head.migrations[name].script is not None for name in found.new):
             return None
         landed = list(self.question.base.migrations.values())
         digests = chain([(entry.name, entry.checksum) for entry in landed], self.question.schema or "")
         with self._opened(digests) as trial:
-            self.version = trial.server_version
-            if not trial.throwaway:
-                sources, left_out = without_downs_beyond(sources)
-                self.notes += (f"{file} was not tried: it reaches beyond its database." for file in left_out)
-                hidden = tuple(unknown(sources))
-                if hidden:
-                    told = ", ".join(hidden)
-                    self.notes.append(f"Nothing was tried on the server that was named, as it cannot be told: {told}.")
-                    return None
-            try:
-                return self._on(trial, landed, sources)
-            except ConnectionLost as error:
-                self._ended(trial, sources, error)
+            if not trial.throwaway and not self._harmless(reading):
                 return None
+            try:
+                return self._on_a_sound_base(trial, landed, reading)
+            except ConnectionLost as error:
+                self._ended(trial, reading.result(), error)
+                return None
+
+    def _harmless(self, reading: Future[list[Source]]) -> bool:
+        """Whether it is known what all of it may do on a server that is not ours."""
+        hidden = ", ".join(unknown(reading.result()))
+        if hidden:
+            self.notes.append(f"Nothing was tried on the server that was named, as it cannot be told: {hidden}.")
+        return not hidden
 
     @contextmanager
     def _opened(self, digests: Sequence[str]) -> Iterator[Trial]:
@@ -117,7 +123,25 @@ class _Validating:
             self.seconds["start"] = self.question.clock.now() - began
             yield trial
 
-    def _on(self, trial: Trial, landed: Sequence[Entry], sources: Sequence[Source]) -> Tried:
+    def _on_a_sound_base(self, trial: Trial, landed: Sequence[Entry], reading: Future[list[Source]]) -> Tried | None:
+        """Once more on one that is built anew, where a base that was kept may be why something failed."""
+
+        def doubtful(errors: Iterable[LocktenderError]) -> bool:
+            return trial.ready is not None and not trial.stopped and any(map(perhaps_damage, errors))
+
+        notes = list(self.notes)
+        try:
+            tried = self._on(trial, landed, reading)
+            if not doubtful(self.errors):
+                return tried
+        except LocktenderError as error:
+            if not doubtful([error]):
+                raise
+        self.notes, self.proven = [*notes, BASE_RENEWED], Proven()
+        trial.renew()
+        return self._on(trial, landed, reading)
+
+    def _on(self, trial: Trial, landed: Sequence[Entry], reading: Future[list[Source]]) -> Tried | None:
         question = self.question
         with self._timed("base"):
             trial.limit(question.base_seconds)
@@ -128,7 +152,11 @@ class _Validating:
                     f"What has landed could not be built on the throwaway server: {trial.stopped or error.message}.",
                     hint="Nothing is said of the new migrations. Does one that has landed run, or write, without end?",
                 ) from error
-        self.notes += base.troubles[:5]
+        self.notes += base.troubles[:TOLD]
+        sources = self._allowed(trial, reading.result())
+        if not sources:
+            return None
+        self.version = trial.server_version
         trial.limit(question.seconds)
         with self._timed("apply"):
             trial.create(PROOF, BASE)  # before anything new has run
@@ -140,9 +168,19 @@ class _Validating:
             try:
                 self.proven = prove(trial, tried.applied, tried.catalogs, tried.runs, question.report)
             except LocktenderError as error:
+                self.errors.append(error)
                 why = trial.stopped or error.message
                 self.notes.append(f"Undoing them could not be tried: {why}")
+        self.errors += (*base.errors, *tried.errors, *self.proven.errors)
         return tried
+
+    def _allowed(self, trial: Trial, sources: Sequence[Source]) -> Sequence[Source]:
+        """On a server that is not ours, without scripts that reach beyond their database."""
+        if trial.throwaway:
+            return sources
+        allowed, left_out = without_downs_beyond(sources)
+        self.notes += (f"{file} was not tried: it reaches beyond its database." for file in left_out)
+        return allowed
 
     def _ended(self, trial: Trial, sources: Sequence[Source], error: ConnectionLost) -> None:
         file = f"{sources[0].migration.name}/{SCRIPT}"

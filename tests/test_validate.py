@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,11 @@ from operations.adapters.postgres import PostgresDatabase
 from operations.adapters.throwaway import ThrowawayServer
 from operations.adapters.trial_server import SUPERUSER, make_roles
 from operations.adapters.trials import NamedServer, OwnServer
+from operations.adapters.trials_ahead import Ahead
 from operations.database_url import parse_database_url
-from operations.errors import AuthenticationFailed, StatementFailed
+from operations.errors import AuthenticationFailed, CommandFailed
 from operations.secret import Secret
-from operations.validate import Question, validate
+from operations.validate import BASE_RENEWED, Question, validate
 from operations.validation.folders import Folder, Tree, folder_of
 from operations.validation.model import Validation
 
@@ -90,6 +93,78 @@ def test_scans_are_those_of_the_statement_and_not_of_transactions_before(tried: 
     assert {(run.kind, bool(run.scans)) for run in found.statements} == read
 
 
+DANGEROUS = {
+    "require-concurrent-index-creation": 'CREATE INDEX i ON "User"(email);',
+    "adding-foreign-key-constraint": 'ALTER TABLE "User" ADD CONSTRAINT f FOREIGN KEY (id) REFERENCES "User"(id);',
+    "constraint-missing-not-valid": 'ALTER TABLE "User" ADD CONSTRAINT c CHECK (id > 0);',
+    "ban-drop-not-null": 'ALTER TABLE "User" ALTER COLUMN email DROP NOT NULL;',
+    "adding-not-nullable-field": 'ALTER TABLE "User" ALTER COLUMN email SET NOT NULL;',
+    "changing-column-type": 'ALTER TABLE "User" ALTER COLUMN id TYPE BIGINT;',
+    "whole-table-update": 'ALTER TABLE "User" ADD COLUMN x INT; UPDATE "User" SET x = 1;',
+    "renaming-column": 'ALTER TABLE "User" RENAME COLUMN x TO y; ALTER TABLE "User" RENAME COLUMN id TO "userId";',
+    "adding-required-field": 'ALTER TABLE "User" ADD COLUMN z TEXT NOT NULL;',
+    "ban-drop-column": 'ALTER TABLE "User" DROP COLUMN email;',
+    "renaming-table": 'ALTER TABLE "User" RENAME TO "Person";',
+    "ban-drop-table": 'DROP TABLE "Person";',
+}
+
+
+def test_none_of_the_dangerous_kinds_is_missed_on_a_table_that_stood_before(tried: Tried) -> None:
+    """Even of those that come after one that fails because of the table's rows."""
+    found = tried(*DANGEROUS.values(), levels={"ban-drop-not-null": "warning"})
+    told = {(finding.file.partition("/")[0], finding.rule) for finding in found.findings if finding.severity != "note"}
+    assert {(f"202402{n:02}000000_new", rule) for n, rule in enumerate(DANGEROUS, 1)} <= told
+    assert ("20240209000000_new", "does-not-apply") in told
+
+
+def test_the_same_on_a_table_that_the_new_files_make_is_no_finding(tried: Tried) -> None:
+    found = tried('CREATE TABLE "T" (id INT PRIMARY KEY, email TEXT NOT NULL);', *(
+        sql.replace('"User"', '"T"') for rule, sql in DANGEROUS.items()
+    ))  # fmt: skip
+    assert [(f.rule, f.line) for f in found.findings if f.severity != "note"] == []
+    assert found.ok
+
+
+EVERY_KIND = """
+ALTER TYPE mood ADD VALUE 'so so';
+CREATE TYPE size AS ENUM ('s', 'm');
+ALTER TABLE "User" ALTER COLUMN email TYPE VARCHAR(200), ADD COLUMN age INT DEFAULT 7, ADD CONSTRAINT c CHECK (id > 0);
+CREATE INDEX i ON "User"(email);
+CREATE FUNCTION f(INT) RETURNS INT LANGUAGE sql AS 'SELECT 1';
+CREATE POLICY p ON "User" USING (true);
+GRANT SELECT ON "User" TO PUBLIC;
+CREATE TABLE t (id INT PRIMARY KEY);
+"""
+
+
+def test_what_changes_is_told_before_and_after_for_every_kind_of_object(tried: Tried) -> None:
+    found = tried(EVERY_KIND)
+    told = {(c.change, c.kind, c.object): (c.before, c.after) for c in found.schema_changes}
+    before, after = told.pop(("changed", "table", 'public."User"'))
+    assert ("PUBLIC SELECT" in (before or ""), "PUBLIC SELECT" in (after or "")) == (False, True)
+    assert told == {
+        ("changed", "type", "public.mood"): ("enum ('good', 'bad')", "enum ('good', 'bad', 'so so')"),
+        ("added", "type", "public.size"): (None, "enum ('s', 'm')"),
+        ("changed", "column", 'public."User".email'): ("text NOT NULL", "character varying(200) NOT NULL"),
+        ("added", "column", 'public."User".age'): (None, "integer DEFAULT 7"),
+        ("added", "constraint", 'public."User".c'): (None, "CHECK ((id > 0))"),
+        ("added", "index", "public.i"): (None, 'CREATE INDEX i ON public."User" USING btree (email)'),
+        ("added", "function", "public.f(integer)"): (
+            None,
+            "CREATE OR REPLACE FUNCTION public.f(integer)\n RETURNS integer\n LANGUAGE sql\n"
+            "AS $function$SELECT 1$function$",
+        ),
+        ("added", "policy", 'public."User".p'): (None, "FOR ALL TO PUBLIC USING (true)"),
+        ("added", "table", "public.t"): (None, "id integer NOT NULL\nt_pkey PRIMARY KEY (id)"),
+    }
+
+
+def test_what_has_landed_is_never_linted(trials: Kept) -> None:
+    landed = {**BASE, "20240102000000_old": 'CREATE INDEX i ON "User"(email); ALTER TABLE "User" DROP COLUMN email;'}
+    head = folder({**landed, "20240201000000_new": "SELECT 1;"})
+    assert validate(Question(head, folder(landed), trials, SystemClock())).findings == ()
+
+
 @pytest.mark.parametrize(
     ("script", "line", "column", "sqlstate"),
     [
@@ -139,15 +214,48 @@ def test_a_base_that_was_kept_gives_the_same_answer(tmp_path: Path) -> None:
     assert {path.name for path in entry.parent.iterdir()} == {entry.name, "new.tmp"}
 
 
-def test_a_kept_base_whose_rows_are_damaged_fails_once_at_most(tmp_path: Path) -> None:
-    head = folder({**BASE, "20240201000000_new": 'ALTER TABLE "User" ADD COLUMN a INT;'})
-    question = Question(head, folder(BASE), OwnServer(tmp_path), SystemClock())
-    assert validate(question).ok
-    (rows,) = (path for path in tmp_path.glob("*/data/base/*/*") if b"a@example.com" in path.read_bytes())
+def rows_of_the_user_table(data: Path) -> Path:
+    (found,) = (path for path in data.glob("base/*/*") if b"@example.com" in path.read_bytes())
+    return found
+
+
+def other_rows(data: Path) -> None:
+    """The checksum of their page does not hold any more."""
+    rows = rows_of_the_user_table(data)
     rows.write_bytes(rows.read_bytes().replace(b"a@example.com", b"b@example.com"))
-    with pytest.raises(StatementFailed, match="invalid page"):
-        validate(question)
-    assert not list(tmp_path.iterdir())  # the next one builds it anew
+
+
+def a_page_without_a_head(data: Path) -> None:
+    """The server takes it, and panics as soon as it writes to it."""
+    rows = rows_of_the_user_table(data)
+    page = bytearray(rows.read_bytes())
+    page[12:14] = (16).to_bytes(2, sys.byteorder)  # pd_lower, less than a page's head is long
+    rows.write_bytes(page)
+    with (data / "postgresql.auto.conf").open("a") as file:
+        file.write("ignore_checksum_failure = on\n")
+
+
+@pytest.mark.parametrize("damage", [other_rows, a_page_without_a_head])
+def test_a_kept_base_whose_damage_shows_only_later_is_built_anew_once_and_that_is_said(
+    damage: Callable[[Path], None], tmp_path: Path
+) -> None:
+    head = folder({**BASE, "20240201000000_new": "INSERT INTO \"User\" (email) VALUES ('c@example.com');"})
+    question = Question(head, folder(BASE), OwnServer(tmp_path), SystemClock())
+    sound = validate(question)
+    (entry,) = tmp_path.iterdir()
+    damage(entry / "data")
+    damaged = rows_of_the_user_table(entry / "data").read_bytes()
+    found = validate(question)
+    assert (found.ok, found.findings, found.rollback_proof) == (True, sound.findings, sound.rollback_proof)
+    assert (sound.notes, found.notes) == ((), (BASE_RENEWED,))
+    (entry,) = tmp_path.iterdir()
+    assert rows_of_the_user_table(entry / "data").read_bytes() != damaged
+
+
+def test_a_migration_that_ends_its_own_session_is_no_reason_to_build_a_base_again_and_again(tried: Tried) -> None:
+    assert tried("SELECT 1;").ok
+    found = tried("SELECT pg_terminate_backend(pg_backend_pid());")
+    assert ([f.rule for f in found.findings], found.notes) == (["trial-ended"], (BASE_RENEWED,))
 
 
 @pytest.mark.parametrize(("file", "torn"), [("password", b""), ("password", b"\0\xff"), ("kept.json", b"[]")])
@@ -196,6 +304,30 @@ def test_a_cluster_that_was_prepared_is_begun_with_and_has_another_password(tmp_
         url = Secret(f"postgresql://{SUPERUSER}:prepared@localhost/postgres?host={trial._directory}")
         with pytest.raises(AuthenticationFailed):
             PostgresDatabase(parse_database_url(url)).connect()
+
+
+def test_a_server_that_was_started_ahead_leaves_nothing_behind_even_where_nobody_used_it() -> None:
+    found: list[Path] = []
+
+    @contextmanager
+    def started() -> Iterator[Any]:
+        with OwnServer().open([]) as trial:
+            assert trial._directory
+            found.append(trial._directory)
+            yield trial
+
+    ahead = Ahead(started)
+    ahead.close()
+    assert [directory.exists() for directory in found] == [False]
+
+
+def test_a_server_that_does_not_start_ahead_says_so_to_who_wants_it(tmp_path: Path) -> None:
+    (tmp_path / "initdb").write_text("#!/bin/false\n")
+    (tmp_path / "postgres").touch()
+    ahead = Ahead(lambda: OwnServer(binaries=tmp_path, prepared=tmp_path / "none").open([]))
+    with pytest.raises((CommandFailed, OSError)), ahead.open([]):
+        pass
+    ahead.close()
 
 
 def test_on_a_named_server_nothing_is_left_behind(server: Server) -> None:
@@ -262,6 +394,11 @@ UNDONE = [
     ("DROP INDEX i;", ("proved", ())),
     ('ALTER TABLE a DROP CONSTRAINT "a_b_fkey";', ("proved", ())),
     ("DROP FUNCTION f(INT);", ("proved", ())),
+    (
+        'GRANT SELECT, INSERT ON "User" TO PUBLIC; ALTER TABLE a ENABLE ROW LEVEL SECURITY;'
+        'GRANT USAGE ON SEQUENCE "User_id_seq" TO PUBLIC; REVOKE USAGE ON TYPE mood FROM PUBLIC;',
+        ("proved", ()),
+    ),
 ]
 NOT_UNDONE = [
     'ALTER TABLE "User" ADD COLUMN c TEXT DEFAULT \'a\';\nALTER TABLE "User" DROP COLUMN email;',

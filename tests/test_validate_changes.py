@@ -24,6 +24,7 @@ from operations.validation.changes import changes, findings
 from operations.validation.folders import MOST_BYTES, Folder, Tree, folder_of
 from operations.validation.from_database import look
 from operations.validation.from_git import folders_at
+from operations.validation.search_path import schema_of
 
 from . import terminal
 from .conftest import Server
@@ -285,6 +286,28 @@ def test_the_database_of_a_named_environment_is_asked_and_that_it_does_not_answe
         assert said.exit_code == 0
         assert any(why in note for note in said.envelope["result"]["notes"])
         assert "s3cretpw" not in said.stdout + said.stderr
+
+
+@pytest.mark.parametrize(
+    ("live", "configured", "trial", "expected"),
+    [
+        ("a", "b", "c", "a"),
+        ("", "b", "c", "b"),
+        (None, "b", "c", "b"),
+        (None, None, "c", "c"),
+        ("", None, "c", None),
+        (None, None, "", None),
+        (None, None, None, None),
+    ],
+)
+def test_the_schema_is_that_of_the_database_then_of_the_file_and_of_the_trial_server_only_where_neither_is_known(
+    live: str | None, configured: str | None, trial: str | None, expected: str | None
+) -> None:
+    def url(schema: str | None) -> Secret:
+        return Secret("" if schema is None else f"postgresql://u@h/d{f'?schema={schema}' if schema else ''}")
+
+    target = None if live is None else parse_database_url(url(live)).target
+    assert schema_of(target, configured, url(trial)) == expected
 
 
 def test_a_database_that_names_no_schema_has_the_files_and_never_that_of_the_trial_server(

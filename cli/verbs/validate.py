@@ -60,7 +60,7 @@ def command(
     everything is new. Exit 1: there are findings.
     """
     shadow = _secret(shadow_url) if shadow_url else Secret("")
-    folder, levels, schema = wiring.validation_settings(desk.options)
+    folder, configured = wiring.validation_settings(desk.options)
     live, notes = _live(desk)
     report = desk.reporter((*desk.secrets, *wiring.secrets_of_url(shadow)))
 
@@ -74,8 +74,8 @@ def command(
         base_ref=base_ref,
         database=live,
         fail_on=fail_on,
-        levels=levels,
-        schema=(live.target.schema or schema) if live else (schema or wiring.schema_of_url(shadow)),
+        levels=configured.rules if configured else {},
+        schema=wiring.validation_schema(live, configured, shadow),
         notes=notes,
     )
     found = validate(question(asked, wiring.validation_means(shadow, cache), report))

@@ -63,13 +63,13 @@ def prepared(directory: Path, binaries: Path) -> Kept | None:
     return Kept(archive, PREPARED_PASSWORD) if archive.exists() else None
 
 
-def put_by(cache: Path, process: ThrowawayServer, digest: str, troubles: Sequence[str], fingerprint: str) -> None:
-    """Beside the others, under a name that a crash does not leave half-made. The server is started anew."""
+def put_by(cache: Path, process: ThrowawayServer, digest: str, troubles: Sequence[str], fingerprint: str) -> Path:
+    """Beside the others, under a name that a crash does not leave half-made; returns it. The server is started anew."""
     target = _entry(cache, process.binaries, digest)
     if target.exists():
         there = _read(target)
         if there and there.fingerprint == fingerprint:  # somebody else was quicker
-            return
+            return target
         shutil.rmtree(target, ignore_errors=True)
     begun = cache / f"{uuid.uuid4().hex}.tmp"
     with suppress(OSError):  # a full disk, or somebody else was quicker: nothing that was asked for depends on it
@@ -83,11 +83,17 @@ def put_by(cache: Path, process: ThrowawayServer, digest: str, troubles: Sequenc
     shutil.rmtree(begun, ignore_errors=True)
     with suppress(OSError):
         _tidy(cache)
+    return target
 
 
-def forget(base: Kept) -> None:
-    """Of a base that is of no use."""
-    shutil.rmtree(base.cluster.parent, ignore_errors=True)
+def entry_of(base: Kept) -> Path:
+    """The directory of one that was put by."""
+    return base.cluster.parent
+
+
+def forget(entry: Path) -> None:
+    """One that is of no use."""
+    shutil.rmtree(entry, ignore_errors=True)
 
 
 def prepare(directory: Path, process: ThrowawayServer) -> None:

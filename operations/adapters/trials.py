@@ -8,12 +8,12 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from operations.adapters import extensions, trial_server
-from operations.adapters.kept_clusters import PREPARED, Kept, forget, longest, prepared, put_by
+from operations.adapters.kept_clusters import PREPARED, Kept, entry_of, forget, longest, prepared, put_by
 from operations.adapters.postgres import PostgresDatabase, PostgresSession
 from operations.adapters.throwaway import ThrowawayServer
 from operations.adapters.trial_server import CONFINED, MEMORY, MIGRATOR, ROLE_OPTIONS, SUPERUSER, database_at, running
@@ -21,6 +21,7 @@ from operations.dropping import drop_database, end_sessions
 from operations.errors import LocktenderError
 from operations.quoting import identifier, literal
 from operations.secret import Secret
+from operations.validation.trial import BASE
 
 DISK = 4 << 30
 """Bytes of the server's whole directory."""
@@ -69,10 +70,13 @@ class _Trial:
 
     def create(self, name: str, template: str | None = None) -> None:
         """One that was called so before is dropped."""
-        with self._server.session(purpose="validate") as session:
+        with self._administering() as session:
             drop_database(session, self._prefix + name)
             copied = f" TEMPLATE {self._called(template)}" if template else ""
             session.execute(f"CREATE DATABASE {self._called(name)}{copied}")
+
+    def _administering(self) -> AbstractContextManager[PostgresSession]:
+        return self._server.session(purpose="validate")
 
     def keep(self, reached: int, troubles: Sequence[str], fingerprint: str) -> None:
         """Nowhere else than here."""
@@ -127,17 +131,49 @@ class _OwnServer(_Trial):
         schema: str | None,
     ) -> None:
         super().__init__(database_at(process.url()), "", schema)
-        self._process, self._cache, self._landed, self._kept = process, cache, landed, kept
+        self._process, self._cache, self._landed = process, cache, landed
+        self._entries = [entry_of(kept)] if kept and kept.reached is not None else []
         if kept:
             self.ready, self.troubles, self.fingerprint = kept.reached, kept.troubles, kept.fingerprint
         self._directory = process.directory
+        self._administrator: PostgresSession | None = None
+        self._untouched: set[str] = set()
+
+    def prepare(self) -> None:
+        """What it is asked for first, where nothing was put by."""
+        self.offer_extensions()
+        if self.ready is None:
+            super().create(BASE)
+            self._untouched = {BASE}
+
+    def create(self, name: str, template: str | None = None) -> None:
+        """The one that was prepared serves once."""
+        if template or name not in self._untouched:
+            super().create(name, template)
+        self._untouched.discard(name)
+
+    @contextmanager
+    def _administering(self) -> Iterator[PostgresSession]:
+        """One session for all of it, as long as that lasts."""
+        if self._administrator is None or self._administrator.closed:
+            self._administrator = self._server.connect(purpose="validate")
+        yield self._administrator
+
+    def _leave(self) -> None:
+        if self._administrator:
+            self._administrator.close()
+        self._administrator = None
+
+    def _finish(self) -> None:
+        super()._finish()
+        self._leave()
 
     def offer_extensions(self) -> None:
         """Those that are harmless, to everyone."""
         if self._major < extensions.SINCE:
             return
         path = extensions.prepare(self._process.binaries.parent / "share", self._process.directory / "offered")
-        with self._server.session(purpose="validate") as session:
+        with self._administering() as session:
             session.execute(f"ALTER SYSTEM SET extension_control_path = {literal(path)}")
             session.rows("SELECT pg_reload_conf()")
 
@@ -158,9 +194,10 @@ class _OwnServer(_Trial):
                 self._as_superuser(f"{owned} {SUPERUSER}")
 
     def forget(self) -> None:
-        """The base that it began with."""
-        if self._kept and self._kept.reached is not None:
-            forget(self._kept)
+        """The base that it began with, and what has come of that."""
+        for entry in self._entries:
+            forget(entry)
+        self._entries = []
 
     def renew(self) -> None:
         """The time goes on, the files are others."""
@@ -170,18 +207,19 @@ class _OwnServer(_Trial):
         self.stopped = None
         trial_server.renew(self._process)
         self._server, self._directory = database_at(self._process.url()), self._process.directory
-        self.offer_extensions()
+        self.prepare()
         self._begin()
 
     def _as_superuser(self, script: str) -> None:
-        with self._server.session(purpose="validate") as session:
+        with self._administering() as session:
             session.script(script)
 
     def keep(self, reached: int, troubles: Sequence[str], fingerprint: str) -> None:
         """In the cache as well, where there is one."""
         super().keep(reached, troubles, fingerprint)
         if self._cache:
-            put_by(self._cache, self._process, self._landed[reached], troubles, fingerprint)
+            self._leave()  # or the server's end would take it by surprise
+            self._entries.append(put_by(self._cache, self._process, self._landed[reached], troubles, fingerprint))
 
     def _end_all(self) -> None:
         self._process.crash()
@@ -236,9 +274,9 @@ class OwnServer:
         base = longest(self.cache, process.binaries, landed) if self.cache else None
         with running(process, base or prepared(self.prepared, process.binaries)) as kept:
             if base and not kept:
-                forget(base)
+                forget(entry_of(base))
             trial = _OwnServer(process, self.cache, landed, kept, schema)
-            trial.offer_extensions()
+            trial.prepare()
             trial._begin()
             try:
                 yield trial

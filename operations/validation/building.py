@@ -12,11 +12,11 @@ from operations.migrations.formats import FORMATS
 from operations.migrations.prisma_folder import SCRIPT
 from operations.migrations.script import place, read_script
 from operations.ports import Progress, Report, Session
+from operations.validation.beyond import statements_beyond
 from operations.validation.folders import Entry
 from operations.validation.replay import SETTINGS, LeftOut, Replay, ScriptFailed
-from operations.validation.trial import Trial
+from operations.validation.trial import BASE, Trial
 
-BASE = "base"
 APART = ("CONCURRENTLY", "ROLLBACK", "ABORT")
 TOLD = 5
 """Problems of the base that are told; more follow from them."""
@@ -27,10 +27,12 @@ class Base:
     """``catalog`` is what came of it.
 
     ``troubles``: what of it could not be applied on the trial server, so that later errors may follow from that.
+    ``errors``: what the server said there.
     """
 
     catalog: Catalog = field(default_factory=lambda: Catalog({}))
     troubles: list[str] = field(default_factory=list)
+    errors: list[StatementFailed] = field(default_factory=list)
 
 
 def build(trial: Trial, landed: Sequence[Entry], report: Report) -> Base:
@@ -83,13 +85,19 @@ def _apply(session: Session, entry: Entry, lenient: bool, base: Base) -> None:
         text = entry.script.decode()
         if lenient and _at_once(session, text):
             return
+        script = read_script(entry.name, text)
+        beyond = () if lenient else statements_beyond(script)
+        harmless = not lenient and not beyond and script.statements is not None
+        if harmless and _at_once(session, text):
+            return
         session.reset(SETTINGS)
-        again = Replay(session, read_script(entry.name, text), f"{entry.name}/{SCRIPT}", lenient)
+        again = Replay(session, script, f"{entry.name}/{SCRIPT}", lenient, beyond)
         try:
             again.run()
         finally:
             _tell(base, (left_out(again.file, one) for one in again.left_out))
     except ScriptFailed as failed:
+        base.errors.append(failed.error)
         where = place(f"{entry.name}/{SCRIPT}", text, failed.offset)
         _tell(base, [f"{where} has landed, and fails: {failed.error.message} ({failed.error.sqlstate})"])
     except (UnicodeDecodeError, MigrationFilesError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from operations.errors import StatementFailed
+from operations.errors import LocktenderError, StatementFailed
 
 _OF_EXTENSIONS = re.compile(
     r"function (?:\w+\.)?(?:uuid_|gen_salt|gen_random_bytes|crypt|digest|hmac|pgp_|st_|create_hypertable)\w*\("
@@ -15,6 +15,8 @@ _OF_EXTENSIONS = re.compile(
 """What people often install by hand, outside of their migrations."""
 DENIED = "42501"
 _EXTENSION = ("0A000", "58P01", "F0000", "22023", "3F000")
+_OF_THE_SERVER = ("58", "XX")
+"""Classes of errors about its own files."""
 UNDEFINED = frozenset({"42704", "42883", "42P01", "42703", "3F000", "42P02", "55000", "42501"})
 """What follows where something was left out before: an unknown type, function, table, column, schema."""
 
@@ -35,3 +37,8 @@ def excuse(error: StatementFailed, kind: str) -> str | None:
 def may_follow(error: StatementFailed) -> bool:
     """Whether an error can come from what was left out before."""
     return error.sqlstate in UNDEFINED
+
+
+def perhaps_damage(error: LocktenderError) -> bool:
+    """Whether it can come from damaged files of the trial server: it told of them, or it is gone."""
+    return not isinstance(error, StatementFailed) or error.sqlstate.startswith(_OF_THE_SERVER)

@@ -25,6 +25,13 @@ WRITING = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "COPY", 
 ON_TABLE = frozenset({"policy", "trigger", "rule"})
 MOST = 1_000_000
 """Characters of a script; more than that are rows, which nobody undoes by what the catalog says."""
+GRANTED_ON = {
+    "table": "TABLE", "foreign table": "TABLE", "view": "TABLE", "materialized view": "TABLE", "sequence": "SEQUENCE",
+    "function": "FUNCTION", "procedure": "PROCEDURE", "schema": "SCHEMA", "type": "TYPE",
+}  # fmt: skip
+"""How GRANT calls the kinds of objects that have privileges."""
+PRIVILEGES = frozenset({"granted", "revoked"})
+OPTION = " with grant option"
 ROW_SECURITY = {None: "DISABLE ROW LEVEL SECURITY", "enabled": "ENABLE ROW LEVEL SECURITY"}
 
 
@@ -178,6 +185,11 @@ def _as_before(one: Identity, old: Any, new: Any) -> Iterator[str]:
     if not isinstance(old, dict):
         raise NotThus(one.kind)
     changed = {name for name in {**old, **new} if old.get(name) != new.get(name)}
+    if changed & PRIVILEGES and one.kind in GRANTED_ON:
+        yield from _privileges_as_before(f"{GRANTED_ON[one.kind]} {one.name}", old, new)
+        changed -= PRIVILEGES
+    if not changed:
+        return
     if one.kind == "column" and changed <= {"default", "not_null"}:
         yield from _column_as_before(one, old, changed)
     elif one.kind in ("function", "procedure") and changed == {"definition"}:
@@ -186,6 +198,20 @@ def _as_before(one: Identity, old: Any, new: Any) -> Iterator[str]:
         yield f"ALTER TABLE {one.name} {ROW_SECURITY[old.get('row_security')]}"
     else:
         raise NotThus(one.kind)
+
+
+def _privileges_as_before(place: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """Of what is written as ``catalog/normal.py`` does: ``app SELECT``, ``PUBLIC USAGE with grant option``."""
+
+    def only(one: Mapping[str, Any], other: Mapping[str, Any], key: str) -> list[str]:
+        return sorted({*one.get(key, ())} - {*other.get(key, ())})
+
+    for told in (*only(new, old, "granted"), *only(old, new, "revoked")):
+        grantee, _, privilege = told.removesuffix(OPTION).rpartition(" ")
+        yield f"REVOKE {privilege} ON {place} FROM {grantee}"
+    for told in (*only(old, new, "granted"), *only(new, old, "revoked")):
+        grantee, _, privilege = told.removesuffix(OPTION).rpartition(" ")
+        yield f"GRANT {privilege} ON {place} TO {grantee}" + (" WITH GRANT OPTION" if told.endswith(OPTION) else "")
 
 
 def _column_as_before(one: Identity, old: Mapping[str, Any], changed: set[str]) -> Iterator[str]:

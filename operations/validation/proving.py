@@ -16,6 +16,7 @@ from operations.migrations.prisma_folder import DOWN, SCRIPT
 from operations.migrations.script import Script
 from operations.ports import Progress, Report, Session
 from operations.rules.model import Finding
+from operations.validation.beyond import beyond
 from operations.validation.findings import at, of_file
 from operations.validation.model import RollbackProof, StatementRun
 from operations.validation.proposing import lost, proposals
@@ -37,6 +38,8 @@ class Proven:
     proofs: list[RollbackProof] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    errors: list[StatementFailed] = field(default_factory=list)
+    """What the server said, whether or not it matters."""
 
 
 class _FailsWithRows(Exception):
@@ -86,7 +89,8 @@ class _Proving:
             before, after = self.catalogs[number : number + 2]
 
             def one(before: Catalog = before, after: Catalog = after, source: Source = source) -> _One:
-                return _One(self.session, place, source, self.lenient, before, after, count_rows(self.session))
+                rows, errors = count_rows(self.session), self.found.errors
+                return _One(self.session, place, source, self.lenient, before, after, rows, errors)
 
             try:
                 self._prove(one())
@@ -148,11 +152,13 @@ class _One:
     before: Catalog
     after: Catalog
     rows: Rows
+    errors: list[StatementFailed]
 
     def by_transaction(self) -> RollbackProof:
         """What it did is taken back before the commit."""
+        before = catalog.stamp(self.session)
         self._run(commit=False)
-        differences = self._differences()
+        differences = self._differences(catalog.stamp(self.session) == before)
         return RollbackProof(
             self.source.migration.name, "transaction", "refuted" if differences else "proved", differences
         )
@@ -164,8 +170,10 @@ class _One:
     def _run(self, *, commit: bool) -> None:
         file = f"{self.source.migration.name}/{SCRIPT}"
         try:
-            Replay(self.session, self.source.script, file, self.lenient, commit=commit).run()
+            held_back = () if self.lenient else beyond(self.source)
+            Replay(self.session, self.source.script, file, self.lenient, held_back, commit=commit).run()
         except ScriptFailed as failed:
+            self.errors.append(failed.error)
             raise _FailsWithRows(failed.error) from failed
 
     def stands_as_before(self) -> bool:
@@ -226,18 +234,23 @@ class _One:
     def _undone_by(self, text: str) -> tuple[str, ...]:
         """What is not as it was before, once that has run; it is taken back again."""
         found: list[tuple[str, ...]] = []
-        with self._rolled_back("BEGIN"):
-            self.session.script(text)
-            found.append(self._differences())
+        try:
+            with self._rolled_back("BEGIN"):
+                self.session.script(text)
+                found.append(self._differences())
+        except StatementFailed as error:
+            self.errors.append(error)
+            raise
         self.session.reset(SETTINGS)
         return found[0]
 
-    def _differences(self) -> tuple[str, ...]:
-        return tuple(self._told())[:SHOWN]
+    def _differences(self, same_schema: bool = False) -> tuple[str, ...]:
+        """``same_schema``: where that is known already."""
+        return tuple(self._told(same_schema))[:SHOWN]
 
-    def _told(self) -> Iterator[str]:
-        now = catalog.read(self.session, self.place)
-        yield from map(str, diff(self.before, now))
+    def _told(self, same_schema: bool) -> Iterator[str]:
+        if not same_schema:
+            yield from map(str, diff(self.before, catalog.read(self.session, self.place)))
         rows = count_rows(self.session)
         for table in sorted(self.rows.keys() & rows.keys()):
             was, found = self.rows[table], rows[table]

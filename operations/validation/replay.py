@@ -10,7 +10,6 @@ from operations.errors import StatementFailed
 from operations.migrations.script import Script, Statement
 from operations.ports import Session
 from operations.segments import TRANSACTION_COMMANDS, Segment, segments_of
-from operations.validation.beyond import statements_beyond
 from operations.validation.excuses import excuse
 from operations.validation.measuring import Effects, Relation, Touched, effects, standing, touched, wal_position
 from operations.validation.model import StatementRun, TableLock
@@ -54,14 +53,16 @@ class LeftOut:
 
 @dataclass
 class Replay:
-    """One migration on one session. ``lenient``: what only the trial server cannot run is left out (``left_out``)."""
+    """One migration on one session. ``lenient``: what only the trial server cannot run is left out (``left_out``).
+
+    ``beyond``: statements that may not run there, as they reach beyond their database.
+    """
 
     session: Session
     script: Script
     file: str
     lenient: bool
-    beyond: bool = False
-    """Whether statements may run, on a server that is not ours, that reach beyond their database."""
+    beyond: Sequence[Statement] = ()
     commit: bool = True
     """False: an atomic script is taken back before its commit."""
     settings: Mapping[str, str] = field(default_factory=lambda: SETTINGS)
@@ -73,8 +74,7 @@ class Replay:
 
     def run(self) -> tuple[StatementRun, ...]:
         """Apply it, committed. Raises ``ScriptFailed``, ``ConnectionLost``."""
-        if not self.lenient and not self.beyond:
-            self.left_out += (LeftOut(one, BEYOND) for one in statements_beyond(self.script))
+        self.left_out += (LeftOut(one, BEYOND) for one in self.beyond)
         self._known = standing(self.session)
         self.session.reset(self.settings)
         if self.script.statements is None:

@@ -9,12 +9,19 @@ from typing import Protocol
 
 from operations.ports import Session
 
+BASE = "base"
+"""What has landed, applied to an empty database."""
 GENERATION = "3"
 """Changes with whatever makes a kept base another one."""
 
 
 class Trial(Protocol):
-    """A server for a while. Databases are known by names of ours; nothing else on it is seen or touched."""
+    """A server for a while. Databases are known by names of ours; nothing else on it is seen or touched.
+
+    ``schema`` is the search path of all its sessions, as of those of a URL with ``?schema=``.
+    """
+
+    schema: str | None
 
     @property
     def throwaway(self) -> bool:
@@ -79,10 +86,7 @@ class Trials(Protocol):
     """Where such a server comes from."""
 
     def open(self, landed: Sequence[str], schema: str | None = None) -> AbstractContextManager[Trial]:
-        """A server; ``landed`` are ``chain``'s digests, by which a base that was put by is found again.
-
-        ``schema`` is the search path of all its sessions, as of those of a URL with ``?schema=``.
-        """
+        """A server; ``landed`` are ``chain``'s digests, by which a base that was put by is found again."""
         ...
 
 

@@ -12,6 +12,7 @@ from operations.migrations.formats import FORMATS
 from operations.migrations.prisma_folder import SCRIPT
 from operations.ports import Progress, Report, Session
 from operations.rules.model import Finding
+from operations.validation.beyond import beyond
 from operations.validation.building import Base, left_out
 from operations.validation.excuses import may_follow
 from operations.validation.findings import at
@@ -31,6 +32,8 @@ class Tried:
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     applied: list[Source] = field(default_factory=list)
+    errors: list[StatementFailed] = field(default_factory=list)
+    """What the server said where a migration failed."""
     incomplete: bool = False
 
 
@@ -41,7 +44,7 @@ def try_out(session: Session, sources: Sequence[Source], lenient: bool, base: Ba
     for number, source in enumerate(sources):
         report(Progress("trying the new migrations", number, len(sources), "migrations"))
         file = f"{source.migration.name}/{SCRIPT}"
-        replay = Replay(session, source.script, file, lenient)
+        replay = Replay(session, source.script, file, lenient, () if lenient else beyond(source))
         try:
             replay.run()
         except ScriptFailed as failed:
@@ -59,6 +62,7 @@ def try_out(session: Session, sources: Sequence[Source], lenient: bool, base: Ba
 
 def _failed(tried: Tried, source: Source, file: str, failed: ScriptFailed) -> None:
     error = failed.error
+    tried.errors.append(error)
     if tried.incomplete and may_follow(error):
         tried.notes.append(
             f"{file} could not be tried to its end: {error.message} ({error.sqlstate}). That may well come from what "

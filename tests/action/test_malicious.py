@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+import resource
+import subprocess
 from pathlib import Path
 
+import pytest
+
+from ..campaign.scale import count
 from .conftest import FILES, FOLDER, LOCK, NEXT, PULL, Project, Proposal
 from .reading import obeyed
 from .runner import pull_request
@@ -35,6 +40,8 @@ CONFIGURATION = """
     allow = always
 """
 """Of a checkout in which git runs a program as soon as it looks for something that is not there."""
+MEMORY = 1536 * 1024**2
+"""Bytes of address space."""
 RAW = ("<img", "<b>", "](javascript", "\n# owned", "@everyone", "@ada", "\u202e", '</details>" ADD')
 
 
@@ -94,6 +101,27 @@ def test_a_hostile_pull_request_gets_nothing(project: Project, tmp_path: Path) -
     for page in (comment["body"], ran.summary):
         assert [text for text in RAW if text in outside_of_fences(page)] == []
     assert "symbolic link" in comment["body"]
+
+
+@pytest.mark.parametrize("many", [2_000, pytest.param(count(100_000), marks=pytest.mark.campaign)])
+def test_what_is_too_much_is_told_in_bounded_memory(project: Project, many: int) -> None:
+    """100 000 statements, 10 MB in one of them, 50 000 brackets: as the runner starts it, with so much memory."""
+    large = f'INSERT INTO "orders" ("note") VALUES (\'{"x" * many * 100}\');\n'
+    files: dict[str, str | None] = {
+        f"{FOLDER}/20240202000000_many/migration.sql": 'INSERT INTO "orders" ("note") VALUES (NULL);\n' * many,
+        f"{FOLDER}/20240203000000_large/migration.sql": large,
+        f"{FOLDER}/20240204000000_deep/migration.sql": f"SELECT {'(' * 50_000}1{')' * 50_000};\n",
+    }
+
+    def bounded(process: subprocess.Popen[str]) -> None:
+        resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+    ran = project.proposed(files).run(process=True, meanwhile=bounded)
+    assert (ran.exit_code, ran.outputs["outcome"]) == (1, "failed"), ran.said
+    found = ran.result["result"]["findings"]
+    assert {one["file"].partition("/")[0] for one in found if one["severity"] == "error"} == {"20240204000000_deep"}
+    (comment,) = project.github.state.comments.values()
+    assert len(comment["body"]) < 65_536
 
 
 def outside_of_fences(page: str) -> str:

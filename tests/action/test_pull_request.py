@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from ..conftest import Server
-from .conftest import FOLDER, NEXT, PULL, Project
+from .conftest import FILES, FOLDER, NEXT, PULL, Project
 from .reading import obeyed
 from .runner import pull_request
 from .standin import OWN_LOGIN
@@ -95,6 +95,18 @@ def test_row_counts_are_told_where_the_secrets_are_there_and_never_to_a_fork(
     assert ran.exit_code == 0, ran.said
     assert "The database of production was not looked at (database_unreachable)." in ran.result["result"]["notes"]
     assert not any(part in ran.sinks for part in ("s3cretpw", "127.0.0.1:1"))
+
+
+def test_the_configurations_schema_comes_before_that_of_the_trial_server(project: Project, shadow: str) -> None:
+    inputs = {"database-url": f"{shadow}?schema=elsewhere"}
+
+    def schemas() -> set[str]:
+        ran = project.proposed({NEXT: ADDS}, branch=f"change{next(project.serial)}").run(inputs)
+        return {change["object"].partition(".")[0] for change in ran.result["result"]["schema_changes"]}
+
+    assert schemas() == {"elsewhere"}
+    project.repository.commit({"locktender.toml": FILES["locktender.toml"] + 'schema = "shop"\n'})
+    assert schemas() == {"shop"}
 
 
 def test_jobs_of_a_matrix_have_a_check_and_a_comment_each(project: Project, shadow: str) -> None:
