@@ -215,12 +215,14 @@ class Alerts:
     """Addresses that are sent a JSON message; https only. One at hooks.slack.com is sent what Slack understands."""
     slack: tuple[Secret, ...] = ()
     """Further addresses that take what Slack's incoming webhooks take."""
+    apprise: tuple[Secret, ...] = ()
+    """Addresses of any other service, in the form of Apprise: ``tgram://…``, ``discord://…``, ``mailtos://…``."""
     signing_key: Secret | None = None
-    """Where set, messages carry an HMAC-SHA256 of their body by it."""
+    """Where set, webhooks' messages carry an HMAC-SHA256 of their body by it."""
     heartbeat: Secret | None = None
     """Asked for after every look, so that somebody else can tell when there are no more looks."""
     internal: bool = False
-    """Whether webhooks and heartbeat may lead to private addresses, and may be plain http."""
+    """Whether all of these may lead to private addresses, and may be plain http."""
     level: Literal["warn", "fail"] = "warn"
     """The least that is told."""
     after: Positive = 2

@@ -24,8 +24,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from operations import monitor
-from operations.adapters.http import HttpClient, _is_public
+from operations.adapters.http import HttpClient
 from operations.adapters.ledger import PostgresLedger
+from operations.adapters.public_addresses import is_public
 from operations.adapters.ssh_host import SshHost
 from operations.checks.model import Check, Status
 from operations.context import Context
@@ -444,12 +445,12 @@ def test_private_addresses_are_refused_unless_allowed(watched: Callable[..., Con
     ],
 )  # fmt: skip
 def test_addresses_that_not_anybody_can_reach(address: str) -> None:
-    assert not _is_public(address)
+    assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"])
 def test_addresses_that_anybody_can_reach(address: str) -> None:
-    assert _is_public(address)
+    assert is_public(address)
 
 
 def test_who_drips_is_cut_off() -> None:
