@@ -37,11 +37,12 @@ from bot.watch import Watch
 from bot.web_api import WebApi
 from operations.adapters.assembly import assembled
 from operations.adapters.ledger import PostgresLedger, keywords_of
+from operations.adapters.metrics import Remembered
 from operations.adapters.queue import Worker
 from operations.agreement import LEDGER
 from operations.context import Context
 from operations.database_url import parse_database_url
-from operations.errors import ConfigurationError
+from operations.errors import ConfigurationError, LocktenderError
 from operations.executing import Workshop
 from operations.ports import Report
 from operations.secret import Secret
@@ -201,6 +202,15 @@ class Crew:
     upkeep: Upkeep
     home: Home
     doorkeeper: Doorkeeper | None
+    remembered: Remembered
+
+    def looks(self) -> bytes:
+        """What the last looks have found, for Prometheus; nothing of it while the ledger is out of reach."""
+        try:
+            return self.remembered.page()
+        except LocktenderError as error:
+            logger.warning("the last looks cannot be told to Prometheus: %s", error.message)
+            return b""
 
     def ready(self) -> None:
         """Raises what is amiss."""
@@ -262,6 +272,7 @@ def crew(given: Variables, environ: Mapping[str, str]) -> Crew:
         Upkeep(ledger, roster),
         home,
         Doorkeeper(ledger, ledger.held, github, workshop, roster, of_person, secrets) if github else None,
+        Remembered({one.name: ledger.memory(one.name) for one in settings.environments if one.schedule.monitor}),
     )
 
 
