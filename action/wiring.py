@@ -18,6 +18,7 @@ from action.platform import Objects, Platform
 from operations.adapters.assembly import assembled
 from operations.adapters.clock import SystemClock
 from operations.adapters.git_objects import GitObjects
+from operations.adapters.log_file import followed
 from operations.approvals.people import Directory
 from operations.context import Context
 from operations.database_url import parse_database_url
@@ -44,7 +45,8 @@ class RealMeans:
 
     def context(self, chosen: Environment, command: str, actor: str, log: Log) -> Context:
         """The means to work on an environment."""
-        return assembled(chosen, log.progress, command=command, actor=actor)
+        made = assembled(chosen, log.progress, command=command, actor=actor)
+        return followed(made, "action", os.environ, log.say)
 
     def folder(self, path: Path, within: Path) -> Tree:
         """A folder that may hold anything."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -37,6 +38,7 @@ from bot.watch import Watch
 from bot.web_api import WebApi
 from operations.adapters.assembly import assembled
 from operations.adapters.ledger import PostgresLedger, keywords_of
+from operations.adapters.log_file import followed
 from operations.adapters.metrics import Remembered
 from operations.adapters.queue import Worker
 from operations.agreement import LEDGER
@@ -314,9 +316,13 @@ def contexts(settings: Settings, config: Path, ledger: PostgresLedger) -> Contex
         made = assembled(environment, report, command=f"locktender --config {config} --env {name}", actor=actor)
         if environment.schedule.monitor:
             made = replace(made, memory=ledger.memory(name))
+        made = followed(made, "bot", os.environ, logger.warning)
+        began = made.clock.now()
+        made.log("call_started", {})
         try:
             yield made
         finally:
+            made.log("call_ended", {"seconds": round(made.clock.now() - began, 3)})
             for host in (made.host, *made.app_hosts.values()):
                 host.close()
 

@@ -311,7 +311,8 @@ class Environment:
     schedule: Schedule = field(default_factory=Schedule)
     """What the bot's workers do by themselves."""
     log_file: FilePath | None = None
-    """Lines of JSON for every operation, on the machine that Locktender runs on. Absent: ``LOCKTENDER_LOG``, if set."""
+    """Lines of JSON for every operation, of the command line, the Action and the bot's workers alike, on the machine
+    that it runs on. Absent: ``LOCKTENDER_LOG``, if set."""
     rules: Levels = field(default_factory=dict)
     """Lint rules whose findings are graver, or less grave, than by default."""
 
