@@ -18,12 +18,13 @@ from pathlib import Path
 
 import pytest
 
-from operations import backup
+from operations import backup, schema_record
 from operations.adapters.certificates import ShownCertificates
 from operations.adapters.postgres import PostgresDatabase
 from operations.adapters.throwaway import FAST, ThrowawayServer
 from operations.apply import apply
-from operations.catalog import Catalog
+from operations.catalog import Catalog, reading
+from operations.catalog.identities import identity
 from operations.checks.certificates import judged
 from operations.checks.model import Check
 from operations.context import Context
@@ -488,6 +489,72 @@ def test_drift_is_told_as_what_differs_and_how_it_is_settled(plain: Context) -> 
     assert "something else has migrated" in found(plain, "drift").detail
     plain.host.write(f"{state_directory(plain.environment)}/schema.json.gz", b"torn")
     assert (found(plain, "drift").status, found(plain, "drift").fix) == ("fail", "The next deploy records it anew.")
+
+
+class Hurried:
+    """A clock that goes ahead by a minute whenever it is asked."""
+
+    def __init__(self) -> None:
+        self.seconds = datetime.now(UTC).timestamp()
+
+    def now(self) -> float:
+        self.seconds += 60.0
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        raise NotImplementedError
+
+
+def test_where_there_is_no_time_for_all_of_it_drift_tells_what_it_could_compare(plain: Context) -> None:
+    write_migration(plain, "1_init", BASE)
+    run = apply(plain).run_id
+    hurried = replace(plain, clock=Hurried())
+    run_sql(plain, "CREATE INDEX by_hand ON parent (name)")
+    one = found(hurried, "drift")
+    assert (one.status, one.ddl) == ("warn", ())
+    assert one.detail == f"none since run {run} (no time to compare columns' definitions, indexes, constraints)"
+    run_sql(plain, "ALTER TABLE parent ADD COLUMN more int; CREATE TABLE fresh (id int PRIMARY KEY); DROP VIEW adults")
+    one = found(hurried, "drift")
+    assert {(each.change, each.object) for each in one.ddl} == {
+        ("removed", "view public.adults"),
+        ("added", "table public.fresh"),
+        ("changed", "columns of public.parent"),
+    }, "what was not read is not gone"
+    assert "(no time to compare columns' definitions, indexes, constraints)" in one.detail
+    assert "index public.by_hand" in {each.object for each in found(plain, "drift").ddl}
+
+
+@pytest.mark.parametrize("left", [1, 2, 3])
+def test_a_query_that_takes_too_long_costs_what_it_would_have_told_and_no_more(
+    plain: Context, monkeypatch: pytest.MonkeyPatch, left: int
+) -> None:
+    write_migration(plain, "1_init", BASE)
+    apply(plain)
+    run_sql(plain, "ALTER TABLE parent ADD COLUMN more int; CREATE INDEX by_hand ON parent (more)")
+    known, slow = reading.queries, [*reading.LAST][left - 1]
+    cancelled = "SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(600)"  # as a timeout does it
+
+    def slowed(major: int) -> tuple[tuple[str, str], ...]:
+        return tuple((name, cancelled if name == slow else text) for name, text in known(major))
+
+    monkeypatch.setattr(reading, "queries", slowed)
+    monkeypatch.setattr(schema_record, "WHOLE_LOOK", 1000.0)
+    one = found(plain, "drift")
+    assert ("added column public.parent.more" in one.detail) == (left > 1)
+    assert ("added index public.by_hand" in one.detail) == (left > 2)
+    assert "removed" not in one.detail
+    assert "no time to compare" in one.detail
+
+
+def test_each_of_the_slow_queries_has_kinds_of_its_own(plain: Context) -> None:
+    run_sql(plain, BASE + "CREATE TYPE pair AS (a int, b int)")
+    kinds: dict[str, set[str]] = {}
+    with plain.database.session() as session:
+        for name, text in reading.queries(session.server_version // 10000):
+            kinds[name] = {identity(row[2]).kind for row in session.rows(text)}
+    assert {name: kinds[name] for name in reading.LAST} == reading.LAST
+    others = set().union(*(found for name, found in kinds.items() if name not in reading.LAST))
+    assert not others & set().union(*reading.LAST.values())
 
 
 def test_no_drift_after_restores_and_rollbacks(server18: Server, context_of: Callable[..., Context]) -> None:
