@@ -199,6 +199,9 @@ class Checks:
     """Warn when the disk will be full so soon; known once ``monitor`` has run for a day."""
     test_restore_age: Seconds = 30 * 86400.0
     """How old the newest backup that was restored for a test may be."""
+    days_without_backup: Positive = 2
+    """From how many of the last seven days without a backup on; not looked at where ``max_age``
+    is two days or more, or ``keep_daily`` less than seven."""
     certificate: Seconds = 21 * 86400.0
     """How long certificates must still be valid; below a third of it is a failure."""
     clock: Seconds = 30.0
