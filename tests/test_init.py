@@ -265,7 +265,7 @@ def test_the_workflows_are_valid(answers: Answers, project: Path) -> None:
     git(project, "init", "-q", "-b", "main")
     result = written(project, dataclasses.replace(answers, environment="on"))
     paths = [path for path in statuses(result) if "workflows" in path]
-    assert len(paths) == (4 if answers.host else 1)
+    assert len(paths) == (5 if answers.host else 1)
     lint("actionlint", "-shellcheck=", "-pyflakes=", *paths, cwd=project)
     for path in paths:
         (job,) = yaml.safe_load((project / path).read_text())["jobs"].values()
@@ -513,6 +513,7 @@ def test_the_program_writes_and_tells_without_a_terminal(project: Path) -> None:
         ".github/workflows/locktender-deploy.yml": "created",
         ".github/workflows/locktender-backup.yml": "created",
         ".github/workflows/locktender-monitor.yml": "created",
+        ".github/workflows/locktender-report.yml": "created",
         "compose.locktender.yaml": "created",
     }
     again = locktender("init", "--host", "app.example.com", "--slack", cwd=project)
