@@ -54,6 +54,7 @@ SECRETS = {
     "DATABASE_URL": "postgresql://app:pw@db:5432/app",
     "SSH_PRIVATE_KEY": "-----BEGIN OPENSSH PRIVATE KEY-----",
     "SSH_KNOWN_HOSTS": "app.example.com ssh-ed25519 AAAA",
+    "ALERT_WEBHOOK": "https://example.com/hook",
 }
 
 
@@ -250,6 +251,7 @@ def test_what_the_configuration_shows_as_an_example_is_valid_too(project: Path) 
     assert told.app
     assert told.app.services == ("web",)
     assert set(told.approvals) == {"restore"}
+    assert len(told.alerts.webhooks) == 1
 
 
 def lint(*argv: str, cwd: Path) -> None:
