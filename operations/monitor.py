@@ -228,7 +228,7 @@ def _quiet(silenced: frozenset[str], owner: Owner | None, now: float) -> Quiet:
 
 def _measured(checks: tuple[Check, ...]) -> list[tuple[str, float]]:
     """What has a trend."""
-    named = {"disk": "disk", "restarts": "restarts "}
+    named = {"disk": "disk", "server_disk": "server_disk ", "restarts": "restarts "}
     return [(named[one.name] + one.subject, one.value) for one in checks if one.name in named and one.value is not None]
 
 

@@ -197,6 +197,8 @@ class Checks:
     """What a replication slot may keep of the write-ahead log."""
     disk_full_within: Seconds = 7 * 86400.0
     """Warn when the disk will be full so soon; known once ``monitor`` has run for a day."""
+    server_disk: Bytes = 1024**3
+    """What must be free on the server's other disks, where databases and containers lie."""
     test_restore_age: Seconds = 30 * 86400.0
     """How old the newest backup that was restored for a test may be."""
     days_without_backup: Positive = 2
