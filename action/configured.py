@@ -94,9 +94,12 @@ def opened(job: Job, chosen: Environment) -> Iterator[Context]:
     event = job.event
     actor = f"{event.actor or 'unknown'} (GitHub, run {event.key} of {event.repository})"
     context = job.means.context(chosen, f"locktender --env {chosen.name}", actor, job.log)
+    began = context.clock.now()
+    context.log("call_started", {"verb": job.inputs.command})
     try:
         yield context
     finally:
+        context.log("call_ended", {"verb": job.inputs.command, "seconds": round(context.clock.now() - began, 3)})
         for host in (context.host, *context.app_hosts.values()):
             host.close()
 

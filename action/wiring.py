@@ -46,8 +46,10 @@ class RealMeans:
     def context(self, chosen: Environment, command: str, actor: str, log: Log) -> Context:
         """The means to work on an environment."""
         from operations.adapters.assembly import assembled
+        from operations.adapters.log_file import followed
 
-        return assembled(chosen, log.progress, command=command, actor=actor)
+        made = assembled(chosen, log.progress, command=command, actor=actor)
+        return followed(made, "action", os.environ, log.say)
 
     def folder(self, path: Path, within: Path) -> Tree:
         """A folder that may hold anything."""

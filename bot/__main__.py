@@ -56,7 +56,7 @@ def _work(given: wiring.Variables) -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):  # nothing that has begun is broken off by an exception
         signal.signal(number, lambda *_: stopping.set())
-    watched = _Watched(_server(application(None, crew.ready)), door) if door else None
+    watched = _Watched(_server(application(None, crew.ready, looks=crew.looks)), door) if door else None
     logger.info("worker started")
     crew.run(stopping)
     logger.info("worker stopped")

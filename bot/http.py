@@ -70,10 +70,15 @@ class Front:
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def application(front: Front | None, ready: Callable[[], None], github: Endpoint | None = None) -> Starlette:
+def application(
+    front: Front | None,
+    ready: Callable[[], None],
+    github: Endpoint | None = None,
+    looks: Callable[[], bytes] = bytes,
+) -> Starlette:
     """The whole: without a ``front`` (Socket Mode) only what watches over it, and GitHub's side where it is wanted.
 
-    ``ready`` raises what is amiss.
+    ``ready`` raises what is amiss; ``looks`` are further metrics, which may take a while.
     """
 
     async def readyz(_: Request) -> Response:
@@ -83,10 +88,13 @@ def application(front: Front | None, ready: Callable[[], None], github: Endpoint
             return PlainTextResponse(f"not ready: {type(error).__name__}\n", 503)
         return PlainTextResponse("ready\n")
 
+    async def measured(_: Request) -> Response:
+        return Response(generate_latest() + await run_sync(looks), media_type=CONTENT_TYPE_LATEST)
+
     routes = [
         Route("/healthz", _healthz),
         Route("/readyz", readyz),
-        Route("/metrics", _metrics),
+        Route("/metrics", measured),
         *([Route("/slack/events", front.events, methods=["POST"])] if front else []),
         *([Route("/github/events", github, methods=["POST"])] if github else []),
     ]
@@ -95,10 +103,6 @@ def application(front: Front | None, ready: Callable[[], None], github: Endpoint
 
 async def _healthz(_: Request) -> Response:
     return PlainTextResponse("alive\n")
-
-
-async def _metrics(_: Request) -> Response:
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
 async def body_of(request: Request) -> bytes | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,11 +39,13 @@ from bot.watch import Watch
 from bot.web_api import WebApi
 from operations.adapters.assembly import assembled
 from operations.adapters.ledger import PostgresLedger, keywords_of
+from operations.adapters.log_file import followed
+from operations.adapters.metrics import Remembered
 from operations.adapters.queue import Worker
 from operations.agreement import LEDGER
 from operations.context import Context
 from operations.database_url import parse_database_url
-from operations.errors import ConfigurationError
+from operations.errors import ConfigurationError, LocktenderError
 from operations.executing import Workshop
 from operations.ports import Report
 from operations.secret import Secret
@@ -199,6 +202,15 @@ class Crew:
     ledger: PostgresLedger
     worker: Worker
     beside: Sequence[Beside]
+    remembered: Remembered
+
+    def looks(self) -> bytes:
+        """What the last looks have found, for Prometheus; nothing of it while the ledger is out of reach."""
+        try:
+            return self.remembered.page()
+        except LocktenderError as error:
+            logger.warning("the last looks cannot be told to Prometheus: %s", error.message)
+            return b""
 
     def ready(self) -> None:
         """Raises what is amiss."""
@@ -255,7 +267,9 @@ def crew(given: Variables, environ: Mapping[str, str]) -> Crew:
     if github:
         beside.append(Doorkeeper(ledger, ledger.held, github, workshop, roster, of_person, secrets).rounds())
         beside.append(Redelivery(ledger.held, github).rounds())
-    return Crew(ledger, ledger.worker(handlers, given.concurrency), beside)
+    watched = [one.name for one in settings.environments if one.schedule.monitor]
+    remembered = Remembered({name: ledger.memory(name) for name in watched})
+    return Crew(ledger, ledger.worker(handlers, given.concurrency), beside, remembered)
 
 
 def _github(given: Variables, settings: Settings) -> GithubApp | None:
@@ -296,9 +310,13 @@ def contexts(settings: Settings, config: Path, ledger: PostgresLedger) -> Contex
         made = assembled(environment, report, command=f"locktender --config {config} --env {name}", actor=actor)
         if environment.schedule.monitor:
             made = replace(made, memory=ledger.memory(name))
+        made = followed(made, "bot", os.environ, logger.warning)
+        began = made.clock.now()
+        made.log("call_started", {})
         try:
             yield made
         finally:
+            made.log("call_ended", {"seconds": round(made.clock.now() - began, 3)})
             for host in (made.host, *made.app_hosts.values()):
                 host.close()
 

@@ -98,7 +98,7 @@ class Desk:
         def trouble(why: str) -> None:
             click.echo(f"note: {why}", err=True)
 
-        fixed |= {"call": os.urandom(4).hex(), "verb": self.verb, "environment": self.environment}
+        fixed |= {"call": os.urandom(4).hex(), "door": "cli", "verb": self.verb, "environment": self.environment}
         return wiring.log(path, fixed, self.secrets, trouble)
 
     def confirm(self, context: Context, what: str, word: str | None = None) -> None:

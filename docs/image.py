@@ -24,6 +24,7 @@ CUTS = {
     "/opt/locktender/lib/*/*/pydantic*": "reading `locktender.toml`",
     "/opt/locktender/lib/*/*/{rich,pygments,markdown_it,click}": "the command line",
     "/opt/locktender/lib/*/*/{PIL,pillow.libs}": "drawing the report's charts for Slack",
+    "/opt/locktender/lib/*/*/{apprise,markdown,oauthlib,requests_oauthlib}": "alerts by services that Apprise knows",
     "/opt/locktender/lib/*/*/{operations,cli,action,bot,examples}": "Locktender itself, and the project of the demo",
     "/usr/lib/git-core": "git",
     "/usr/lib/postgresql": "PostgreSQL's client tools from the base's packages",

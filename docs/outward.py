@@ -1,4 +1,4 @@
-"""A hook of mkdocs: what the documents link to beside themselves is at the repository; notes to the tests are left out.
+"""Hooks of mkdocs: what the documents link to beside themselves is at the repository; notes to the tests are left out.
 
 https://www.mkdocs.org/user-guide/configuration/#hooks
 """
@@ -46,3 +46,9 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         return f"]({REPOSITORY.format(kind=kind, path=path)}{found[2] or ''})"
 
     return LINK.sub(outward, COMMENT.sub("", markdown))
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """The theme's search gets a name for who cannot see it."""
+    search = 'data-md-component="search" role="dialog"'
+    return output.replace(search, f'{search} aria-label="Search"')

@@ -244,8 +244,9 @@ def _checks() -> Iterator[str]:
 
 def _metrics() -> Iterator[str]:
     yield (
-        "\nGauges that `monitor check --metrics-file` writes and `monitor continuous --metrics-port` serves. All have "
-        "the label `environment`; those of a check have `check`, and `subject` where it is about one of several "
+        "\nGauges that `monitor check --metrics-file` writes and `monitor continuous --metrics-port` serves, as "
+        "a worker does at `/metrics` of what the scheduled looks have found, whoever it was that looked. All have the "
+        "label `environment`; those of a check have `check`, and `subject` where it is about one of several "
         "machines.\n\n"
         "| metric | |\n|---|---|\n"
     )

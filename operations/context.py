@@ -16,6 +16,7 @@ from operations.ports import (
     MonitorMemory,
     Processes,
     Report,
+    Services,
     silent,
     unlogged,
 )
@@ -44,6 +45,8 @@ class Context:
     """Machines that run the application, by name, where it is not the host itself."""
     http: Http | None = None
     """Needed where there is a ``health_url``, a webhook or a heartbeat."""
+    services: Services | None = None
+    """Needed where there are addresses of other services."""
     certificates: Certificates | None = None
     """Without it nobody looks when certificates run out."""
     memory: MonitorMemory | None = None

@@ -17,7 +17,7 @@ from operations.health import SERVER, CheckResult, check
 from operations.lock import Owner, at_work
 from operations.monitoring import store
 from operations.monitoring.decide import Quiet, decide, merged
-from operations.monitoring.model import Event, Message, State
+from operations.monitoring.model import Event, Message, State, found_in
 from operations.monitoring.sending import Sender, kept, written
 from operations.monitoring.trends import sampled
 from operations.ports import MonitorMemory
@@ -85,7 +85,8 @@ class Monitor:
         )
         before = before or State()
         outbox = kept([*before.outbox, *written(context, secrets.token_hex(6), events, now)], now)
-        state = State(now, standing, sampled(before.trends, _measured(found.checks), now), outbox)
+        trends = sampled(before.trends, _measured(found.checks), now)
+        state = State(now, standing, trends, outbox, found_in(found.checks), now - began)
         try:
             state, troubles = self._told(state, before, _line(state, found, events), wait)
         except _Superseded:
@@ -227,7 +228,7 @@ def _quiet(silenced: frozenset[str], owner: Owner | None, now: float) -> Quiet:
 
 def _measured(checks: tuple[Check, ...]) -> list[tuple[str, float]]:
     """What has a trend."""
-    named = {"disk": "disk", "restarts": "restarts "}
+    named = {"disk": "disk", "server_disk": "server_disk ", "restarts": "restarts "}
     return [(named[one.name] + one.subject, one.value) for one in checks if one.name in named and one.value is not None]
 
 

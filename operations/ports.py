@@ -301,6 +301,19 @@ class Http(Protocol):
         ...
 
 
+class Services(Protocol):
+    """Tells people by whatever service an address means."""
+
+    def tell(self, url: Secret, message: Mapping[str, str], timeout: float, *, internal: bool) -> int | None:
+        """Tell a ``title``, a ``text`` and what ``kind`` it is: ``info``, ``success``, ``warning`` or ``failure``.
+
+        Everything together ends within about ``timeout`` seconds. ``None``: it was taken; otherwise the status with
+        which an HTTP service has not taken it. Without ``internal`` HTTP is https, and nothing is reached that not
+        anybody can reach. Raises ``Refused``, ``OperationFailed``; neither repeats the URL.
+        """
+        ...
+
+
 class Certificates(Protocol):
     """Looks at the certificates that servers show."""
 

@@ -19,7 +19,6 @@ from typing import Any
 from operations import catalog
 from operations.catalog import Catalog, Difference
 from operations.catalog.ddl import Restated, restated
-from operations.catalog.reading import PATIENCE
 from operations.context import Context
 from operations.errors import LocktenderError, Tampered
 from operations.layout import state_directory
@@ -34,6 +33,9 @@ RESTATED = 200
 CHUNK = 1 << 16
 LOOK = 5.0
 """Seconds for each query of one who only looks."""
+WHOLE_LOOK = 2 * LOOK
+"""Seconds after which such a one reads no more of it."""
+KINDS_TOLD = {"column": "columns' definitions", "index": "indexes", "constraint": "constraints"}
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,15 @@ def _understood() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Drift:
-    """``told`` what was compared, or why nothing was; ``differences`` from then to now, and the same as SQL."""
+    """``told`` what was compared, or why nothing was; ``differences`` from then to now, and the first as SQL.
+
+    ``unread``: there was no time to compare all of it.
+    """
 
     told: str
     differences: tuple[Difference, ...] = ()
     ddl: tuple[Restated, ...] = ()
+    unread: bool = False
 
 
 def remember(context: Context, run_id: str) -> bool:
@@ -141,8 +147,11 @@ def drift(context: Context, session: Session) -> Drift:
     same = record.applied == _applied(format.history(session) or ()) and record.major == session.server_version // 10000
     if same and record.stamp and record.stamp == catalog.stamp(session, patience=LOOK):
         return Drift(f"none since run {record.run_id}")
-    record, now = SchemaRecord.from_bytes(data), _now(context, session, format, record.run_id, LOOK)
+    record, now = SchemaRecord.from_bytes(data), _now(context, session, format, record.run_id, looking=True)
     told = compared(record, now)
+    if now.catalog.unread and (told.differences or told.told.startswith("none")):
+        left = ", ".join(words for kind, words in KINDS_TOLD.items() if kind in now.catalog.unread)
+        told = replace(told, told=f"{told.told} (no time to compare {left})", unread=True)
     return replace(told, ddl=restated(record.catalog, now.catalog, told.differences[:RESTATED]))
 
 
@@ -182,8 +191,13 @@ def compared(record: SchemaRecord, now: SchemaRecord) -> Drift:
     return Drift(f"changed since {since}", differences)
 
 
-def _now(context: Context, session: Session, format: Format, run_id: str, patience: float = PATIENCE) -> SchemaRecord:
-    found = catalog.read(session, frozenset({format.place(session)}), patience=patience)
+def _now(context: Context, session: Session, format: Format, run_id: str, *, looking: bool = False) -> SchemaRecord:
+    """``looking``: only so much of the catalog as there is time for."""
+    began, place = context.clock.now(), frozenset({format.place(session)})
+    if looking:
+        found = catalog.read(session, place, patience=LOOK, late=lambda: context.clock.now() - began > WHOLE_LOOK)
+    else:
+        found = catalog.read(session, place)
     at = datetime.fromtimestamp(context.clock.now(), UTC).isoformat(timespec="seconds")
     return SchemaRecord(run_id, at, session.server_version // 10000, _applied(format.history(session) or ()), found)
 

@@ -197,8 +197,13 @@ class Checks:
     """What a replication slot may keep of the write-ahead log."""
     disk_full_within: Seconds = 7 * 86400.0
     """Warn when the disk will be full so soon; known once ``monitor`` has run for a day."""
+    server_disk: Bytes = 1024**3
+    """What must be free on the server's other disks, where databases and containers lie."""
     test_restore_age: Seconds = 30 * 86400.0
     """How old the newest backup that was restored for a test may be."""
+    days_without_backup: Positive = 2
+    """From how many of the last seven days without a backup on; not looked at where ``max_age``
+    is two days or more, or ``keep_daily`` less than seven."""
     certificate: Seconds = 21 * 86400.0
     """How long certificates must still be valid; below a third of it is a failure."""
     clock: Seconds = 30.0
@@ -215,12 +220,14 @@ class Alerts:
     """Addresses that are sent a JSON message; https only. One at hooks.slack.com is sent what Slack understands."""
     slack: tuple[Secret, ...] = ()
     """Further addresses that take what Slack's incoming webhooks take."""
+    apprise: tuple[Secret, ...] = ()
+    """Addresses of any other service, in the form of Apprise: ``tgram://…``, ``discord://…``, ``mailtos://…``."""
     signing_key: Secret | None = None
-    """Where set, messages carry an HMAC-SHA256 of their body by it."""
+    """Where set, webhooks' messages carry an HMAC-SHA256 of their body by it."""
     heartbeat: Secret | None = None
     """Asked for after every look, so that somebody else can tell when there are no more looks."""
     internal: bool = False
-    """Whether webhooks and heartbeat may lead to private addresses, and may be plain http."""
+    """Whether all of these may lead to private addresses, and may be plain http."""
     level: Literal["warn", "fail"] = "warn"
     """The least that is told."""
     after: Positive = 2
@@ -311,7 +318,8 @@ class Environment:
     schedule: Schedule = field(default_factory=Schedule)
     """What the bot's workers do by themselves."""
     log_file: FilePath | None = None
-    """Lines of JSON for every operation, on the machine that Locktender runs on. Absent: ``LOCKTENDER_LOG``, if set."""
+    """Lines of JSON for every operation, of the command line, the Action and the bot's workers alike, on the machine
+    that it runs on. Absent: ``LOCKTENDER_LOG``, if set."""
     rules: Levels = field(default_factory=dict)
     """Lint rules whose findings are graver, or less grave, than by default."""
 

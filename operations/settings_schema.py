@@ -130,7 +130,14 @@ def _with_names(found: dict[str, Callable[..., Any]]) -> dict[str, Any]:
 def _section_schema(section: type) -> CoreSchema:
     def build(values: dict[str, Any]) -> Any:
         made = section(**values)
-        for check in (_keeps_something, _can_be_approved, _has_services, _may_be_sent_to, _is_a_repository):
+        for check in (
+            _keeps_something,
+            _can_be_approved,
+            _has_services,
+            _may_be_sent_to,
+            _is_for_apprise,
+            _is_a_repository,
+        ):
             check(made)
         return made
 
@@ -256,6 +263,11 @@ def _may_be_sent_to(made: object) -> None:
         every = (*made.webhooks, *made.slack, *([made.heartbeat] if made.heartbeat else []))
         if any(url and not url.reveal().startswith("https://") for url in every):
             raise _invalid("webhooks, slack and heartbeat must begin with https://, unless internal = true")
+
+
+def _is_for_apprise(made: object) -> None:
+    if isinstance(made, Alerts) and any(url and "://" not in url.reveal() for url in made.apprise):
+        raise _invalid("an address under apprise must begin with a service's name and ://")
 
 
 def _is_a_repository(made: object) -> None:

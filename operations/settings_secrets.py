@@ -22,7 +22,7 @@ def secrets_of(chosen: Environment) -> Iterator[Secret]:
     if chosen.backups.signing_key:
         yield chosen.backups.signing_key
     alerts = chosen.alerts
-    yield from filter(None, (*alerts.webhooks, *alerts.slack, alerts.signing_key, alerts.heartbeat))
+    yield from filter(None, (*alerts.webhooks, *alerts.slack, *alerts.apprise, alerts.signing_key, alerts.heartbeat))
     yield from secrets_of_url(chosen.database_url)
 
 

@@ -6,26 +6,32 @@ import gzip
 import ipaddress
 import json
 import os
+import re
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from operations import backup
+from operations import backup, schema_record
 from operations.adapters.certificates import ShownCertificates
+from operations.adapters.http import HttpClient
 from operations.adapters.postgres import PostgresDatabase
 from operations.adapters.throwaway import FAST, ThrowawayServer
 from operations.apply import apply
-from operations.catalog import Catalog
+from operations.catalog import Catalog, reading
+from operations.catalog.identities import identity
+from operations.checks import server_disk, server_version
 from operations.checks.certificates import judged
-from operations.checks.model import Check
+from operations.checks.model import Check, Probe
+from operations.checks.retention import holes
 from operations.context import Context
 from operations.database_url import parse_database_url
 from operations.errors import StatementFailed, Tampered
@@ -38,11 +44,14 @@ from operations.resolve import resolve
 from operations.restore import restore, undo
 from operations.rollback import rollback
 from operations.schema_record import SchemaRecord, drift
-from operations.settings import App
+from operations.secret import Secret
+from operations.settings import App, Backups
+from operations.settings import Server as Machine
 
 from .conftest import DEBIAN_BINARIES, Server, missing
 from .folders import write_migration
 from .test_health import found, limited, run_sql
+from .test_monitor import hook
 
 BOTH = "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id serial PRIMARY KEY, a int REFERENCES a, c int, d int);"
 
@@ -226,6 +235,34 @@ def test_the_last_test_restore_is_too_long_ago(server18: Server, context_of: Cal
     assert found(limited(late, test_restore_age=40 * DAY), "test_restores").status == "ok"
 
 
+def test_days_without_a_backup(server18: Server, context_of: Callable[..., Context]) -> None:
+    context = context_of(server18.url(server18.create()))
+    others = {one.name for one in check(context).checks}
+    assert "retention" not in others, "that there is no backup has a finding of its own"
+    backup.create(replace(context, clock=Later(-4 * DAY)))
+    backup.create(context)
+    one = found(context, "retention")
+    assert (one.status, one.value) == ("warn", 3)
+    assert one.detail.startswith("2, back to ")
+    assert found(limited(context, days_without_backup=4), "retention").status == "ok"
+    for unwanted in (replace(context.environment.backups, keep_daily=6), Backups(max_age=2 * DAY)):
+        assert (
+            found(replace(context, environment=replace(context.environment, backups=unwanted)), "retention").value == 0
+        )
+    for days in (-3, -2):
+        backup.create(replace(context, clock=Later(days * DAY)))
+    assert (found(context, "retention").status, found(context, "retention").value) == ("ok", 1)
+
+
+def test_holes_are_of_the_last_week_and_not_from_before_the_first() -> None:
+    today = date(2026, 3, 10)
+    week = [today - timedelta(days=back) for back in range(1, 8)]
+    assert holes([today], today) == []
+    assert holes([today - timedelta(days=40), today], today) == week[::-1]
+    assert holes([*week, today - timedelta(days=30)], today) == []
+    assert holes([week[4], week[1]], today) == [week[3], week[2], week[0]]
+
+
 def test_when_the_disk_will_be_full(plain: Context) -> None:
     now = datetime.now(UTC).timestamp()
     free = plain.host.free_bytes(plain.environment.backup_dir)
@@ -234,6 +271,25 @@ def test_when_the_disk_will_be_full(plain: Context) -> None:
         store.save(plain, State(now, {}, {"disk": samples}))
         assert found(plain, "disk").status == status
     assert "full in 3 d" in found(limited_trend(plain, now, free / 3, free), "disk").detail
+
+
+SHARED_MEMORY = "/dev/shm"
+
+
+def test_the_disk_on_which_databases_lie(plain: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shared memory is a disk of its own on every Linux."""
+    monkeypatch.setattr(server_disk, "PLACES", {SHARED_MEMORY: "it lies", "/no/where": "nothing lies"})
+    roomy = limited(plain, server_disk=1)
+    one = found(roomy, "server_disk")
+    assert (one.status, one.subject) == ("ok", SHARED_MEMORY)
+    assert found(limited(plain, server_disk=10**17), "server_disk").status == "fail"
+    now, free = datetime.now(UTC).timestamp(), one.value or 0.0
+    samples = tuple((now - hours * HOUR, free + free / 3 * hours / 24) for hours in range(48, 0, -1))
+    store.save(plain, State(now, {}, {f"server_disk {SHARED_MEMORY}": samples}))
+    told = found(roomy, "server_disk")
+    assert (told.status, "full in" in told.detail) == ("warn", True)
+    monkeypatch.setattr(server_disk, "PLACES", {plain.environment.migrations: "the backups lie, too"})
+    assert [each for each in check(roomy).checks if each.name == "server_disk"] == []
 
 
 def limited_trend(context: Context, now: float, pace: float, free: float) -> Context:
@@ -490,6 +546,72 @@ def test_drift_is_told_as_what_differs_and_how_it_is_settled(plain: Context) -> 
     assert (found(plain, "drift").status, found(plain, "drift").fix) == ("fail", "The next deploy records it anew.")
 
 
+class Hurried:
+    """A clock that goes ahead by a minute whenever it is asked."""
+
+    def __init__(self) -> None:
+        self.seconds = datetime.now(UTC).timestamp()
+
+    def now(self) -> float:
+        self.seconds += 60.0
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        raise NotImplementedError
+
+
+def test_where_there_is_no_time_for_all_of_it_drift_tells_what_it_could_compare(plain: Context) -> None:
+    write_migration(plain, "1_init", BASE)
+    run = apply(plain).run_id
+    hurried = replace(plain, clock=Hurried())
+    run_sql(plain, "CREATE INDEX by_hand ON parent (name)")
+    one = found(hurried, "drift")
+    assert (one.status, one.ddl) == ("warn", ())
+    assert one.detail == f"none since run {run} (no time to compare columns' definitions, indexes, constraints)"
+    run_sql(plain, "ALTER TABLE parent ADD COLUMN more int; CREATE TABLE fresh (id int PRIMARY KEY); DROP VIEW adults")
+    one = found(hurried, "drift")
+    assert {(each.change, each.object) for each in one.ddl} == {
+        ("removed", "view public.adults"),
+        ("added", "table public.fresh"),
+        ("changed", "columns of public.parent"),
+    }, "what was not read is not gone"
+    assert "(no time to compare columns' definitions, indexes, constraints)" in one.detail
+    assert "index public.by_hand" in {each.object for each in found(plain, "drift").ddl}
+
+
+@pytest.mark.parametrize("left", [1, 2, 3])
+def test_a_query_that_takes_too_long_costs_what_it_would_have_told_and_no_more(
+    plain: Context, monkeypatch: pytest.MonkeyPatch, left: int
+) -> None:
+    write_migration(plain, "1_init", BASE)
+    apply(plain)
+    run_sql(plain, "ALTER TABLE parent ADD COLUMN more int; CREATE INDEX by_hand ON parent (more)")
+    known, slow = reading.queries, [*reading.LAST][left - 1]
+    cancelled = "SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(600)"  # as a timeout does it
+
+    def slowed(major: int) -> tuple[tuple[str, str], ...]:
+        return tuple((name, cancelled if name == slow else text) for name, text in known(major))
+
+    monkeypatch.setattr(reading, "queries", slowed)
+    monkeypatch.setattr(schema_record, "WHOLE_LOOK", 1000.0)
+    one = found(plain, "drift")
+    assert ("added column public.parent.more" in one.detail) == (left > 1)
+    assert ("added index public.by_hand" in one.detail) == (left > 2)
+    assert "removed" not in one.detail
+    assert "no time to compare" in one.detail
+
+
+def test_each_of_the_slow_queries_has_kinds_of_its_own(plain: Context) -> None:
+    run_sql(plain, BASE + "CREATE TYPE pair AS (a int, b int)")
+    kinds: dict[str, set[str]] = {}
+    with plain.database.session() as session:
+        for name, text in reading.queries(session.server_version // 10000):
+            kinds[name] = {identity(row[2]).kind for row in session.rows(text)}
+    assert {name: kinds[name] for name in reading.LAST} == reading.LAST
+    others = set().union(*(found for name, found in kinds.items() if name not in reading.LAST))
+    assert not others & set().union(*reading.LAST.values())
+
+
 def test_no_drift_after_restores_and_rollbacks(server18: Server, context_of: Callable[..., Context]) -> None:
     plain = context_of(server18.url(server18.create()))
     write_migration(plain, "1_init", BASE)
@@ -538,3 +660,101 @@ def test_a_damaged_record_stops_no_deploy_and_is_made_anew_by_it(
     write_migration(plain, "2_more", "CREATE TABLE more (id int PRIMARY KEY);")
     assert apply(plain).outcome == "deployed"
     assert found(plain, "drift").status == "ok"
+
+
+# --- the application, and other machines ---------------------------------------------------------------------------
+
+
+DOCKER = """#!/bin/sh
+# Docker, as far as the health check asks it: which containers there are, and how they are.
+case "$*" in
+  *" ps "*) echo web-1 ;;
+  *inspect*) cat "{told}" ;;
+  *) exit 1 ;;
+esac
+"""
+
+
+@pytest.fixture
+def docker(plain: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Context]:
+    """An application of one container whose state is said; what answers as Docker is a script."""
+    program, told = tmp_path / "bin" / "docker", tmp_path / "inspected.json"
+    program.parent.mkdir()
+    program.write_text(DOCKER.format(told=told))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    app = App(str(tmp_path), ("web",), health_url=None)
+    context = replace(plain, environment=replace(plain.environment, app=app))
+
+    def said(status: str = "running", count: int = 0, **state: Any) -> Context:
+        labels = {"com.docker.compose.service": "web", "com.docker.compose.oneoff": "False"}
+        one = {"Id": "web-1", "Image": "sha256:1", "RestartCount": count, "Config": {"Image": "app", "Labels": labels}}
+        told.write_text(json.dumps([{**one, "State": {"Status": status, "ExitCode": 3, **state}}]))
+        return context
+
+    return said
+
+
+def test_containers_that_are_down_or_unwell(docker: Callable[..., Context]) -> None:
+    assert found(docker(), "containers").detail == "1 up on this machine"
+    ended = found(docker("exited"), "containers")
+    assert (ended.status, ended.detail) == ("fail", "on this machine: web ended with exit code 3")
+    assert "logs --tail 50" in ended.fix
+    unwell = found(docker(Health={"Status": "unhealthy"}), "containers")
+    assert (unwell.status, "its own health check" in unwell.detail) == ("fail", True)
+    assert found(docker(Health={"Status": "healthy"}), "containers").status == "ok"
+
+
+def test_containers_that_keep_being_restarted(docker: Callable[..., Context]) -> None:
+    assert found(docker(count=2), "restarts").status == "ok"
+    one = found(docker(count=3), "restarts")
+    assert (one.status, one.detail) == ("warn", "3 on this machine since they were made")
+    now = datetime.now(UTC).timestamp()
+    trends = {"restarts this machine": ((now - 2 * DAY, 1.0), (now - 3 * HOUR, 3.0))}
+    store.save(docker(), State(now, {}, trends))
+    assert found(docker(count=3), "restarts").detail == "0 on this machine within a day"
+    assert found(docker(count=6), "restarts").status == "warn"
+    assert found(limited(docker(count=6), restarts=4), "restarts").status == "ok"
+
+
+def test_an_application_that_does_not_answer(plain: Context) -> None:
+    with hook(lambda n: 503 if n == 1 else 200) as one:
+        app = App("/srv/app", ("web",), health_url=one.url + "/health")
+        context = replace(plain, environment=replace(plain.environment, app=app), http=HttpClient())
+        first, second = found(context, "app"), found(context, "app")
+    assert (first.status, second.status) == ("fail", "ok")
+    assert "does not answer with 2xx" in first.detail
+    assert found(context, "app").status == "fail", "nobody is there any more"
+
+
+def test_clocks_that_differ(plain: Context) -> None:
+    """The machine's is this one's; ours is what is told."""
+    key = Secret("x")
+    server = Machine("db.example", "deploy", key, key)
+    context = replace(plain, environment=replace(plain.environment, server=server))
+    assert found(context, "clock").detail == "that of db.example agrees with ours"
+    for seconds, told in ((90, "behind"), (-90, "ahead of")):
+        one = found(replace(context, clock=Later(seconds)), "clock")
+        assert one.status == "warn"
+        assert re.search(rf"the clock of db.example is (8|9)\d s {told} ours", one.detail)
+    assert found(limited(replace(context, clock=Later(90)), clock=300.0), "clock").status == "ok"
+
+
+def test_a_connection_that_everybody_on_the_way_can_read(server18: Server, context_of: Callable[..., Context]) -> None:
+    context = context_of(server18.url(server18.create()))
+    assert found(context, "connection").status == "ok", "it never leaves this machine"
+    url = Secret(context.environment.database_url.reveal().replace("127.0.0.1", "db.example") + "?hostaddr=127.0.0.1")
+    away = replace(context, database=PostgresDatabase(parse_database_url(url)))
+    one = found(away, "connection")
+    assert (one.status, "not encrypted" in one.detail, "sslmode" in one.fix) == ("warn", True, True)
+
+
+def test_a_server_that_gets_no_fixes_any_more(plain: Context) -> None:
+    @dataclass(frozen=True)
+    class Old:
+        server_version: int
+
+    probes = [Probe(plain, Old(version)) for version in (130022, 140000)]  # type: ignore[arg-type]
+    (old,), (new,) = (tuple(server_version.look(probe)) for probe in probes)
+    assert (old.status, new.status) == ("fail", "ok")
+    assert "get no fixes" in old.why

@@ -207,15 +207,15 @@ def test_an_enum_value_used_in_a_later_file_goes_file_by_file(context: Context) 
 
 
 def test_what_comes_before_a_use_of_a_new_enum_value_is_run_once(context: Context) -> None:
-    write_migration(context, "1_init", "CREATE TYPE mood AS ENUM ('ok'); CREATE TABLE t (m mood); CREATE SEQUENCE runs;")
+    write_migration(context, "1_init", "CREATE TYPE m AS ENUM ('ok'); CREATE TABLE t (m m); CREATE SEQUENCE runs;")
     deploy(context)
-    write_migration(context, "2_value", "ALTER TYPE mood ADD VALUE 'fine';")
+    write_migration(context, "2_value", "ALTER TYPE m ADD VALUE 'fine';")
     write_migration(context, "3_once", "INSERT INTO t VALUES ('ok'); SELECT nextval('runs');")
     write_migration(context, "4_use", "UPDATE t SET m = 'ok'; INSERT INTO t VALUES ('fine');")
     write_migration(context, "5_more", "INSERT INTO t VALUES ('ok');")
     result = deploy(context)
     assert result.applied == ("2_value", "3_once", "4_use", "5_more")
-    assert [note for note in result.notes if "55P04" in note][0].startswith("4_use cannot share")
+    assert next(note for note in result.notes if "55P04" in note).startswith("4_use cannot share")
     with context.database.session() as session:
         assert session.rows("SELECT last_value FROM runs") == [(1,)]
         assert session.rows("SELECT count(*) FROM t") == [(3,)]

@@ -49,6 +49,8 @@ SECRETS = {
     "SSH_PRIVATE_KEY": "k",
     "SSH_KNOWN_HOSTS": "h",
     "LOCKTENDER_SIGNING_KEY": "s" * 32,
+    "TELEGRAM_ADDRESS": "tgram://1:t/2",
+    "MAIL_ADDRESS": "mailtos://u:p@example.com",
 }
 
 

@@ -54,6 +54,7 @@ SECRETS = {
     "DATABASE_URL": "postgresql://app:pw@db:5432/app",
     "SSH_PRIVATE_KEY": "-----BEGIN OPENSSH PRIVATE KEY-----",
     "SSH_KNOWN_HOSTS": "app.example.com ssh-ed25519 AAAA",
+    "ALERT_WEBHOOK": "https://example.com/hook",
 }
 
 
@@ -250,6 +251,7 @@ def test_what_the_configuration_shows_as_an_example_is_valid_too(project: Path) 
     assert told.app
     assert told.app.services == ("web",)
     assert set(told.approvals) == {"restore"}
+    assert len(told.alerts.webhooks) == 1
 
 
 def lint(*argv: str, cwd: Path) -> None:
@@ -265,7 +267,7 @@ def test_the_workflows_are_valid(answers: Answers, project: Path) -> None:
     git(project, "init", "-q", "-b", "main")
     result = written(project, dataclasses.replace(answers, environment="on"))
     paths = [path for path in statuses(result) if "workflows" in path]
-    assert len(paths) == (4 if answers.host else 1)
+    assert len(paths) == (5 if answers.host else 1)
     lint("actionlint", "-shellcheck=", "-pyflakes=", *paths, cwd=project)
     for path in paths:
         (job,) = yaml.safe_load((project / path).read_text())["jobs"].values()
@@ -513,6 +515,7 @@ def test_the_program_writes_and_tells_without_a_terminal(project: Path) -> None:
         ".github/workflows/locktender-deploy.yml": "created",
         ".github/workflows/locktender-backup.yml": "created",
         ".github/workflows/locktender-monitor.yml": "created",
+        ".github/workflows/locktender-report.yml": "created",
         "compose.locktender.yaml": "created",
     }
     again = locktender("init", "--host", "app.example.com", "--slack", cwd=project)

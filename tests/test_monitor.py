@@ -22,20 +22,23 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from prometheus_client import generate_latest
 
 from operations import monitor
-from operations.adapters.http import HttpClient, _is_public
+from operations.adapters.http import HttpClient
 from operations.adapters.ledger import PostgresLedger
+from operations.adapters.metrics import Metrics, Remembered
+from operations.adapters.public_addresses import is_public
 from operations.adapters.ssh_host import SshHost
 from operations.checks.model import Check, Status
 from operations.context import Context
-from operations.errors import HostUnreachable, OperationFailed, Refused
+from operations.errors import HostUnreachable, LocktenderError, OperationFailed, Refused
 from operations.health import NAMES
 from operations.lock import held
 from operations.monitoring import store
 from operations.monitoring.decide import decide, merged
 from operations.monitoring.messages import address_key, payload, signature, slack
-from operations.monitoring.metrics import NAMES as METRICS
+from operations.monitoring.metrics import NAMES as GAUGES
 from operations.monitoring.model import Event, Message, Standing, State
 from operations.monitoring.sending import KEPT_FOR, Sender, kept
 from operations.secret import Secret
@@ -444,12 +447,12 @@ def test_private_addresses_are_refused_unless_allowed(watched: Callable[..., Con
     ],
 )  # fmt: skip
 def test_addresses_that_not_anybody_can_reach(address: str) -> None:
-    assert not _is_public(address)
+    assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"])
 def test_addresses_that_anybody_can_reach(address: str) -> None:
-    assert _is_public(address)
+    assert is_public(address)
 
 
 def test_who_drips_is_cut_off() -> None:
@@ -569,6 +572,29 @@ def test_of_two_looks_at_the_same_time_one_tells_it(watched: Callable[..., Conte
     assert not context.host.exists(f"{context.environment.backup_dir}/.locktender/local/monitor.json")
 
 
+def test_what_the_last_look_has_found_is_told_to_prometheus_by_whoever_is_asked(
+    watched: Callable[..., Context], ledger: PostgresLedger
+) -> None:
+    context = replace(watched(), memory=ledger.memory("local"))
+    monitor.once(context)
+    told = Remembered({"local": ledger.memory("local"), "never": ledger.memory("never")})
+    first = told.page().decode()
+    assert 'locktender_check_status{check="backups",environment="local",subject=""} 1.0' in first
+    assert 'locktender_check_status{check="disk",environment="local",subject=""} 0.0' in first
+    assert re.search(r'locktender_check_value{check="disk",environment="local",subject=""} [1-9]', first)
+    assert 'locktender_alert_standing{check="backups",environment="local"} 1.0' in first
+    assert 'locktender_look_timestamp_seconds{environment="local"} 1.8e+09' in first
+    assert "never" not in first
+    by_who_looked = Metrics("local")
+    by_who_looked.update(monitor.once(context))
+    assert {line.split("{")[0] for line in generate_latest(by_who_looked).decode().splitlines()} == {
+        line.split("{")[0] for line in first.splitlines()
+    }
+    ledger.close()
+    with pytest.raises(LocktenderError, match="does not answer"):
+        told.page()
+
+
 def test_a_state_that_cannot_be_read_any_more_is_written_over(
     watched: Callable[..., Context], ledger: PostgresLedger
 ) -> None:
@@ -666,7 +692,7 @@ def test_the_examples_use_the_metrics_there_are() -> None:
     used = set(
         re.findall(r"locktender_[a-z_]+", (folder / "dashboard.json").read_text() + (folder / "alerts.yml").read_text())
     )
-    assert used == set(METRICS)
+    assert used == set(GAUGES)
     board = json.loads((folder / "dashboard.json").read_text())
     checks = set(re.findall(r'check=~?\\"([a-z_|]+)\\"', (folder / "dashboard.json").read_text()))
     assert {name for group in checks for name in group.split("|")} <= set(NAMES)

@@ -159,6 +159,10 @@ def test_an_empty_database_without_anything_yet(server18: Server, context_of: Ca
     write_migration(context, "1_init", "SELECT 1;")
     assert report(context).pending == ("1_init",)
     assert "None yet." in html(report(context))
+    assert told.summary.downtime_seconds is None, "what was not measured is not told as none"
+    for page in (html(report(context)), markdown(report(context))):
+        assert "not measured" in page
+        assert "median –" not in page
 
 
 # --- approvals and alerts -----------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from operations.settings_file import load
 
 from .conftest import Server
 from .ledgers import opened
+from .ports import free_port
 from .slack.stage import ADA, OPS, PATIENCE, eventually, staged
 from .test_monitor import hook
 
@@ -56,18 +57,24 @@ after = 1
 """
         target, ledger = server18.url(server18.create()), server18.url(server18.create())
         with staged(tmp_path, target, ledger, more=more) as stage:
-            for _ in range(2):
-                stage.worker()
+            port = free_port()
+            stage.worker()
+            stage.worker(LOCKTENDER_WORKER_PORT=str(port))
             (look,) = eventually(lambda: stage.ledger.memory("production").looks(0), "a look that told something")
             assert [event[:3] for event in look["events"]] == [["raised", "backups", "warn"]]
             eventually(lambda: not stage.ledger.memory("production").load().outbox, "all is sent")
+            eventually(lambda: stage.get("/metrics", port) == 200, "the other worker is there")
+            page = stage.page("/metrics", port)
+            assert 'locktender_check_status{check="backups",environment="production",subject=""} 1.0' in page
+            assert 'locktender_alert_standing{check="backups",environment="production"} 1.0' in page
+            assert "locktender_bot_answers_total" in page
             card = stage.card("production: report")
             assert len([one for one in stage.slack.of(OPS) if "production: report" in one.all_text]) == 1
             assert "Approvals" in card.all_text
             files = eventually(lambda: [one for one in stage.slack.files.values() if one.get("channel")], "its files")
             assert {one["thread_ts"] for one in files} <= {one.ts for one in stage.slack.of(OPS)}
-            page = next(one["content"] for one in files if one["name"] == "report-production.html")
-            assert page.startswith(b"<!doctype html>")
+            written = next(one["content"] for one in files if one["name"] == "report-production.html")
+            assert written.startswith(b"<!doctype html>")
         assert [json.loads(body)["summary"] for _, _, body in one.got] == ["production: backups warn"]
 
 

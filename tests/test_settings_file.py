@@ -26,6 +26,7 @@ ENVIRON = {
     "SSH_KNOWN_HOSTS": "hosts",
     "SSH_PASSPHRASE": "opens",
     "ALERT_WEBHOOK": "https://example.com/hook",
+    "CHAT_SERVICE": "discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js",
     "CHAT_WEBHOOK": "https://chat.example.com/hook",
     "ALERT_SIGNING_KEY": "signs alerts",
     "HEARTBEAT_URL": "https://beat.example.com/1",
@@ -107,7 +108,7 @@ def test_the_example_is_valid_and_what_it_calls_defaults_are_the_defaults(tmp_pa
         assert field.name == "signing_key" or getattr(environment.backups, field.name) == field.default, field.name
     assert environment.checks == Checks()
     for field in fields(Alerts):
-        own = {"webhooks", "slack", "signing_key", "heartbeat"}
+        own = {"webhooks", "slack", "apprise", "signing_key", "heartbeat"}
         assert field.name in own or getattr(environment.alerts, field.name) == field.default, field.name
 
 
@@ -140,6 +141,13 @@ def test_webhooks_are_https_unless_they_may_be_internal(tmp_path: Path) -> None:
     assert message == "webhooks, slack and heartbeat must begin with https://, unless internal = true"
     environment = load_environment(written(tmp_path, text + "internal = true"), None, ENVIRON)
     assert environment.alerts.internal
+
+
+def test_an_address_for_apprise_names_its_service_and_is_not_repeated(tmp_path: Path) -> None:
+    text = MINIMAL + '[environments.production.alerts]\napprise = ["s3cret"]\n'
+    ((line, key, message),) = problems(written(tmp_path, text))
+    assert (line, key) == (6, "environments.production.alerts")
+    assert message == "an address under apprise must begin with a service's name and ://"
 
 
 def test_the_example_holds_every_key_of_the_model_and_only_those() -> None:

@@ -30,6 +30,8 @@ from .conftest import Server
 from .slack.stage import ADA, BOB, CLEO, DAN, OPS, PATIENCE, Stage, eventually, staged
 from .slack.standin import TEAM, Fault, Posted
 
+LOG = "operations.log"
+
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory, server18: Server) -> Iterator[Stage]:
@@ -43,7 +45,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, server18: Server) -> Iterato
         made.slack.add_user("U0GUEST", is_restricted=True)
         made.slack.add_user("U0GONE", deleted=True)
         made.bot()
-        made.worker()
+        made.worker(LOCKTENDER_LOG=str(made.directory / LOG))
         made.command("backup production the first")
         made.card("Backup · production: done")
         yield made
@@ -131,6 +133,12 @@ def test_a_restore_that_somebody_else_approves(stage: Stage, server18: Server) -
     eventually(lambda: "approve" not in asked.actions)
     eventually(lambda: [one for one in stage.slack.direct_to(ADA) if "Restore · production: done" in one.all_text])
     assert "approved by" in stage.command("history production").json["blocks"][1]["text"]["text"]
+    request = stage.ledger.history("production", 1)[0]
+    lines = [json.loads(line) for line in (stage.directory / LOG).read_text().splitlines()]
+    of_run = [one for one in lines if request.outcome and one.get("run") == request.outcome.run_id]
+    assert {one["event"] for one in of_run} >= {"run_started", "swap_finished", "run_finished"}
+    assert {one["door"] for one in of_run} == {"bot"}
+    assert all(f"request {request.id}" in one["actor"] for one in of_run), "so one leads to the other"
 
 
 def test_looks_are_answered_where_they_were_asked(stage: Stage) -> None:

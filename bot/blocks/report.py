@@ -43,8 +43,9 @@ def _numbers(told: Report) -> Iterator[tuple[str, str]]:
     summary, watched = told.summary, told.watched
     yield "Health", health(told.checks)
     yield "Deploys", f"{summary.deploys}, {summary.failed_deploys} failed" + _middle(summary.median_deploy_seconds)
-    longest = duration(summary.longest_downtime_seconds)
-    yield "Downtime", f"{duration(summary.downtime_seconds)}, at most {longest} at a time"
+    out, most = summary.downtime_seconds, summary.longest_downtime_seconds
+    known = out is not None and most is not None
+    yield "Downtime", f"{duration(out or 0)}, at most {duration(most or 0)} at a time" if known else "not measured"
     yield "Migrations", f"{summary.migrations} applied, {'–' if summary.pending is None else summary.pending} pending"
     yield "Backups", f"{summary.backups}, {summary.restorable_backups} restored for a test"
     if summary.database_bytes is not None:

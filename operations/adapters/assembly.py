@@ -12,7 +12,7 @@ from operations.adapters.local_host import LocalHost
 from operations.adapters.processes import LocalProcesses
 from operations.context import Context
 from operations.database_url import parse_database_url
-from operations.ports import Database, Files, Host, Http, Report
+from operations.ports import Database, Files, Host, Http, Report, Services
 from operations.settings import Environment
 from operations.settings_paths import migrations_on_server
 from operations.settings_secrets import secrets_of
@@ -33,6 +33,7 @@ def assembled(chosen: Environment, report: Report, *, command: str, actor: str) 
         actor=actor,
         app_hosts=_app_hosts(chosen),
         http=_http(chosen),
+        services=_services(chosen),
         certificates=ShownCertificates(),
         folder=_folder(chosen, host),
         secrets=tuple(secrets_of(chosen)),
@@ -60,6 +61,14 @@ def _http(chosen: Environment) -> Http | None:
     from operations.adapters.http import HttpClient
 
     return HttpClient()
+
+
+def _services(chosen: Environment) -> Services | None:
+    if not chosen.alerts.apprise:
+        return None
+    from operations.adapters.apprise_services import AppriseServices
+
+    return AppriseServices()
 
 
 def _host(chosen: Environment) -> Host:

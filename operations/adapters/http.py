@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import socket
 import ssl
 import threading
@@ -11,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from urllib.parse import SplitResult, urlsplit
 
+from operations.adapters.public_addresses import INTERNAL, is_public
 from operations.errors import OperationFailed, Refused
 from operations.secret import Secret
 
 READ = 1 << 16
 """Bytes of an answer that are taken off the line; nothing is done with them."""
-INTERNAL = "internal = true in the alerts section allows it."
 
 
 class HttpClient:
@@ -89,30 +88,10 @@ def _judged(name: str, port: int, internal: bool) -> str:
         found = [str(info[4][0]) for info in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
     except (OSError, UnicodeError):
         raise OperationFailed(f"{name} has no address.") from None
-    private = [address for address in found if not _is_public(address)]
+    private = [address for address in found if not is_public(address)]
     if private and not internal:
         raise Refused(f"{name} leads to {private[0]}, which is no public address.", hint=INTERNAL)
     return found[0]
-
-
-def _is_public(address: str) -> bool:
-    """Whether anybody can reach it; an IPv4 address within an IPv6 one is judged as itself."""
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return parsed.is_global and not parsed.is_multicast
-    if parsed in LOCAL_NAT64 or parsed.is_site_local:  # Python takes both for global
-        return False
-    translated = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF) if parsed in NAT64 else None
-    within = parsed.ipv4_mapped or parsed.sixtofour or translated
-    if within is not None:
-        return within.is_global and not within.is_multicast
-    return parsed.is_global and not parsed.is_multicast
-
-
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
-"""RFC 6052."""
-LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
-"""RFC 8215."""
 
 
 @contextmanager

@@ -7,18 +7,36 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from operations.context import Context
 from operations.secret import Secret, redact
 
+VARIABLE = "LOCKTENDER_LOG"
+"""A file for all environments that name none."""
 LARGEST = 10_000_000
 """Bytes before a file is put aside."""
 KEPT = 5
 """So many that were put aside: ``.1`` is the newest."""
 LONGEST = 2_000
 """Characters of one text."""
+
+
+def followed(context: Context, door: str, environ: Mapping[str, str], trouble: Callable[[str], None]) -> Context:
+    """The same with its log, where one is wanted; ``door`` is who calls. The command line opens its own."""
+    path = context.environment.log_file or environ.get(VARIABLE)
+    if not path:
+        return context
+    fixed = {
+        "call": os.urandom(4).hex(),
+        "door": door,
+        "environment": context.environment.name,
+        "actor": context.actor,
+    }
+    return replace(context, log=LogFile(path, fixed, context.secrets, trouble))
 
 
 class LogFile:

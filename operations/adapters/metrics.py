@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from threading import Thread
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, start_http_server, write_to_textfile
+from prometheus_client import CollectorRegistry, generate_latest, start_http_server, write_to_textfile
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from operations.errors import HostError
 from operations.monitor import Look
-from operations.monitoring.metrics import samples
+from operations.monitoring.metrics import Board, remembered, samples, seen
+from operations.ports import MonitorMemory
 
 
 class Metrics(Collector):
@@ -55,9 +56,36 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """As the library wants it."""
-        families: dict[str, GaugeMetricFamily] = {}
-        for one in samples(self._look) if self._look else ():
+        return gauges({self._environment: seen(self._look)} if self._look else {})
+
+
+class Remembered(Collector):
+    """The last look at each environment, whoever it was that looked: read when it is asked for."""
+
+    def __init__(self, memories: Mapping[str, MonitorMemory]) -> None:
+        self._memories = memories
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def page(self) -> bytes:
+        """As Prometheus reads it; raises what reaching a memory may."""
+        return generate_latest(self._registry)
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """Nothing before it is asked for."""
+        return iter(())
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """As the library wants it."""
+        return gauges({name: remembered(memory.load()) for name, memory in self._memories.items()})
+
+
+def gauges(boards: Mapping[str, Board]) -> Iterator[GaugeMetricFamily]:
+    """Of all environments, by their names."""
+    families: dict[str, GaugeMetricFamily] = {}
+    for environment, board in boards.items():
+        for one in samples(board):
             names = ["environment", *one.labels]
             family = families.setdefault(one.name, GaugeMetricFamily(one.name, one.help, labels=names))
-            family.add_metric([self._environment, *one.labels.values()], one.value)
-        yield from families.values()
+            family.add_metric([environment, *one.labels.values()], one.value)
+    yield from families.values()

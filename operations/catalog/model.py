@@ -28,6 +28,8 @@ class Catalog:
     objects: Mapping[str, str]
     unreadable: tuple[str, ...] = ()
     """What the role may not see, in words; not part of the fingerprint."""
+    unread: frozenset[str] = frozenset()
+    """Kinds of objects that there was no time to read; they are compared with nothing."""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -89,14 +91,19 @@ class Difference:
 
 
 def diff(before: Catalog, after: Catalog) -> tuple[Difference, ...]:
-    """Every object that is not the same, by identity; empty exactly if the fingerprints are equal."""
-    return tuple(_differences(before.objects, after.objects))
+    """Every object that is not the same, by identity; empty exactly if the fingerprints are equal.
+
+    Kinds that one of the two has not read are left out; that columns have come or gone shows in their order, too.
+    """
+    unread = before.unread | after.unread
+    found = _differences(before.objects, after.objects, columns="column" not in unread)
+    return tuple(one for one in found if not unread or taken_apart(one.object).kind not in unread)
 
 
-def _differences(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Difference]:
+def _differences(before: Mapping[str, str], after: Mapping[str, str], *, columns: bool) -> Iterator[Difference]:
     for identity in sorted(before.keys() | after.keys()):
         old, new = before.get(identity), after.get(identity)
-        if old == new or _only_gained_or_lost_columns(identity, old, new):
+        if old == new or (columns and _only_gained_or_lost_columns(identity, old, new)):
             continue
         kind: Literal["added", "removed", "changed"] = (
             "added" if old is None else "removed" if new is None else "changed"

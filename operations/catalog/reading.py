@@ -8,8 +8,9 @@ and the default privileges. The first line of a file says what it reads; a secon
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 
@@ -24,6 +25,14 @@ PATIENCE = 120.0
 """Seconds for each query."""
 LIMITS = "SET LOCAL search_path = ''; SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '{:.0f}s'"
 ATTEMPTS = 10
+CANCELLED = "57014"
+LAST = {
+    "columns": {"column", "attribute"},
+    "indexes": {"index"},
+    "constraints": {"constraint"},
+    "domain_constraints": {"constraint"},
+}
+"""Queries that take most of the time, in this order at the end, and the kinds of objects that no other one yields."""
 VANISHED = ("XX000", "42P01", "42704", "42883", "3F000")
 """What PostgreSQL's own functions say of an object that someone dropped while they described it."""
 
@@ -39,24 +48,51 @@ def queries(major: int) -> tuple[tuple[str, str], ...]:
             limits = {word: int(version) for word, version in VERSIONS.findall(text)}
             if limits.get("since", 0) <= major <= limits.get("until", major):
                 found.append((file.name.removesuffix(".sql"), text))
-    return tuple(found)
+    return tuple(sorted(found, key=lambda one: [*LAST].index(one[0]) if one[0] in LAST else -1))
 
 
-def read(session: Session, exclude: frozenset[tuple[str, str]] = frozenset(), *, patience: float = PATIENCE) -> Catalog:
+def in_time() -> bool:
+    """For who waits as long as it takes."""
+    return False
+
+
+def read(
+    session: Session,
+    exclude: frozenset[tuple[str, str]] = frozenset(),
+    *,
+    patience: float = PATIENCE,
+    late: Callable[[], bool] = in_time,
+) -> Catalog:
     """The catalog as the session sees it: all of it from one snapshot, or within the transaction that is open.
 
     ``exclude`` names (schema, relation) pairs that are left out with all that belongs to them. Any role can read it;
-    what it cannot see is told in ``unreadable``. ``patience``: seconds a query. Raises ``StatementFailed`` (after
-    10 s, if a view's table is locked).
+    what it cannot see is told in ``unreadable``. ``patience``: seconds a query. Once it is ``late``, what is left of
+    ``LAST`` is told in ``unread``. Raises ``StatementFailed`` (after 10 s, if a view's table is locked).
     """
     for attempt in range(1, ATTEMPTS + 1):
+        found = _Found(exclude)
         try:
             with _consistent(session, patience) as inside:
-                return _read(session, exclude)
+                return _read(session, found, late)
         except StatementFailed as error:
+            if late is not in_time and error.sqlstate == CANCELLED and found.left and found.left <= LAST.keys():
+                return found.catalog()
             if inside or attempt == ATTEMPTS or error.sqlstate not in VANISHED:
                 raise
     raise AssertionError
+
+
+@dataclass
+class _Found:
+    """What has been read so far, and which queries are ``left``."""
+
+    exclude: frozenset[tuple[str, str]]
+    objects: dict[str, str] = field(default_factory=dict)
+    unreadable: tuple[str, ...] = ()
+    left: set[str] = field(default_factory=set)
+
+    def catalog(self) -> Catalog:
+        return Catalog(self.objects, self.unreadable, frozenset(kind for name in self.left for kind in LAST[name]))
 
 
 def stamp(session: Session, *, patience: float = PATIENCE) -> str:
@@ -76,13 +112,18 @@ def _stamp_query(major: int) -> str:
     return text.replace(") every", schemas) if major >= 15 else text
 
 
-def _read(session: Session, exclude: frozenset[tuple[str, str]]) -> Catalog:
-    objects: dict[str, str] = {}
-    for _, text in queries(session.server_version // 10000):
+def _read(session: Session, found: _Found, late: Callable[[], bool]) -> Catalog:
+    every = queries(session.server_version // 10000)
+    found.left = {name for name, _ in every}
+    found.unreadable = tuple(_unreadable(session))
+    for name, text in every:
+        if name in LAST and late():
+            break
         for schema, relation, identity, properties, granted, default in session.rows(text):
-            if (schema, relation) not in exclude:
-                objects[identity] = definition(properties, granted, default)
-    return Catalog(objects, tuple(_unreadable(session)))
+            if (schema, relation) not in found.exclude:
+                found.objects[identity] = definition(properties, granted, default)
+        found.left.remove(name)
+    return found.catalog()
 
 
 def _unreadable(session: Session) -> Iterator[str]:

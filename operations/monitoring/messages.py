@@ -6,11 +6,12 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from operations.checks.model import Status
 from operations.measures import age_text
 from operations.monitoring.decide import RANK
 from operations.monitoring.model import Event
@@ -22,6 +23,7 @@ SLACK_MOST = 20
 """Events in one message; of more, the number."""
 SLACK_TEXT = 600
 """Characters of each text of an event; Slack takes 40 000 in a message."""
+KINDS: Mapping[Status, str] = {"ok": "success", "warn": "warning", "fail": "failure"}
 MARKS = {"raised": "New", "worsened": "Worse", "eased": "Better", "recovered": "Over", "reminder": "Still"}
 UNWANTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 """Control characters and those that turn the direction of writing."""
@@ -81,6 +83,29 @@ def slack(environment: str, database: str, events: Sequence[Event], now: float) 
     return {"text": "\n".join(lines), "unfurl_links": False, "unfurl_media": False}
 
 
+def spoken(environment: str, database: str, events: Sequence[Event], now: float) -> dict[str, str]:
+    """The same for people, in plain text: what a service of Apprise's is told."""
+    lines = [f"{database}:", *(line for event in events[:SLACK_MOST] for line in _lines(event, now))]
+    if len(events) > SLACK_MOST:
+        lines.append(f"and {len(events) - SLACK_MOST} more")
+    worst: Status = max((event.status for event in events), key=lambda status: RANK[status], default="ok")
+    text = "\n".join(_plain(line) for line in lines)
+    return {"title": _plain(summary(environment, events)), "text": text, "kind": KINDS[worst]}
+
+
+def _lines(event: Event, now: float) -> Iterator[str]:
+    lasted = age_text(max(0.0, now - event.since))
+    if event.kind == "recovered":
+        yield f"{MARKS[event.kind]}: {event.check} has recovered after {lasted}"
+        return
+    yield f"{MARKS[event.kind]}: {event.check}: {event.status}: {event.detail}"
+    if event.kind in ("raised", "worsened") and event.fix:
+        yield f"  {event.why}"
+        yield f"  Next: {event.fix}"
+    elif event.kind == "reminder":
+        yield f"  for {lasted} now"
+
+
 def signature(key: Secret, body: bytes, now: float) -> str:
     """``t=SECONDS,v1=HEX``: HMAC-SHA256 of ``SECONDS.BODY``, so that neither can be used again with another one."""
     stamp = str(int(now))
@@ -113,6 +138,11 @@ def _escaped(text: str) -> str:
     """As Slack wants ``& < >``; formatting and mentions that came from a database's names are taken apart."""
     text = UNWANTED.sub("", text[:SLACK_TEXT]).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return text.replace("`", "'").replace("*", "∗").replace("\n", " ")
+
+
+def _plain(text: str) -> str:
+    """Nobody is called by what came from a database's names, wherever it is shown."""
+    return UNWANTED.sub("", text.replace("\n", " ")[:SLACK_TEXT]).replace("@", "＠").replace("`", "'").replace("*", "∗")
 
 
 def _time(seconds: float) -> str:

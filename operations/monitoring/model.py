@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from operations.checks.model import Status
+from operations.checks.model import Check, Status
 
 Kind = Literal["raised", "worsened", "eased", "recovered", "reminder"]
 
@@ -54,6 +54,21 @@ class Message:
 
 
 @dataclass(frozen=True)
+class Found:
+    """What the last look has found of one check, as far as it goes into a number."""
+
+    check: str
+    subject: str
+    status: Status
+    value: float | None = None
+
+
+def found_in(checks: Iterable[Check]) -> tuple[Found, ...]:
+    """Of each, in their order."""
+    return tuple(Found(one.name, one.subject, one.status, one.value) for one in checks)
+
+
+@dataclass(frozen=True)
 class State:
     """All that the next look needs to know."""
 
@@ -63,6 +78,9 @@ class State:
     """By name: (time, value), oldest first."""
     outbox: tuple[Message, ...] = ()
     """What could not be delivered yet."""
+    found: tuple[Found, ...] = ()
+    """By the last look, which took ``seconds``."""
+    seconds: float = 0.0
 
     def followed_by(self, later: State) -> State:
         """With what a monitor has come to that could not read this one for a while."""
@@ -72,6 +90,8 @@ class State:
             {**self.standing, **later.standing},
             {**later.trends, **self.trends},
             (*self.outbox, *(message for message in later.outbox if message.id not in known)),
+            later.found,
+            later.seconds,
         )
 
     def to_bytes(self) -> bytes:
@@ -88,6 +108,8 @@ class State:
                 {name: _standing(one) for name, one in told["standing"].items()},
                 {name: tuple((float(at), float(v)) for at, v in kept) for name, kept in told["trends"].items()},
                 tuple(Message(**one) for one in told["outbox"]),
+                tuple(Found(**one) for one in told.get("found", ())),
+                float(told.get("seconds", 0.0)),
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             return cls()

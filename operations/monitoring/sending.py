@@ -5,10 +5,12 @@ Each is tried a few times with back-off; what is not delivered then stays in the
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from tenacity import (
     Retrying,
@@ -29,18 +31,26 @@ TIMEOUT = 10.0
 BUSY = (408, 425, 429)
 """Statuses below 500 of somebody who may do better in a moment."""
 ATTEMPTS = 3
-LAST = 2 * TIMEOUT
+TIMEOUT_OF_SERVICES = 20.0
+"""A program is started for each message."""
+DELIVERED = 200
+LAST = TIMEOUT_OF_SERVICES + TIMEOUT
 """Seconds: longer than one try, or the wait before the next one."""
 KEPT_FOR = 86400.0
 MOST = 100
 """Messages in the outbox; the oldest make place."""
 
 
-def addresses(context: Context) -> Mapping[str, tuple[Secret, bool]]:
-    """Every webhook by its key, and whether it is spoken to as Slack is."""
+Form = Callable[[str, str, Sequence[Event], float], Mapping[str, Any]]
+
+
+def addresses(context: Context) -> Mapping[str, tuple[Secret, Form]]:
+    """Every address by its key, and how its messages are written."""
     alerts = context.environment.alerts
-    every = [(url, messages.is_slack(url)) for url in alerts.webhooks] + [(url, True) for url in alerts.slack]
-    return {messages.address_key(url): (url, slack) for url, slack in every}
+    every: list[tuple[Secret, Form]] = [(url, messages.spoken) for url in alerts.apprise]
+    every += [(url, messages.slack if messages.is_slack(url) else messages.payload) for url in alerts.webhooks]
+    every += [(url, messages.slack) for url in alerts.slack]
+    return {messages.address_key(url): (url, form) for url, form in every}
 
 
 def written(context: Context, message_id: str, events: Sequence[Event], now: float) -> tuple[Message, ...]:
@@ -49,13 +59,8 @@ def written(context: Context, message_id: str, events: Sequence[Event], now: flo
         return ()
     named = context.environment.name, str(context.database.target)
     return tuple(
-        Message(
-            f"{message_id}-{key}",
-            key,
-            now,
-            messages.encoded((messages.slack if slack else messages.payload)(*named, events, now)),
-        )
-        for key, (_, slack) in addresses(context).items()
+        Message(f"{message_id}-{key}", key, now, messages.encoded(form(*named, events, now)))
+        for key, (_, form) in addresses(context).items()
     )
 
 
@@ -79,10 +84,13 @@ class Sender:
         known = addresses(self.context)
         if beat:
             self._begin("heartbeat", self._beat)
-        for key, (url, _) in known.items():
+        for key, (url, form) in known.items():
             batch = [message for message in outbox if message.to == key and message.id not in self._delivered]
             if batch:
-                self._begin(key, partial(self._send_to, url, batch))
+                self._begin(
+                    key,
+                    partial(self._send_to, partial(self._tell if form is messages.spoken else self._post, url), batch),
+                )
         self._delivered |= {message.id for message in outbox if message.to not in known}
 
     def _begin(self, key: str, work: Callable[[], None]) -> None:
@@ -110,29 +118,35 @@ class Sender:
         for thread in self._threads.values():
             thread.join(max(0.0, until - self.context.clock.now()))
 
-    def _send_to(self, url: Secret, batch: Sequence[Message]) -> None:
+    def _send_to(self, deliver: Callable[[Message], int | None], batch: Sequence[Message]) -> None:
         for message in batch:
             if self._stopping.is_set():
                 return
             try:
-                self._post(url, message)
+                for attempt in self._trying():
+                    with attempt:
+                        self._refuse_late()
+                        refuse(deliver(message) or DELIVERED)
             except LocktenderError as error:
-                self._troubles.append(f"webhook {message.to}: {error.message}")
+                self._troubles.append(f"address {message.to}: {error.message}")
                 if not isinstance(error, Refused):
                     return  # in order, or not at all
             self._delivered.add(message.id)  # or will never be
 
-    def _post(self, url: Secret, message: Message) -> None:
+    def _post(self, url: Secret, message: Message) -> int:
         alerts, http = self.context.environment.alerts, self.context.http
-        body = message.body.encode()
         if http is None:
             raise OperationFailed("There is nothing to send with.")
-        for attempt in self._trying():
-            with attempt:
-                self._refuse_late()
-                told = messages.headers(body, message.id, alerts.signing_key, self.context.clock.now())
-                status = http.send(url, body, told, TIMEOUT, internal=alerts.internal)
-                refuse(status)
+        body = message.body.encode()
+        told = messages.headers(body, message.id, alerts.signing_key, self.context.clock.now())
+        return http.send(url, body, told, TIMEOUT, internal=alerts.internal)
+
+    def _tell(self, url: Secret, message: Message) -> int | None:
+        services = self.context.services
+        if services is None:
+            raise OperationFailed("There is nothing to send with.")
+        internal = self.context.environment.alerts.internal
+        return services.tell(url, json.loads(message.body), TIMEOUT_OF_SERVICES, internal=internal)
 
     def _refuse_late(self) -> None:
         if self._stopping.is_set():

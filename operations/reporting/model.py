@@ -140,8 +140,9 @@ class Summary:
     deploys: int
     failed_deploys: int
     median_deploy_seconds: float | None
-    downtime_seconds: float
-    longest_downtime_seconds: float
+    downtime_seconds: float | None
+    longest_downtime_seconds: float | None
+    """Both ``None`` where no run has measured any."""
     migrations: int
     pending: int | None
     backups: int
@@ -193,8 +194,8 @@ def summarised(
         deploys=len(deploys),
         failed_deploys=sum(not run.good for run in deploys),
         median_deploy_seconds=median(took) if took else None,
-        downtime_seconds=sum(out),
-        longest_downtime_seconds=max(out, default=0.0),
+        downtime_seconds=sum(out) if out else None,
+        longest_downtime_seconds=max(out, default=None),
         migrations=len(migrations),
         pending=None if pending is None else len(pending),
         backups=len(backups),

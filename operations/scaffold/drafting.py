@@ -20,7 +20,7 @@ CONFIGURATION = "locktender.toml"
 COMPOSE = "compose.locktender.yaml"
 MANIFEST = "slack-manifest.yaml"
 WORKFLOWS = ".github/workflows/locktender-{}.yml"
-ON_A_SERVER = ("deploy", "backup", "monitor")
+ON_A_SERVER = ("deploy", "backup", "monitor", "report")
 """Workflows that want a server: a runner of GitHub's is gone after the job, with its disk."""
 SCRIPTS = {
     "prisma:migrate:prod": "locktender apply",

@@ -86,7 +86,13 @@ def test_a_merge_is_deployed_recorded_and_can_be_rolled_back(production: Product
     pending = production.run("status")
     assert (pending.exit_code, pending.outputs["outcome"]) == (1, "not_up_to_date"), pending.said
     assert json.loads(pending.outputs["pending"]) == ["20240201000000_paid"]
-    ran = production.run("deploy", {"environment-url": "https://shop.example"}, process=True)
+    log = production.directory / "locktender.log"
+    ran = production.run("deploy", {"environment-url": "https://shop.example"}, process=True, LOCKTENDER_LOG=str(log))
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [lines[0]["event"], lines[-1]["event"]] == ["call_started", "call_ended"]
+    assert {line["run"] for line in lines if "run" in line} == {ran.outputs["run-id"]}
+    assert {(line["door"], line["environment"]) for line in lines} == {("action", "production")}
+    assert "(GitHub, run " in lines[0]["actor"]
     assert (ran.exit_code, ran.outputs["outcome"]) == (0, "deployed"), ran.said
     assert ran.summary.splitlines()[0] == "## ✅ Deployed: 1 migration (production)"
     assert ran.outputs["backup-id"]

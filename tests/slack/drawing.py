@@ -45,7 +45,7 @@ hr { border: 0; border-top: 1px solid #ddd }
 .label { font-weight: 900 } .input { border: 1px solid #868686; border-radius: 4px; padding: 8px 12px; color: #616061;
   background: #fff; margin: 4px 0 } .tall { min-height: 60px } .hint { font-size: 13px; color: #616061 }
 .home { padding: 0 20px 16px } .tabs { border-bottom: 1px solid #ddd; padding: 8px 0; word-spacing: 12px }
-.caption { font-size: 12px; color: #999; padding: 12px 20px 0; border-top: 1px dashed #ddd }
+.caption { font-size: 12px; color: #616061; padding: 12px 20px 0; border-top: 1px dashed #ddd }
 """
 
 
@@ -54,7 +54,7 @@ def page(parts: Mapping[str, Mapping[str, Any]], width: int) -> str:
     phone = ".fields { grid-template-columns: 1fr } .message { padding: 8px 12px }" if width < 500 else ""
     drawn = "".join(f'<div class="caption">{html.escape(name)}</div>{_one(part)}' for name, part in parts.items())
     style = STYLE.replace("WIDTH", f"{width}px") + phone
-    return f'<!doctype html><meta charset="utf-8"><title>Slack</title><style>{style}</style>{drawn}'
+    return f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Slack</title><style>{style}</style>{drawn}'
 
 
 def _one(part: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -180,6 +181,11 @@ class Stage:
             return 0
         finally:
             connection.close()
+
+    def page(self, path: str, port: int) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE) as answer:
+            text: str = answer.read().decode()
+            return text
 
     def _alive(self, process: subprocess.Popen[bytes]) -> bool:
         assert process.poll() is None, self.logs()
