@@ -23,7 +23,7 @@ from operations.validation.findings import FailOn, in_order, of_file, passes
 from operations.validation.folders import Entry, Folder
 from operations.validation.model import Changes, Validation
 from operations.validation.proving import PROOF, Proven, prove
-from operations.validation.reading import Source, read_source
+from operations.validation.reading import Source, beside, read_source
 from operations.validation.schema_changes import schema_changes
 from operations.validation.trial import BASE, Trial, Trials, chain
 from operations.validation.trying import Tried, try_out
@@ -83,8 +83,8 @@ class _Validating:
         found = changing.changes(question.base, question.head, question.ancestor)
         self.notes += question.notes
         self.findings += changing.findings(question.base, question.head, found)
-        with ThreadPoolExecutor(1) as beside:  # the server has work enough with what has landed
-            reading = beside.submit(self._read, found)
+        with ThreadPoolExecutor(1) as threads:  # the server has work enough with what has landed
+            reading = beside(threads, lambda: self._read(found))
             tried = self._tried(found, reading)
         return self._told(found, reading.result(), tried)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from operations.validation.trial import Trials
 from .trials import Kept
 
 NAME = "20240101000000_evil"
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def hostile(script: str | bytes, trials: Trials | None = None, **limits: float) -> Validation:
@@ -101,6 +104,24 @@ def test_odd_scripts_are_findings_and_no_crash(trials: Kept, script: str | bytes
     found = hostile(script, trials)
     assert not found.ok
     assert all(len(f.message) < 3000 for f in found.findings)
+
+
+DEEP = """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from operations.migrations.parsing import parse
+from operations.validation.reading import beside
+threading.stack_size(2 << 20)
+with ThreadPoolExecutor(1) as threads:
+    print(beside(threads, lambda: len(parse("SELECT 1" + " UNION SELECT 1" * 9_900).parsed)).result())
+"""
+
+
+def test_what_nests_deeply_does_not_overflow_the_thread_that_reads_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", DEEP], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
 
 
 def test_long_scripts_come_to_an_end(trials: Kept) -> None:

@@ -1,8 +1,12 @@
-"""Scripts out of the bytes of a folder: what can be run, and a finding for each that cannot. Pure."""
+"""Scripts out of the bytes of a folder: what can be run, and a finding for each that cannot."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from typing import TypeVar
 
 from operations.errors import MigrationFilesError
 from operations.migrations.model import Migration
@@ -13,6 +17,19 @@ from operations.rules import linting
 from operations.rules.model import Finding
 from operations.validation.findings import at, of_file
 from operations.validation.folders import Entry
+
+STACK = 16 << 20
+"""Bytes; a thread may have 2 MB by default, which the parser overflows before it is too deep for its own limits."""
+T = TypeVar("T")
+
+
+def beside(threads: Executor, work: Callable[[], T]) -> Future[T]:
+    """Begun in a new thread that may parse whatever the main one may."""
+    before = threading.stack_size(STACK)
+    try:
+        return threads.submit(work)
+    finally:
+        threading.stack_size(before)
 
 
 @dataclass(frozen=True)
