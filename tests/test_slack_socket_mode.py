@@ -243,9 +243,17 @@ def test_who_finds_slack_out_of_order_at_the_start_waits_for_it(stage: Stage, li
 def test_bot_and_worker_end_cleanly(stage: Stage, line: SocketMode) -> None:
     bot, worker = stage.processes[:2]
     assert [process.poll() for process in (bot, worker)] == [None, None], stage.logs()
-    assert [stage.get("/readyz", port) for port in (stage.port, stage.worker_port)] == [200, 200], stage.logs()
+    for port in (stage.port, stage.worker_port):
+        eventually(lambda port=port: stage.get("/readyz", port) == 200, "it is ready")  # type: ignore[misc]
     assert stage.get("/slack/events", stage.port) == 404
+    answer(line, line.send("slash_commands", stage.fields("backup production at work when it ends")))
+
+    def begun() -> str | None:
+        return next((r.id for r in stage.ledger.history() if r.reason == "at work when it ends" and r.started_at), None)
+
+    request = eventually(begun, "it has begun")
     assert stage.stop(worker) == 0
+    assert stage.ledger.request(request).state is State.DONE, "what had begun is finished"
     assert stage.stop(bot) == 0
     assert "worker stopped" in stage.logs()
     assert Path(stage.configuration).exists()
