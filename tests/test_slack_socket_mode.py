@@ -231,13 +231,16 @@ def test_who_finds_slack_out_of_order_at_the_start_waits_for_it(stage: Stage, li
     for method in ("auth.test", "apps.connections.open"):
         stage.slack.fail(method, Fault(status=500), Fault(status=429, retry_after=1), Fault(status=0))
     port = str(free_port())
-    process = stage.start(SLACK_APP_TOKEN=APP_TOKEN, SLACK_SIGNING_SECRET="", PORT=port)
-    eventually(lambda: stage.get("/readyz", int(port)) == 200, "it is ready")
-    stage.slack.fail("apps.connections.open", Fault(error="invalid_auth"))
-    refused = stage.start(SLACK_APP_TOKEN=APP_TOKEN, SLACK_SIGNING_SECRET="", PORT=str(free_port()))
-    assert refused.wait(PATIENCE) == 3
+    with listening() as another:
+        stage.slack.socket_url = another.url
+        process = stage.start(SLACK_APP_TOKEN=APP_TOKEN, SLACK_SIGNING_SECRET="", PORT=port)
+        eventually(lambda: stage.get("/readyz", int(port)) == 200, "it is ready")
+        stage.slack.fail("apps.connections.open", Fault(error="invalid_auth"))
+        refused = stage.start(SLACK_APP_TOKEN=APP_TOKEN, SLACK_SIGNING_SECRET="", PORT=str(free_port()))
+        assert refused.wait(PATIENCE) == 3
+        assert stage.stop(process) == 0
+    stage.slack.socket_url = line.url
     assert "error: Slack did not take apps.connections.open: invalid_auth." in stage.logs()
-    assert stage.stop(process) == 0
 
 
 def test_bot_and_worker_end_cleanly(stage: Stage, line: SocketMode) -> None:
