@@ -49,6 +49,14 @@ GONE = (404, 409, 410, 422)
 STALE = (401, 403, 404)
 
 
+class _Own(threading.local):
+    """A thread's own connections: PyGithub keeps a request in its connection before it sends it."""
+
+    def __init__(self) -> None:
+        self.integration: GithubIntegration | None = None
+        self.clients: dict[tuple[str, bool], Github] = {}
+
+
 class GithubApp:
     """Threads may share it."""
 
@@ -62,9 +70,7 @@ class GithubApp:
                 "GITHUB_APP_PRIVATE_KEY is no private key.", hint="It is the whole of the .pem file that GitHub made."
             ) from None
         self._api_url = api_url
-        self._integration = GithubIntegration(auth=self._auth, **self._manner)
-        self._clients: dict[tuple[str, bool], Github] = {}
-        self._lock = threading.Lock()
+        self._own = _Own()
         self._blobs = Blobs()
 
     @property
@@ -165,7 +171,7 @@ class GithubApp:
             raise GithubAway(f"GitHub was asked to {what}, and did not answer: {type(error).__name__}.") from None
         except GithubException as error:
             if error.status in STALE:
-                self._clients = {}  # it may have been installed anew
+                self._own.clients = {}  # it may have been installed anew
             raise _refusal(what, error) from None
         except NOT_AS_DOCUMENTED as error:
             told = f"GitHub was asked to {what}, and answered otherwise than it documents ({type(error).__name__})."
@@ -193,16 +199,22 @@ class GithubApp:
 
     def _client(self, name: str, *, files: bool = False) -> Github:
         """With a token that may do no more than it must."""
-        with self._lock:
-            if (name, files) not in self._clients:
-                owner, _, short = name.partition("/")
-                installation = self._called(
-                    f"find the App's installation in {name}",
-                    lambda: self._integration.get_repo_installation(owner, short).id,
-                )
-                auth = self._auth.get_installation_auth(installation, TO_READ_FILES if files else PERMISSIONS)
-                self._clients[name, files] = Github(auth=auth, **self._manner)
-            return self._clients[name, files]
+        clients = self._own.clients
+        if (name, files) not in clients:
+            owner, _, short = name.partition("/")
+            installation = self._called(
+                f"find the App's installation in {name}",
+                lambda: self._integration.get_repo_installation(owner, short).id,
+            )
+            auth = self._auth.get_installation_auth(installation, TO_READ_FILES if files else PERMISSIONS)
+            clients[name, files] = Github(auth=auth, **self._manner)
+        return clients[name, files]
+
+    @property
+    def _integration(self) -> GithubIntegration:
+        if self._own.integration is None:
+            self._own.integration = GithubIntegration(auth=self._auth, **self._manner)
+        return self._own.integration
 
 
 def _refusal(what: str, error: GithubException) -> GithubFailed:

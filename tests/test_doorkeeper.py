@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from github.Requester import HTTPRequestsConnectionClass
 
 from bot import doorkeeper
 from bot.admission import Caller
@@ -627,3 +628,23 @@ def test_of_many_deliveries_the_newest_are_looked_at_page_by_page(house: House) 
     redelivery(house).round()
     assert house.app.again == [1000 + MOST]
     assert len([path for _, path in house.github.state.requests if path.endswith("/deliveries")]) == MOST // 100
+
+
+def test_threads_that_ask_github_at_the_same_time_get_their_own_answers(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a request is kept in a connection before it is sent, as PyGithub does, another thread's may replace it."""
+    runs, both, request = (9101, 9102), threading.Barrier(2), HTTPRequestsConnectionClass.request
+    for run in runs:
+        house.app.wait(house.github.state.name, run, house.commit)
+
+    def meeting(connection: HTTPRequestsConnectionClass, verb: str, url: str, *rest: Any) -> None:
+        request(connection, verb, url, *rest)
+        if "/actions/runs/" in url:
+            both.wait(PATIENCE)
+
+    monkeypatch.setattr(HTTPRequestsConnectionClass, "request", meeting)
+    app = GithubApp(APP_ID, Secret(house.key), house.github.url)
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(lambda run: app.run("ada/shop", run).url, runs))
+    assert [url.rpartition("/")[2] for url in found] == ["9101", "9102"]

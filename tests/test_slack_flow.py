@@ -454,6 +454,18 @@ def test_a_channel_that_is_gone_is_replaced_by_a_direct_message(stage: Stage) ->
         stage.slack.channels[OPS]["member"] = True
 
 
+def test_a_form_that_slack_does_not_open_is_told_and_one_that_it_takes_late_is_filled(stage: Stage) -> None:
+    assert stage.command("restore production", trigger_id="used.1").body == b""
+    told(stage, ADA, "Slack did not take views.open: exchanged_trigger_id")
+    stage.slack.fail("views.open", Fault(status=500))
+    assert stage.command("restore production").body == b""
+    told(stage, ADA, "Slack did not take views.open: ratelimited")
+    known = set(stage.slack.views)
+    stage.slack.fail("views.update", Fault(status=500), Fault(status=429, retry_after=1), Fault(status=0))
+    assert stage.command("restore production").body == b""
+    eventually(lambda: next((v for v in set(stage.slack.views) - known if is_filled(stage, v)), None))
+
+
 def test_a_mention_does_the_same(stage: Stage) -> None:
     before = len(stage.slack.of(OPS))
     event = {"type": "app_mention", "user": ADA, "text": "<@U0BOT> status production", "channel": OPS, "ts": "1.1"}

@@ -231,21 +231,32 @@ def test_who_finds_slack_out_of_order_at_the_start_waits_for_it(stage: Stage, li
     for method in ("auth.test", "apps.connections.open"):
         stage.slack.fail(method, Fault(status=500), Fault(status=429, retry_after=1), Fault(status=0))
     port = str(free_port())
-    process = stage.start(SLACK_APP_TOKEN=APP_TOKEN, SLACK_SIGNING_SECRET="", PORT=port)
-    eventually(lambda: stage.get("/readyz", int(port)) == 200, "it is ready")
-    stage.slack.fail("apps.connections.open", Fault(error="invalid_auth"))
-    refused = stage.start(SLACK_APP_TOKEN=APP_TOKEN, SLACK_SIGNING_SECRET="", PORT=str(free_port()))
-    assert refused.wait(PATIENCE) == 3
+    with listening() as another:
+        stage.slack.socket_url = another.url
+        process = stage.start(SLACK_APP_TOKEN=APP_TOKEN, SLACK_SIGNING_SECRET="", PORT=port)
+        eventually(lambda: stage.get("/readyz", int(port)) == 200, "it is ready")
+        stage.slack.fail("apps.connections.open", Fault(error="invalid_auth"))
+        refused = stage.start(SLACK_APP_TOKEN=APP_TOKEN, SLACK_SIGNING_SECRET="", PORT=str(free_port()))
+        assert refused.wait(PATIENCE) == 3
+        assert stage.stop(process) == 0
+    stage.slack.socket_url = line.url
     assert "error: Slack did not take apps.connections.open: invalid_auth." in stage.logs()
-    assert stage.stop(process) == 0
 
 
 def test_bot_and_worker_end_cleanly(stage: Stage, line: SocketMode) -> None:
     bot, worker = stage.processes[:2]
     assert [process.poll() for process in (bot, worker)] == [None, None], stage.logs()
-    assert [stage.get("/readyz", port) for port in (stage.port, stage.worker_port)] == [200, 200], stage.logs()
+    for port in (stage.port, stage.worker_port):
+        eventually(lambda port=port: stage.get("/readyz", port) == 200, "it is ready")  # type: ignore[misc]
     assert stage.get("/slack/events", stage.port) == 404
+    answer(line, line.send("slash_commands", stage.fields("backup production at work when it ends")))
+
+    def begun() -> str | None:
+        return next((r.id for r in stage.ledger.history() if r.reason == "at work when it ends" and r.started_at), None)
+
+    request = eventually(begun, "it has begun")
     assert stage.stop(worker) == 0
+    assert stage.ledger.request(request).state is State.DONE, "what had begun is finished"
     assert stage.stop(bot) == 0
     assert "worker stopped" in stage.logs()
     assert Path(stage.configuration).exists()
