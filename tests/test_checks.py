@@ -161,6 +161,7 @@ def test_replication_slots_that_hold_the_write_ahead_log(server: Server, plain: 
         session.rows("SELECT pg_create_logical_replication_slot(%s, 'test_decoding')", (name,))
         try:
             session.execute("CREATE TABLE filler AS SELECT repeat('x', 500) FROM generate_series(1, 2000)")
+            session.execute("CHECKPOINT")  # nobody waits for its log to be written here: synchronous_commit is off
             one = found(limited(plain, slot_wal=100_000), "replication_slots")
             assert one.status == "warn"
             assert f"{name} (inactive) keeps" in one.detail
