@@ -582,8 +582,9 @@ def test_where_there_is_no_time_for_all_of_it_drift_tells_what_it_could_compare(
 
 @pytest.mark.parametrize("left", [1, 2, 3])
 def test_a_query_that_takes_too_long_costs_what_it_would_have_told_and_no_more(
-    plain: Context, monkeypatch: pytest.MonkeyPatch, left: int
+    server18: Server, context_of: Callable[..., Context], monkeypatch: pytest.MonkeyPatch, left: int
 ) -> None:
+    plain = context_of(server18.url(server18.create()))
     write_migration(plain, "1_init", BASE)
     apply(plain)
     run_sql(plain, "ALTER TABLE parent ADD COLUMN more int; CREATE INDEX by_hand ON parent (more)")
