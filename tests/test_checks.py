@@ -161,6 +161,7 @@ def test_replication_slots_that_hold_the_write_ahead_log(server: Server, plain: 
         session.rows("SELECT pg_create_logical_replication_slot(%s, 'test_decoding')", (name,))
         try:
             session.execute("CREATE TABLE filler AS SELECT repeat('x', 500) FROM generate_series(1, 2000)")
+            session.execute("CHECKPOINT")  # nobody waits for its log to be written here: synchronous_commit is off
             one = found(limited(plain, slot_wal=100_000), "replication_slots")
             assert one.status == "warn"
             assert f"{name} (inactive) keeps" in one.detail
@@ -581,8 +582,9 @@ def test_where_there_is_no_time_for_all_of_it_drift_tells_what_it_could_compare(
 
 @pytest.mark.parametrize("left", [1, 2, 3])
 def test_a_query_that_takes_too_long_costs_what_it_would_have_told_and_no_more(
-    plain: Context, monkeypatch: pytest.MonkeyPatch, left: int
+    server18: Server, context_of: Callable[..., Context], monkeypatch: pytest.MonkeyPatch, left: int
 ) -> None:
+    plain = context_of(server18.url(server18.create()))
     write_migration(plain, "1_init", BASE)
     apply(plain)
     run_sql(plain, "ALTER TABLE parent ADD COLUMN more int; CREATE INDEX by_hand ON parent (more)")
