@@ -6,6 +6,7 @@ with signs of life; records how it ended. A worker has no part in it.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -68,7 +69,18 @@ def perform_approved(asker: Asker, operation: Operation, arguments: Mapping[str,
 
 def _awaited(asker: Asker, proposal: Proposal) -> Request:
     joined = next(iter(_alike(asker, proposal)), None)
-    request = joined or ask(
+    if joined:
+        return _decided(asker, joined)
+    id = secrets.token_urlsafe(12)  # known before: it may be recorded, and the end come before that is heard
+    try:
+        return _decided(asker, _asked(asker, proposal, id))
+    except BaseException:  # also Ctrl-C: nobody is left who would perform it
+        _take_back(asker, id)
+        raise
+
+
+def _asked(asker: Asker, proposal: Proposal, id: str) -> Request:
+    return ask(
         asker.door,
         asker.account,
         proposal.operation,
@@ -76,14 +88,9 @@ def _awaited(asker: Asker, proposal: Proposal) -> Request:
         asker.reason,
         executor="caller",
         proposal=proposal,
+        id=id,
         messages=tuple((CARD, channel) for channel in asker.context.environment.slack.channels[:1]),
     )
-    try:
-        return _decided(asker, request)
-    except BaseException:  # also Ctrl-C: nobody is left who would perform it
-        if not joined:
-            _take_back(asker, request)
-        raise
 
 
 def _alike(asker: Asker, proposal: Proposal) -> list[Request]:
@@ -134,11 +141,11 @@ def _missing(asker: Asker, request: Request) -> ApprovalMissing:
     )
 
 
-def _take_back(asker: Asker, request: Request) -> None:
+def _take_back(asker: Asker, id: str) -> None:
     try:
-        cancel(asker.door, request.id, asker.account, "who waited for it has gone")
+        cancel(asker.door, id, asker.account, "who waited for it has gone")
     except LocktenderError:
-        return  # ended already, or it expires by itself
+        return  # never recorded, ended already, or it expires by itself
 
 
 def _performed(asker: Asker, request: Request) -> object:

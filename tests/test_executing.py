@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from operations.apply import apply
 from operations.approvals.asking import Door, ask, cancel, freeze, vote
 from operations.approvals.audit import verify
 from operations.approvals.model import Account, Operation, Request, State
+from operations.awaiting import Asker, perform_approved
 from operations.context import Context
 from operations.errors import DatabaseUnreachable, NotAllowed, NotFound, RequestChanged
 from operations.executing import begin, check, execute, plan
@@ -329,3 +331,18 @@ def test_what_a_worker_has_other_files_for_is_left_to_who_performs_it(ledger: Po
     write_migration(fresh, "20240102000000_of_the_worker_alone", "CREATE TABLE a (id int);")
     ledger.worker(workshop_of(ledger, fresh.environment).handlers).run(wait=False)
     assert ledger.request(asked.id).state == State.PENDING
+
+
+def test_who_is_interrupted_just_when_it_is_recorded_takes_it_back(
+    ledger: PostgresLedger, fresh: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = ledger.create
+
+    def interrupted(*given: Any, **named: Any) -> Request:
+        create(*given, **named)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ledger, "create", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        perform_approved(Asker(fresh, ledger, DIRECTORY, ADA, "why"), "deploy", {})
+    assert [one.state for one in ledger.history()] == [State.CANCELLED]
