@@ -59,6 +59,11 @@ class _Shared:
     def last(self) -> str:
         return self.unit.migrations[-1]
 
+    def keep_only(self, first: Unit, rest: Unit) -> None:
+        """What an earlier attempt had found to come later still does."""
+        behind = self.rest.migrations if self.rest else ()
+        self.unit, self.rest = first, replace(rest, migrations=(*rest.migrations, *behind))
+
 
 @dataclass
 class Applier:
@@ -87,8 +92,14 @@ class Applier:
 
     def apply(self, unit: Unit) -> None:
         """Apply one unit. Raises ``MigrationFailed``; what it had committed until then stands in the journal."""
+        left = [unit]
+        while left:
+            left[:0] = self._begin_with(left.pop(0))
+
+    def _begin_with(self, unit: Unit) -> tuple[Unit, ...]:
+        """Apply a unit, or what of it can be; returns what is left to be applied."""
         try:
-            self._apply(unit)
+            return self._apply(unit)
         except MigrationFailed as error:
             sqlstate = error.details.get("sqlstate")
             if sqlstate in (NOT_IN_TRANSACTION, *ONLY_TOGETHER) and not self.may_restore:
@@ -97,14 +108,13 @@ class Applier:
                     "database if that failed half-way.",
                     hint="ALTER ROLE … CREATEDB for the role of the database URL, which must own the database.",
                 ) from error
-            if sqlstate == NOT_IN_TRANSACTION and self.scripts[unit.migrations[0]].statements is None:
+            unparsed = self.scripts[unit.migrations[0]].statements is None
+            if sqlstate == NOT_IN_TRANSACTION and unparsed and unit.kind == "transaction":
                 self.notes.append(f"{unit.migrations[0]} was sent as one message: {error.details['reason']}.")
-                return self._apply(replace(unit, kind="message"))
+                return (replace(unit, kind="message"),)
             if len(unit.migrations) == 1 or sqlstate not in ONLY_TOGETHER:
                 raise
-            first, second = self._divided(unit, error)
-            self._apply(first)
-            self.apply(second)
+            return self._divided(unit, error)
 
     def _divided(self, unit: Unit, error: MigrationFailed) -> tuple[Unit, Unit]:
         self.divided = True
@@ -114,16 +124,14 @@ class Applier:
         )
         return split(unit, error.details["migration"])
 
-    def _apply(self, unit: Unit) -> None:
+    def _apply(self, unit: Unit) -> tuple[Unit, ...]:
+        shared = _Shared(unit)
         if unit.kind == "transaction":
-            shared = _Shared(unit)
             self._attempt(lambda: self._transaction(shared), lambda: self._finished(shared.last))
-            self.applied += shared.unit.migrations
-            if shared.rest:
-                self.apply(shared.rest)
         else:
             self._piecewise(unit)
-            self.applied += unit.migrations
+        self.applied += shared.unit.migrations
+        return (shared.rest,) if shared.rest else ()
 
     def _transaction(self, shared: _Shared) -> None:
         first, names = self.scripts[shared.unit.migrations[0]], shared.unit.migrations
@@ -148,7 +156,7 @@ class Applier:
         except MigrationFailed as error:
             if not doubtful or error.details.get("sqlstate") not in ONLY_TOGETHER:
                 raise
-            shared.unit, shared.rest = self._divided(shared.unit, error)
+            shared.keep_only(*self._divided(shared.unit, error))
             return False
         self.format.record_run(self.session, self._settings(), self.row_ids[name], self.migrations[name])
         self.seconds[name] = self.context.clock.now() - began
@@ -320,8 +328,11 @@ class Applier:
 
     def _refuse_interference(self) -> None:
         """While the connection was gone the lock was free: what someone else has applied is not applied again."""
-        rows, ours = self.format.history(self.session) or (), set(self.row_ids.values())
-        others = [r.name for r in rows if r.name in self.row_ids and r.id not in ours and r.rolled_back_at is None]
+        found, ours = self.format.history(self.session), set(self.row_ids.values())
+        self.create_history = self.create_history and found is None  # the lost answer may have been that of its COMMIT
+        others = [
+            r.name for r in found or () if r.name in self.row_ids and r.id not in ours and r.rolled_back_at is None
+        ]
         if others:
             raise HistoryConflict(
                 f"While the connection was lost, someone else applied {', '.join(others)}.",

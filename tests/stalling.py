@@ -40,8 +40,7 @@ class Relay:
                 for pair in ((near, far), (far, near)):
                     threading.Thread(target=self._pass_on, args=(*pair, self._silent), daemon=True).start()
 
-    @staticmethod
-    def _pass_on(one: socket.socket, other: socket.socket, silent: threading.Event) -> None:
+    def _pass_on(self, one: socket.socket, other: socket.socket, silent: threading.Event) -> None:
         with suppress(OSError):
             while data := one.recv(65536):
                 if silent.is_set():
@@ -49,3 +48,31 @@ class Relay:
                 other.sendall(data)
             if not silent.is_set():
                 other.shutdown(socket.SHUT_WR)
+
+
+class LostAnswer(Relay):
+    """Shuts a line in place of passing on the answer to its first COMMIT after ``words``; that happens once."""
+
+    def __init__(self, port: int, words: bytes) -> None:
+        self._words = words
+        self._armed: socket.socket | None = None
+        self._unanswered: socket.socket | None = None
+        super().__init__(port)
+
+    @property
+    def lost(self) -> bool:
+        return self._unanswered is not None
+
+    def _pass_on(self, one: socket.socket, other: socket.socket, _silent: threading.Event) -> None:
+        with suppress(OSError):
+            while data := one.recv(65536):
+                if one is self._unanswered:
+                    for each in (one, other):
+                        each.shutdown(socket.SHUT_RDWR)
+                    return
+                if self._words in data:
+                    self._armed = other
+                if b"COMMIT" in data and other is self._armed and self._unanswered is None:
+                    self._unanswered = other
+                other.sendall(data)
+            other.shutdown(socket.SHUT_WR)

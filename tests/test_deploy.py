@@ -223,6 +223,26 @@ def test_what_comes_before_a_use_of_a_new_enum_value_is_run_once(context: Contex
     assert status(context).pending == result.applied
 
 
+def test_a_file_that_follows_a_commit_and_fails_by_itself_is_the_one_that_is_blamed(context: Context) -> None:
+    write_migration(
+        context,
+        "1_init",
+        "CREATE TYPE e AS ENUM ('a'); CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p VALUES (1);\n"
+        "CREATE TABLE t (s e, n int, p int REFERENCES p DEFERRABLE INITIALLY DEFERRED);\n"
+        "INSERT INTO t VALUES ('a', 1, 1);",
+    )
+    deploy(context)
+    before = state(context)
+    write_migration(context, "2_add", "ALTER TYPE e ADD VALUE IF NOT EXISTS 'x'; UPDATE t SET n = n * 2;")
+    write_migration(
+        context, "3_use", "UPDATE t SET s = 'x'; INSERT INTO t VALUES ('x', 1, 1); ALTER TABLE t ADD z int;"
+    )
+    with pytest.raises(MigrationFailed, match="pending trigger events") as caught:
+        deploy(context)
+    assert (caught.value.details["migration"], caught.value.details["sqlstate"]) == ("3_use", "55006")
+    assert state(context) == before
+
+
 def test_settings_of_one_file_do_not_reach_the_next(context: Context) -> None:
     write_migration(context, "1_path", "CREATE SCHEMA other; SET search_path = other; CREATE TABLE here (a int);")
     write_migration(context, "2_next", "CREATE TABLE there (a int);")

@@ -22,11 +22,13 @@ from operations.journal import records
 from operations.layout import scratch_prefix
 from operations.outcome import DeployResult
 from operations.ports import Progress
+from operations.secret import Secret
 from operations.settings import Backups
 from operations.status import status
 
 from .conftest import Server
 from .folders import write_migration
+from .stalling import LostAnswer
 
 USERS = (
     "CREATE TABLE users (id int PRIMARY KEY, nick text);"
@@ -210,6 +212,22 @@ def test_what_someone_else_applied_while_the_line_was_cut_is_not_applied_again(
         deploy(replace(context, report=once("applying 2_shift", lose)))
     thread.join()
     assert rows(context, "SELECT min(id), max(id) FROM users") == [(1001, 1005)]
+
+
+def test_a_first_deploy_whose_first_commit_is_not_answered_goes_on(
+    server15: Server, context_of: Callable[..., Context], tmp_path: Path
+) -> None:
+    straight = server15.url(server15.create())
+    relay = LostAnswer(server15.process.port, b"CREATE TABLE counted")
+    url = Secret(straight.reveal().replace(f":{server15.process.port}/", f":{relay.port}/"))
+    context = context_of(url, migrations=str(tmp_path / "first"))
+    write_migration(context, "1_table", "CREATE TABLE counted (a int); INSERT INTO counted VALUES (1);")
+    write_migration(context, "2_vacuum", "INSERT INTO counted VALUES (2); VACUUM counted;")
+    assert deploy(context).applied == ("1_table", "2_vacuum")
+    assert relay.lost
+    with PostgresDatabase(parse_database_url(straight)).session() as session:
+        assert session.rows("SELECT count(*) FROM counted") == [(2,)]
+        assert session.rows("SELECT count(*) FROM _prisma_migrations WHERE finished_at IS NOT NULL") == [(2,)]
 
 
 def test_without_the_lock_nothing_is_put_back(context: Context, server15: Server) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from operations.applying import _Shared
 from operations.migrations.script import Script, read_script
 from operations.plan import Plan, PlannedMigration, Step, Unit, split, units_of
 from operations.segments import segments_of
@@ -89,3 +90,11 @@ def test_every_field_of_a_plan_is_in_its_digest() -> None:
         replace(plan, steps=()),
     ]
     assert len({plan.digest, *(other.digest for other in changed)}) == len(changed) + 1
+
+
+def test_what_must_follow_a_commit_is_not_forgotten_by_a_later_attempt() -> None:
+    shared = _Shared(Unit("transaction", ("1", "2", "3", "4"), "together"))
+    shared.keep_only(*split(shared.unit, "3"))
+    shared.keep_only(*split(shared.unit, "2"))
+    assert shared.rest is not None
+    assert (shared.unit.migrations, shared.rest.migrations) == (("1",), ("2", "3", "4"))

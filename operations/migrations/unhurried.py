@@ -16,14 +16,15 @@ from operations.migrations.script import Script, script_of
 from operations.migrations.statement import Statement
 
 _INDEXES = frozenset({"CREATE INDEX CONCURRENTLY", "DROP INDEX CONCURRENTLY"})
-_PARTITIONED = re.compile(r"\bPARTITION\s+BY\b", re.IGNORECASE | re.ASCII)
+_PARTITIONED = re.compile(r"\bPARTITION\b", re.IGNORECASE | re.ASCII)
 _MAY_PARTITION = frozenset({"CREATE TABLE", "DO", "CREATE FUNCTION", "CREATE PROCEDURE"})
 
 
 def without_concurrently(scripts: Mapping[str, Script]) -> dict[str, Script]:
-    """The scripts, those that are atomic without it changed: in ``body`` spaces stand in its place.
+    """The scripts; in the ``body`` of those that do nothing but make and drop indexes spaces stand in its place.
 
-    None where a table may be partitioned: there PostgreSQL refuses the word, and so must we.
+    None where a table may be partitioned: there PostgreSQL refuses the word, and so must we. With rows in the same
+    file, whose triggers may be pending, an index could be made only after their commit.
     """
     if _may_partition(scripts.values()):
         return dict(scripts)
@@ -41,21 +42,16 @@ def _making_tables(script: Script) -> Iterable[str]:
 
 
 def _unhurried(script: Script) -> Script:
-    hurried = [one for one in script.statements or () if one.kind in _INDEXES]
-    if not hurried:
+    statements = script.statements
+    if not statements or any(statement.kind not in _INDEXES for statement in statements):
         return script
     text = script.text
-    for statement in hurried:
+    for statement in statements:
         start, end = _place(statement)
         text = text[:start] + " " * (end - start) + text[end:]
-    changed = script_of(script.name, text, parse(text))
-    if not changed.verdict.atomic:
-        return script
-    where = hurried[0].line
-    verdict = Verdict(
-        True, f"its CONCURRENTLY (line {where}) is left out: the database is empty, so nobody waits", where
-    )
-    return replace(changed, text=script.text, verdict=verdict)
+    line = statements[0].line
+    reason = f"its CONCURRENTLY (line {line}) is left out: the database is empty, so nobody waits"
+    return replace(script_of(script.name, text, parse(text)), text=script.text, verdict=Verdict(True, reason, line))
 
 
 def _place(statement: Statement) -> tuple[int, int]:
