@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ from tests.locktender_process import Project
 
 from .measure import Timed, timed
 from .servers import ROOT, Server
+
+PROGRAM = Path(sys.executable).with_name("locktender")
+INTERPRETER = 3
+"""Words of ``Project.argv`` that stand for the program."""
 
 
 def project(server: Server, database: str, directory: Path, migrations: Path, **backups: str) -> Project:
@@ -21,7 +26,7 @@ def project(server: Server, database: str, directory: Path, migrations: Path, **
 
 def locktender(made: Project, *arguments: str, codes: Iterable[int] = (0,)) -> Timed:
     """The whole program, as a user starts it."""
-    return timed(made.argv(*arguments), made.variables, ROOT, codes)
+    return timed([str(PROGRAM), *made.argv(*arguments)[INTERPRETER:]], made.variables, ROOT, codes)
 
 
 def result(run: Timed) -> dict[str, Any]:

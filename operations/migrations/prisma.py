@@ -49,8 +49,12 @@ _HOLDS_TABLES = """
                           WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
     )
 """
-# Prisma orders by started_at alone: it must grow although a clock may stand still or be set back.
-_NOW_AND_LATER = "greatest(clock_timestamp(), (SELECT max(started_at) + interval '1 microsecond' FROM {table}))"
+# Prisma orders by started_at alone: it must grow although a clock may stand still or be set back. The latest row is the
+# session's own, but for its first one and after a rollback; only then all are looked through.
+_NOW_AND_LATER = (
+    "greatest(clock_timestamp(), coalesce((SELECT started_at FROM {table} WHERE id = {latest}),"
+    " (SELECT max(started_at) FROM {table})) + interval '1 microsecond')"
+)
 _NOT_BEFORE_START = "greatest(clock_timestamp(), started_at)"
 _PATH_ENTRY = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^",\s]+))\s*(?:,|$)')
 
@@ -68,6 +72,7 @@ class Prisma:
 
     def __init__(self) -> None:
         self._schemas: WeakKeyDictionary[Session, str] = WeakKeyDictionary()
+        self._latest: WeakKeyDictionary[Session, str] = WeakKeyDictionary()
 
     def claims(self, names: Sequence[str]) -> bool:
         """Any folder of directories, and one that holds nothing yet."""
@@ -123,6 +128,7 @@ class Prisma:
             f" SELECT {{values}}, moment, moment, 1 FROM (SELECT {_NOW_AND_LATER}) AS m (moment)",
             values,
         )
+        self._latest[session] = row_id
 
     def record_started(self, session: Session, row_id: str, migration: Migration) -> None:
         """A row that is neither finished nor rolled back."""
@@ -133,6 +139,7 @@ class Prisma:
             + ")",
             (row_id, migration.checksum, migration.name),
         )
+        self._latest[session] = row_id
 
     def record_step(self, session: Session, row_id: str, steps: int) -> None:
         """In ``applied_steps_count``; Prisma's own rows hold 0 or 1 there."""
@@ -160,6 +167,7 @@ class Prisma:
             f" SELECT %s, %s, %s, '', moment, moment FROM (SELECT {_NOW_AND_LATER}) AS m (moment)",
             (str(uuid4()), migration.checksum, migration.name),
         )
+        self._latest.pop(session, None)
 
     def mark_rolled_back(self, session: Session, name: str) -> None:
         """Every row of the migration that is neither finished nor rolled back."""
@@ -175,13 +183,17 @@ class Prisma:
         self._write(session, "DELETE FROM {table} WHERE id = ANY (%s)", (list(row_ids),))
 
     def _write(self, session: Session, statement: str, params: Sequence[object]) -> None:
-        table = self._table(session).replace("%", "%%")
+        table, latest = (part.replace("%", "%%") for part in (self._table(session), self._latest_of(session)))
         with _explained():
-            session.execute(statement.format(table=table), params)
+            session.execute(statement.format(table=table, latest=latest), params)
 
     def _write_after_reset(self, session: Session, settings: Mapping[str, str], statement: str, values: str) -> None:
         with _explained():
-            session.reset(settings, statement.format(table=self._table(session), values=values))
+            table, latest = self._table(session), self._latest_of(session)
+            session.reset(settings, statement.format(table=table, latest=latest, values=values))
+
+    def _latest_of(self, session: Session) -> str:
+        return literal(self._latest.get(session, ""))
 
     def _table(self, session: Session) -> str:
         schema = self._schemas.get(session) or self._find(session) or self._first_schema(session)
