@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
 MIGRATIONS = ROOT / "examples" / "shop" / "prisma"
 PYTHON = "/opt/locktender/bin/python"
 BASE_IMAGE = "python:3.11-slim-bookworm"
-LIMIT = 230_000_000
+LIMIT = 250_000_000
 """Bytes that the image may add to its base."""
 USER = ("--user", "locktender")
 
