@@ -585,14 +585,44 @@ def test_what_fails_again_is_tried_ever_less_often_and_not_for_ever(house: House
 
 
 def test_what_was_refused_is_tried_once(house: House) -> None:
-    for number, status in enumerate((401, 404)):
+    statuses = (400, 401, 413, 422)
+    for number, status in enumerate(statuses):
         house.app.delivered(f"refused {number}", status)
     for _ in range(3):
         redelivery(house).round()
         due(house)
-        for number, status in enumerate((401, 404)):
+        for number, status in enumerate(statuses):
             house.app.delivered(f"refused {number}", status)
-    assert sorted(house.app.again) == [1000, 1001]
+    assert sorted(house.app.again) == [1000, 1001, 1002, 1003]
+
+
+@pytest.mark.parametrize("status", [403, 404, 429])
+def test_what_a_proxy_says_while_the_bot_is_away_is_tried_as_long_as_what_is_lost(house: House, status: int) -> None:
+    house.app.delivered("lost", 502)
+    for number in range(1, 5):
+        redelivery(house).round()
+        assert len(house.app.again) == number
+        house.app.delivered("lost", status)
+        due(house)
+
+
+def test_what_was_lost_before_it_was_refused_is_still_tried_once(house: House) -> None:
+    for status in (502, 404, 502, 401, 401):
+        house.app.delivered("lost", status)
+        redelivery(house).round()
+        due(house)
+    assert house.app.again == [1000, 1001, 1002, 1003]
+
+
+def test_that_github_is_away_does_not_cost_the_only_try_of_what_was_refused(house: House) -> None:
+    house.app.delivered("refused", 401)
+    house.github.state.faults.append(Fault(503, "POST", "/attempts$", times=2))
+    for _ in range(2):
+        with pytest.raises(GithubAway):
+            redelivery(house).round()
+        due(house)
+    redelivery(house).round()
+    assert house.app.again == [1000]
 
 
 def test_what_arrives_in_the_end_is_not_asked_for_any_more(house: House) -> None:
