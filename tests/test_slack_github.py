@@ -271,6 +271,20 @@ def test_the_command_line_in_that_job_performs_that_request_too(site: Site, tmp_
     assert [one.id for one in site.stage.ledger.open_requests("production")] == []
 
 
+def test_in_a_job_that_was_not_held_back_nothing_to_do_waits_for_nobody(site: Site, tmp_path: Path) -> None:
+    run, card = site.held()
+    site.stage.press(card, "approve", BOB)
+    site.settled(run)
+    exit_code, said = command_line(site, run, tmp_path / "held")
+    assert exit_code == 0, said
+    site.app.runs[4], before = site.app.runs[run], len(site.stage.ledger.history(limit=200))
+    for deploy in (command_line, action):
+        exit_code, said = deploy(site, 4, tmp_path / deploy.__name__)
+        assert exit_code == 0, said
+        assert "nothing to do" in said.lower().replace("_", " ")
+    assert len(site.stage.ledger.history(limit=200)) == before
+
+
 def test_a_webhook_that_nobody_was_there_to_take_is_delivered_again(site: Site) -> None:
     run = site.waiting(site.commit())
 
