@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 from action.job import Job
@@ -12,6 +12,7 @@ from operations.agreement import approved as performed
 from operations.agreement import held_back as held_back_of
 from operations.approvals.model import Operation
 from operations.context import Context
+from operations.ports import Ledger
 from operations.secret import Secret
 from operations.settings_secrets import secrets_of_url
 
@@ -22,10 +23,7 @@ def approved(
     job: Job, context: Context, operation: Operation, arguments: Mapping[str, Any], otherwise: Callable[[], T]
 ) -> T:
     """As ``operations.agreement.approved``; the reason is the run's page, unless the step gives one."""
-    url = Secret(job.environ.get(LEDGER, ""))
-    if url:
-        job.log.hide(secrets_of_url(url))
-    with job.means.ledger(url) if url else nullcontext() as ledger:
+    with _ledger(job) as ledger:
         caller = Caller(
             environ=_environ(job),
             ledger=ledger,
@@ -37,7 +35,15 @@ def approved(
 
 def held_back(job: Job, context: Context) -> Mapping[str, Any]:
     """As ``operations.agreement.held_back``."""
-    return held_back_of(context.environment, _environ(job))
+    return held_back_of(context.environment, _environ(job), lambda: _ledger(job))
+
+
+def _ledger(job: Job) -> AbstractContextManager[Ledger | None]:
+    url = Secret(job.environ.get(LEDGER, ""))
+    if not url:
+        return nullcontext()
+    job.log.hide(secrets_of_url(url))
+    return job.means.ledger(url)
 
 
 def _environ(job: Job) -> Mapping[str, str]:

@@ -85,8 +85,12 @@ def _deploy(job: Job, context: Context) -> Outcome:
     recorded = record(job, context.environment.name)
     recorded.say("in_progress", "Migrations are being applied")
     ref = job.event.sha if context.environment.app else None
-    asked = {"strategy": None, "ref": ref, **held_back(job, context)}
-    outcome = _run(job, context, lambda: approved(job, context, "deploy", asked, lambda: deploy(context, ref=ref)))
+
+    def work() -> DeployResult:
+        asked = {"strategy": None, "ref": ref, **held_back(job, context)}
+        return approved(job, context, "deploy", asked, lambda: deploy(context, ref=ref))
+
+    outcome = _run(job, context, work)
     recorded.ended(outcome.exit_code, _first(outcome))
     return outcome
 

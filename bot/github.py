@@ -28,6 +28,10 @@ class GithubGone(GithubFailed):
     """There is no such thing, or it is over: trying again does not help."""
 
 
+REFUSALS = frozenset({400, 401, 413, 422})
+"""What ``hook.py`` answers to what it will not have; among them nothing that a proxy says while the bot is away."""
+
+
 @dataclass(frozen=True)
 class Delivery:
     """One try to bring a webhook here. ``guid`` is the same for all tries of the same one."""
@@ -45,8 +49,8 @@ class Delivery:
 
     @property
     def refused(self) -> bool:
-        """Whether somebody was there, and would not have it: us, or a proxy that does not find us."""
-        return 400 <= self.status < 500
+        """Whether the bot was there, and would not have it. A proxy that does not find it says otherwise."""
+        return self.status in REFUSALS
 
 
 class Github(Protocol):

@@ -53,7 +53,7 @@ class Hook:
             found = held(body, self._api_url, self._environments)
             new = found is not None and self._hold(found)
         except NotOurs as error:
-            return _answered(error.message, 404)
+            return _answered(error.message, 422)  # 404 is what a proxy says that does not find us
         except UsageError as error:
             return _answered(error.message, 400)
         except LocktenderError as error:

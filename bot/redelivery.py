@@ -7,6 +7,7 @@ Source: https://docs.github.com/en/webhooks/using-webhooks/handling-failed-webho
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,11 @@ from operations.ports import HeldDeployments
 INTERVAL = 60.0
 """Seconds between two looks."""
 TRIES = 300
-"""At once, after half a minute, one, two, then every quarter of an hour: for the three days that GitHub keeps it."""
+"""At once, after half a minute, one, two, then every quarter of an hour: for the three days that GitHub keeps it.
+
+It is more than fits into them: so a try that GitHub was away for costs nothing."""
+REFUSED = 2
+"""As often as the bot has refused it, it is given up: once more than the first time, whatever went before."""
 MOST = 500
 """Deliveries that are looked at, the newest ones."""
 logger = logging.getLogger("locktender.bot")
@@ -35,7 +40,7 @@ class Redelivery:
     def round(self) -> None:
         """Ask for each once, where it is due. Raises ``GithubFailed``."""
         for one in lost(self.github.deliveries(MOST)):
-            if self.held.redeliver(one.guid, 1 if one.refused else TRIES):
+            if self.held.redeliver(one.guid, TRIES):
                 self._again(one)
 
     def rounds(self) -> Rounds:
@@ -55,10 +60,14 @@ class Redelivery:
 
 
 def lost(deliveries: Sequence[Delivery]) -> list[Delivery]:
-    """Of each webhook that has never arrived its newest delivery; ``deliveries``: the newest first. Pure."""
+    """Of each webhook that has never arrived, and is not given up, its newest delivery. Pure.
+
+    ``deliveries``: the newest first. It is they that tell how often one was refused: so GitHub has made each such try.
+    """
     ours = [one for one in deliveries if one.event == EVENT]
     arrived = {one.guid for one in ours if one.arrived}
+    refused = Counter(one.guid for one in ours if one.refused)
     newest: dict[str, Delivery] = {}
     for one in ours:
         newest.setdefault(one.guid, one)
-    return [one for guid, one in newest.items() if guid not in arrived]
+    return [one for guid, one in newest.items() if guid not in arrived and refused[guid] < REFUSED]

@@ -6,6 +6,7 @@ Where nobody has to, nothing is loaded that only an approval needs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -69,15 +70,20 @@ def required(environment: Environment, operation: str) -> int:
     return approval.required if approval else 0
 
 
-def held_back(environment: Environment, environ: Mapping[str, str]) -> Mapping[str, Any]:
+def held_back(
+    environment: Environment, environ: Mapping[str, str], opened: Callable[[], AbstractContextManager[Ledger | None]]
+) -> Mapping[str, Any]:
     """The arguments of a deploy by which it is known as the one that this run on GitHub was let through for.
 
-    None outside such a run, and where GitHub holds none of its repository's deployments back for the environment.
+    None outside such a run: GitHub has held no deployment of it to the environment back that the ledger knows of.
     """
     repository, run = environ.get("GITHUB_REPOSITORY", ""), environ.get("GITHUB_RUN_ID", "")
     there = environment.github.repository.lower() if environment.github else ""
     if environ.get("GITHUB_ACTIONS") != "true" or there != repository.lower() or not (run.isascii() and run.isdigit()):
         return {}
+    with opened() as ledger:
+        if ledger is None or not ledger.held.was_held(environment.name, repository, int(run)):
+            return {}
     from operations.approvals.held import arguments, binding
 
     return arguments(binding(repository, int(run), environ.get("GITHUB_SHA", "")), has_app=environment.app is not None)

@@ -469,6 +469,11 @@ class Ledger(Protocol):
         """The state of every request, by its id, for comparing with the audit log."""
         ...
 
+    @property
+    def held(self) -> HeldDeployments:
+        """What GitHub holds back."""
+        ...
+
     def memory(self, environment: str) -> MonitorMemory:
         """What the monitor of an environment knows, where workers watch it."""
         ...
@@ -487,6 +492,10 @@ class HeldDeployments(Protocol):
 
     def hold(self, one: Held) -> bool:
         """Record one; False: it is there already."""
+        ...
+
+    def was_held(self, environment: str, repository: str, run_id: int) -> bool:
+        """Whether a deployment of that run to the environment is there, decided or not."""
         ...
 
     def due(self, lease: float, limit: int = 20) -> tuple[Held, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -386,9 +387,13 @@ APP = App_(directory="/srv/app", compose_file="compose.yaml", database_service="
 
 
 @pytest.mark.parametrize("app", [None, APP])
-def test_whoever_deploys_in_a_run_asks_for_what_was_asked_for_in_its_name(app: App_ | None) -> None:
+def test_whoever_deploys_in_a_run_that_is_held_back_asks_for_what_was_asked_for_in_its_name(
+    app: App_ | None, ledger: PostgresLedger
+) -> None:
     there = Environment("production", Secret("x"), "/m", "/b", app=app, github=Github("ada/Shop"))
-    asked = held_back(there, RUNNER)
+    assert held_back(there, RUNNER, lambda: nullcontext(ledger)) == {}, "nothing is held back"
+    ledger.held.hold(Held("production", "ADA/Shop", "Production", 9001, 501))
+    asked = held_back(there, RUNNER, lambda: nullcontext(ledger))
     assert asked == arguments(binding("ADA/SHOP", 9001, "a" * 40), has_app=app is not None)
     assert asked.get("ref") == ("a" * 40 if app else None)
 
@@ -397,10 +402,28 @@ def test_whoever_deploys_in_a_run_asks_for_what_was_asked_for_in_its_name(app: A
     "changes",
     [{"GITHUB_ACTIONS": ""}, {"GITHUB_REPOSITORY": "ada/other"}, {"GITHUB_RUN_ID": "x"}, {"GITHUB_RUN_ID": "٣"}],
 )
-def test_what_is_not_such_a_run_is_asked_for_as_ever(changes: dict[str, str]) -> None:
+def test_what_is_not_such_a_run_is_asked_for_as_ever_and_no_ledger_is_opened(changes: dict[str, str]) -> None:
+    def unopened() -> AbstractContextManager[PostgresLedger]:
+        raise AssertionError
+
     there = Environment("production", Secret("x"), "/m", "/b", github=Github("ada/shop"))
-    assert held_back(there, {**RUNNER, **changes}) == {}
-    assert held_back(replace(there, github=None), RUNNER) == {}
+    assert held_back(there, {**RUNNER, **changes}, unopened) == {}
+    assert held_back(replace(there, github=None), RUNNER, unopened) == {}
+    assert held_back(there, RUNNER, nullcontext) == {}, "nothing says where the ledger is"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Held("staging", "ada/shop", "production", 9001, 501),
+        Held("production", "ada/other", "production", 9001, 501),
+        Held("production", "ada/shop", "production", 9002, 501),
+    ],
+)
+def test_what_is_held_back_of_others_is_not_the_run_s(ledger: PostgresLedger, other: Held) -> None:
+    there = Environment("production", Secret("x"), "/m", "/b", github=Github("ada/shop"))
+    ledger.held.hold(other)
+    assert held_back(there, RUNNER, lambda: nullcontext(ledger)) == {}
 
 
 def test_a_run_of_a_fork_is_rejected_at_once(house: House) -> None:
@@ -585,14 +608,44 @@ def test_what_fails_again_is_tried_ever_less_often_and_not_for_ever(house: House
 
 
 def test_what_was_refused_is_tried_once(house: House) -> None:
-    for number, status in enumerate((401, 404)):
+    statuses = (400, 401, 413, 422)
+    for number, status in enumerate(statuses):
         house.app.delivered(f"refused {number}", status)
     for _ in range(3):
         redelivery(house).round()
         due(house)
-        for number, status in enumerate((401, 404)):
+        for number, status in enumerate(statuses):
             house.app.delivered(f"refused {number}", status)
-    assert sorted(house.app.again) == [1000, 1001]
+    assert sorted(house.app.again) == [1000, 1001, 1002, 1003]
+
+
+@pytest.mark.parametrize("status", [403, 404, 429])
+def test_what_a_proxy_says_while_the_bot_is_away_is_tried_as_long_as_what_is_lost(house: House, status: int) -> None:
+    house.app.delivered("lost", 502)
+    for number in range(1, 5):
+        redelivery(house).round()
+        assert len(house.app.again) == number
+        house.app.delivered("lost", status)
+        due(house)
+
+
+def test_what_was_lost_before_it_was_refused_is_still_tried_once(house: House) -> None:
+    for status in (502, 404, 502, 401, 401):
+        house.app.delivered("lost", status)
+        redelivery(house).round()
+        due(house)
+    assert house.app.again == [1000, 1001, 1002, 1003]
+
+
+def test_that_github_is_away_does_not_cost_the_only_try_of_what_was_refused(house: House) -> None:
+    house.app.delivered("refused", 401)
+    house.github.state.faults.append(Fault(503, "POST", "/attempts$", times=2))
+    for _ in range(2):
+        with pytest.raises(GithubAway):
+            redelivery(house).round()
+        due(house)
+    redelivery(house).round()
+    assert house.app.again == [1000]
 
 
 def test_what_arrives_in_the_end_is_not_asked_for_any_more(house: House) -> None:

@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from bot.github import Delivery
+from bot.protection import EVENT
 from operations.approvals.audit import verify
 from operations.approvals.model import Request, State
 
@@ -269,6 +271,20 @@ def test_the_command_line_in_that_job_performs_that_request_too(site: Site, tmp_
     assert [one.id for one in site.stage.ledger.open_requests("production")] == []
 
 
+def test_in_a_job_that_was_not_held_back_nothing_to_do_waits_for_nobody(site: Site, tmp_path: Path) -> None:
+    run, card = site.held()
+    site.stage.press(card, "approve", BOB)
+    site.settled(run)
+    exit_code, said = command_line(site, run, tmp_path / "held")
+    assert exit_code == 0, said
+    site.app.runs[4], before = site.app.runs[run], len(site.stage.ledger.history(limit=200))
+    for deploy in (command_line, action):
+        exit_code, said = deploy(site, 4, tmp_path / deploy.__name__)
+        assert exit_code == 0, said
+        assert "nothing to do" in said.lower().replace("_", " ")
+    assert len(site.stage.ledger.history(limit=200)) == before
+
+
 def test_a_webhook_that_nobody_was_there_to_take_is_delivered_again(site: Site) -> None:
     run = site.waiting(site.commit())
 
@@ -332,8 +348,8 @@ FORGERIES: dict[str, tuple[int, dict[str, Any], dict[str, Any]]] = {
     "not signed": (401, {}, {"signature": ""}),
     "signed in another way": (401, {}, {"signature": "sha1=" + "0" * 40}),
     "signature that is no ASCII": (401, {}, {"signature": "sha256=é"}),
-    "another repository": (404, {"repository": {"full_name": "ada/other"}}, {}),
-    "another environment": (404, {"environment": "staging"}, {}),
+    "another repository": (422, {"repository": {"full_name": "ada/other"}}, {}),
+    "another environment": (422, {"environment": "staging"}, {}),
     "answers to somewhere else": (400, {"deployment_callback_url": "http://169.254.169.254/repos/ada/shop"}, {}),
     "answers to another host": (
         400,
@@ -356,6 +372,7 @@ def test_what_github_did_not_send_or_is_not_configured_has_no_effect(site: Site,
     before, asked = len(site.stage.ledger.history(limit=200)), len(site.github.state.requests)
     status, said = site.deliver({**payload, **changes}, **how)
     assert status == expected, said
+    assert Delivery(1, "d1", EVENT, status).refused
     assert site.kept(run) == []
     assert (len(site.stage.ledger.history(limit=200)), len(site.github.state.requests)) == (before, asked)
     site.app.waiting.discard((run, "production"))
@@ -363,6 +380,7 @@ def test_what_github_did_not_send_or_is_not_configured_has_no_effect(site: Site,
 
 def test_what_is_too_large_or_about_something_else_is_not_looked_at(site: Site) -> None:
     assert site.deliver(b"[" * 1_100_000)[0] == 413
+    assert Delivery(1, "d1", EVENT, 413).refused
     assert site.deliver({"zen": "x"}, event="ping") == (200, "pong")
     assert site.deliver({"action": "opened"}, event="issues") == (200, "ignored")
     assert site.deliver({"action": "completed"}) == (202, "ignored")

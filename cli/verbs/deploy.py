@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from typing import Literal
 
 import click
@@ -48,7 +49,7 @@ def command(desk: Desk, strategy: Literal["maintenance", "online"] | None, ref: 
 
     from operations.deploy import deploy
 
-    held = held_back(context.environment, os.environ)
+    held = held_back(context.environment, os.environ, lambda: nullcontext(desk.ledger_if_any()))
     ref = ref or held.get("ref")
     if dry_run:
         return answered(lambda: deploy(context, strategy=strategy, ref=ref, dry_run=True))

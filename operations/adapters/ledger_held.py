@@ -17,6 +17,9 @@ HOLD = """
     INSERT INTO held_deployments (environment, repository, there, run_id, deployment_id)
     VALUES (%s, lower(%s), %s, %s, %s) ON CONFLICT DO NOTHING
 """
+WAS_HELD = """
+    SELECT EXISTS (SELECT FROM held_deployments WHERE repository = lower(%s) AND run_id = %s AND environment = %s)
+"""
 DUE = f"""
     UPDATE held_deployments SET due = clock_timestamp() + make_interval(secs => %s)
     WHERE id IN (SELECT id FROM held_deployments WHERE answer IS NULL AND due <= clock_timestamp()
@@ -55,6 +58,13 @@ class PostgresHeld:
         values = (one.environment, one.repository, one.there, one.run_id, one.deployment_id)
         with self._pool.connection() as connection:
             return bool(connection.execute(HOLD, values).rowcount == 1)
+
+    @translated
+    def was_held(self, environment: str, repository: str, run_id: int) -> bool:
+        """By the names that it was recorded under."""
+        with self._pool.connection() as connection:
+            row = connection.execute(WAS_HELD, (repository, run_id, environment)).fetchone()
+        return bool(row and row[0])
 
     @translated
     def due(self, lease: float, limit: int = 20) -> tuple[Held, ...]:
