@@ -65,18 +65,23 @@ def asked(job: Job, base: str) -> Asked:
         path = Path(temporary).resolve() / Path(config).name
         path.write_bytes(text)
         name = job.inputs.environment or _only(text)
-        chosen, live = load_without_secrets(path, name), _live(job, path, name)
+        chosen = load_without_secrets(path, name, None if _of_somebody_else(job) else job.environ)
+        live = _live(job, path, name)
         written = within(posixpath.dirname(config), posixpath.relpath(chosen.migrations, path.parent))
     known = parse_database_url(live.database_url).target if live else None
-    schema = schema_of(known, chosen.schema, job.inputs.database_url)
+    schema = schema_of(known, chosen, job.inputs.database_url)
     folder = within(directory, job.inputs.migrations) if job.inputs.migrations else written
     return Asked(folder, chosen.rules, schema, live)
 
 
+def _of_somebody_else(job: Job) -> bool:
+    pull = job.event.pull
+    return bool(pull and (pull.fork or pull.dependabot))
+
+
 def _live(job: Job, path: Path, name: str | None) -> Environment | None:
     """Never for somebody else's pull request, whatever secrets the event brings along."""
-    pull = job.event.pull
-    if pull and (pull.fork or pull.dependabot):
+    if _of_somebody_else(job):
         return None
     try:
         return load_environment(path, name, job.environ, _of_server(job.inputs))

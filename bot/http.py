@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -22,6 +23,10 @@ from operations.secret import Secret
 
 LARGEST = 1_000_000
 """Bytes of a request; Slack's are some thousands."""
+LOOKS_WAIT = 3.0
+"""Seconds that ``/metrics`` waits for the looks; Prometheus gives up after 10."""
+LOOKS_AT_ONCE = 2
+"""How many may be on their way to them: those that nobody waits for any more must not become many."""
 logger = logging.getLogger("locktender.bot")
 
 Dispatch = Callable[[BoltRequest], BoltResponse]
@@ -78,8 +83,9 @@ def application(
 ) -> Starlette:
     """The whole: without a ``front`` (Socket Mode) only what watches over it, and GitHub's side where it is wanted.
 
-    ``ready`` raises what is amiss; ``looks`` are further metrics, which may take a while.
+    ``ready`` raises what is amiss; ``looks`` are further metrics, left out where they take more than ``LOOKS_WAIT``.
     """
+    free = threading.Semaphore(LOOKS_AT_ONCE)
 
     async def readyz(_: Request) -> Response:
         try:
@@ -88,8 +94,19 @@ def application(
             return PlainTextResponse(f"not ready: {type(error).__name__}\n", 503)
         return PlainTextResponse("ready\n")
 
+    def asked() -> bytes:
+        if not free.acquire(blocking=False):
+            return b""
+        try:
+            return looks()
+        finally:
+            free.release()
+
     async def measured(_: Request) -> Response:
-        return Response(generate_latest() + await run_sync(looks), media_type=CONTENT_TYPE_LATEST)
+        further = b""
+        with anyio.move_on_after(LOOKS_WAIT):
+            further = await run_sync(asked, abandon_on_cancel=True)
+        return Response(generate_latest() + further, media_type=CONTENT_TYPE_LATEST)
 
     routes = [
         Route("/healthz", _healthz),

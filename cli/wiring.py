@@ -166,14 +166,14 @@ def throwaway_server() -> ThrowawayServer:
     return ThrowawayServer()
 
 
-def validation_settings(options: Options) -> tuple[str, Environment | None]:
+def validation_settings(options: Options, environ: Mapping[str, str]) -> tuple[str, Environment | None]:
     """Where the migrations to be validated lie, and the environment as the file has it, if one is asked."""
     path = configuration(options)
     typed = str(Path(options.migrations or DEFAULT_MIGRATIONS).absolute())
     if path and ("migrations" not in options.typed or options.config):
         from operations.settings_file import load_without_secrets
 
-        found = load_without_secrets(Path(path), options.env)
+        found = load_without_secrets(Path(path), options.env, environ)
         return typed if "migrations" in options.typed else found.migrations, found
     return typed, None
 
@@ -182,7 +182,7 @@ def validation_schema(live: Database | None, configured: Environment | None, sha
     """Where the tables live."""
     from operations.validation.search_path import schema_of
 
-    return schema_of(live.target if live else None, configured.schema if configured else None, shadow_url)
+    return schema_of(live.target if live else None, configured, shadow_url)
 
 
 def validation_means(shadow_url: Secret, cache: str | None) -> Means:

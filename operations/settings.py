@@ -274,7 +274,7 @@ class Environment:
     """Holds backups, and beside them journal and lock."""
     schema: str | None = None
     """Where the tables live, if not in ``public``: what ``?schema=`` of the URL says, for ``validate``, which runs
-    where the URL, a secret, is not known.
+    where the URL, if it is a secret, is not known.
     """
     strategy: Strategy = "maintenance"
     """``maintenance``: the application is stopped while migrations run; ``online``: it goes on running."""

@@ -68,15 +68,21 @@ def load_shape(path: Path) -> Settings:
     return Settings(tuple(found["environments"].values()), tuple(found.get("people", {}).values()))
 
 
-def load_without_secrets(path: Path, name: str | None) -> Environment:
-    """The same, whose secrets need not exist here: they are empty. Paths are as they are written."""
+def load_without_secrets(path: Path, name: str | None, environ: Mapping[str, str] | None = None) -> Environment:
+    """The same, whose secrets need not exist here: they are empty. Paths are as they are written.
+
+    Only ``database_url`` is there where it is known: written in the file itself, or found by ``environ``.
+    """
+    from operations.settings_schema import known_secret
+
     text, data = _parsed(path)
     chosen = _chosen(path, data, name)
     found, problems = _validated(data, path, None)
     _refuse(path, text, problems)
     environment: Environment = found["environments"][chosen]
-    written = _section(data, "environments")[chosen]["migrations"]
-    return replace(environment, migrations=str(path.absolute().parent / written))
+    written, directory = _section(data, "environments")[chosen], path.absolute().parent
+    url = known_secret(written["database_url"], directory, environ)
+    return replace(environment, migrations=str(directory / written["migrations"]), database_url=url)
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Settings:

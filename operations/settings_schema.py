@@ -181,13 +181,27 @@ def _secret(value: object, info: ValidationInfo) -> Secret:
     if not isinstance(value, str) or not value:
         raise _invalid('must be text, "env:NAME" or "file:PATH"')
     surroundings: Surroundings = info.context  # type: ignore[assignment]
-    kind, _, rest = value.partition(":")
     if surroundings.environ is None:
         return Secret("")
+    return _revealed(value, surroundings.directory, surroundings.environ)
+
+
+def known_secret(written: str, directory: Path, environ: Mapping[str, str] | None) -> Secret:
+    """What a value stands for, or empty where that is not there; without ``environ`` only what stands in the file."""
+    if environ is None:
+        return Secret("" if written.startswith(("env:", "file:")) else written)
+    try:
+        return _revealed(written, directory, environ)
+    except PydanticCustomError:
+        return Secret("")
+
+
+def _revealed(value: str, directory: Path, environ: Mapping[str, str]) -> Secret:
+    kind, _, rest = value.partition(":")
     if kind == "env":
-        return Secret(_of_environment(rest, surroundings.environ))
+        return Secret(_of_environment(rest, environ))
     if kind == "file":
-        return Secret(_of_file(surroundings.directory / rest))
+        return Secret(_of_file(directory / rest))
     return Secret(value)
 
 

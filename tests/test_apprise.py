@@ -171,6 +171,24 @@ def test_every_way_out_is_judged_where_it_is_made(mode: str, expected: list[str]
     assert (done.stdout.split(), done.stderr) == (expected, "")
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("<!channel> <!here> <!all>", "‹!channel› ‹!here› ‹!all›"),
+        ("<https://evil.example|the dashboard>", "‹https://evil.example|the dashboard›"),
+        ("[the dashboard](https://evil.example)", "［the dashboard］(https://evil.example)"),
+        ("<@1234>", "‹＠1234›"),
+    ],
+)
+def test_a_name_from_the_database_is_no_mention_and_no_link(name: str, shown: str) -> None:
+    event = Event("raised", "drift", "warn", "ok", 1000.0, f"added table {name}", name, f"look at {name}")
+    told = spoken(name, name, [event], 1060.0)
+    assert told["title"] == f"{shown}: drift warn"
+    assert told["text"].splitlines() == [
+        f"{shown}:", f"New: drift: warn: added table {shown}", f"  {shown}", f"  Next: look at {shown}",
+    ]  # fmt: skip
+
+
 def test_a_service_calls_nobody_and_is_not_flooded() -> None:
     event = Event("raised", "disk", "fail", "ok", 1000.0, "@everyone `full` *now* \u202ethen\nnext", "why", "fix it")
     told = spoken("production", "shop on db:5432", [event] * (SLACK_MOST + 5), 1060.0)

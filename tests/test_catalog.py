@@ -14,6 +14,7 @@ import pytest
 from operations.adapters.postgres import PostgresDatabase, PostgresSession
 from operations.catalog import Catalog, Difference, diff, read, stamp
 from operations.catalog.ddl import Restated, restated
+from operations.catalog.identities import identity
 from operations.catalog.normal import array_casts
 from operations.database_url import parse_database_url
 from operations.errors import StatementFailed, Tampered
@@ -337,6 +338,32 @@ def test_what_is_shown_hides_passwords(session: PostgresSession) -> None:
     assert one.recorded[0].startswith("ALTER SERVER s1 OPTIONS (SET password '… ")
     assert one.stands[0].startswith("ALTER SERVER s1 OPTIONS (SET password '… ")
     assert "other" not in one.stands[0]
+
+
+def test_of_what_was_not_read_nothing_is_told_as_sql(session: PostgresSession) -> None:
+    session.script("CREATE TABLE data.parted (a int) PARTITION BY RANGE (a)")
+    before = read(session)
+    session.script(
+        "DROP TABLE data.parted; CREATE TABLE data.parted (a int) PARTITION BY LIST (a);"
+        "CREATE TABLE data.late (a int PRIMARY KEY); COMMENT ON TABLE data.late IS 'x';"
+        "CREATE TYPE data.pair AS (a int, b int); CREATE VIEW data.seen AS SELECT 1 one"
+    )
+    whole = read(session)
+    for unread in (frozenset({"column", "attribute", "index", "constraint"}), frozenset({"constraint"})):
+        objects = {key: text for key, text in whole.objects.items() if identity(key).kind not in unread}
+        after = Catalog(objects, unread=unread)
+        told = {one.object: one.stands for one in restated(before, after, diff(before, after))}
+        columns = "columns and " if "column" in unread else ""
+        lacking, attributes = f"its {columns}constraints were not read", columns.replace("columns", "attributes")
+        assert told["table data.late"][0] == f"-- TABLE data.late: {lacking}"
+        assert told["table data.late"][-1] == "COMMENT ON TABLE data.late IS 'x';", "what was read is told"
+        assert not any(statement.startswith("CREATE") for statement in told["table data.late"])
+        assert told["table data.parted"] == (f"-- TABLE data.parted: {lacking}",)
+        assert told["type data.pair"][0] == f"-- TYPE data.pair: its {attributes}constraints were not read"
+        assert told["view data.seen"][0].startswith("CREATE VIEW data.seen AS")
+        assert ("-- VIEW data.seen: its columns were not read" in told["view data.seen"]) is bool(columns)
+    told = {one.object: one.stands for one in restated(before, whole, diff(before, whole))}
+    assert not any(statement.startswith("--") for statements in told.values() for statement in statements)
 
 
 def test_a_new_table_is_told_with_all_that_belongs_to_it(session: PostgresSession) -> None:

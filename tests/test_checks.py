@@ -576,6 +576,9 @@ def test_where_there_is_no_time_for_all_of_it_drift_tells_what_it_could_compare(
         ("added", "table public.fresh"),
         ("changed", "columns of public.parent"),
     }, "what was not read is not gone"
+    (fresh,) = (each for each in one.ddl if each.object == "table public.fresh")
+    assert fresh.stands[0] == "-- TABLE public.fresh: its columns and constraints were not read"
+    assert not any(statement.startswith("CREATE") for statement in fresh.stands)
     assert "(no time to compare columns' definitions, indexes, constraints)" in one.detail
     assert "index public.by_hand" in {each.object for each in found(plain, "drift").ddl}
 

@@ -64,7 +64,7 @@ after = 1
             assert [event[:3] for event in look["events"]] == [["raised", "backups", "warn"]]
             eventually(lambda: not stage.ledger.memory("production").load().outbox, "all is sent")
             eventually(lambda: stage.get("/metrics", port) == 200, "the other worker is there")
-            page = stage.page("/metrics", port)
+            page = eventually(lambda: told if "locktender_check" in (told := stage.page("/metrics", port)) else None)
             assert 'locktender_check_status{check="backups",environment="production",subject=""} 1.0' in page
             assert 'locktender_alert_standing{check="backups",environment="production"} 1.0' in page
             assert "locktender_bot_answers_total" in page

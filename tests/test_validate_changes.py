@@ -20,6 +20,8 @@ from operations.migrations.model import Migration
 from operations.migrations.prisma import Prisma
 from operations.rules.model import Finding
 from operations.secret import Secret
+from operations.settings import Environment
+from operations.settings_file import load_without_secrets
 from operations.validation.changes import changes, findings
 from operations.validation.folders import MOST_BYTES, Folder, Tree, folder_of
 from operations.validation.from_database import look
@@ -289,25 +291,76 @@ def test_the_database_of_a_named_environment_is_asked_and_that_it_does_not_answe
 
 
 @pytest.mark.parametrize(
-    ("live", "configured", "trial", "expected"),
+    ("live", "url", "key", "trial", "expected"),
     [
-        ("a", "b", "c", "a"),
-        ("", "b", "c", "b"),
-        (None, "b", "c", "b"),
-        (None, None, "c", "c"),
-        ("", None, "c", None),
-        (None, None, "", None),
-        (None, None, None, None),
+        ("a", "u", "b", "c", "a"),
+        ("", "u", "b", "c", "u"),
+        ("", None, "b", "c", "b"),
+        (None, "u", "b", "c", "u"),
+        (None, "u", None, "c", "u"),
+        (None, "", "b", "c", "b"),
+        (None, None, "b", "c", "b"),
+        (None, None, None, "c", "c"),
+        ("", None, None, "c", None),
+        (None, "", None, "c", None),
+        (None, None, None, "", None),
+        (None, None, None, None, None),
     ],
 )
 def test_the_schema_is_that_of_the_database_then_of_the_file_and_of_the_trial_server_only_where_neither_is_known(
-    live: str | None, configured: str | None, trial: str | None, expected: str | None
+    live: str | None, url: str | None, key: str | None, trial: str | None, expected: str | None
 ) -> None:
-    def url(schema: str | None) -> Secret:
+    def of(schema: str | None) -> Secret:
         return Secret("" if schema is None else f"postgresql://u@h/d{f'?schema={schema}' if schema else ''}")
 
-    target = None if live is None else parse_database_url(url(live)).target
-    assert schema_of(target, configured, url(trial)) == expected
+    target = None if live is None else parse_database_url(of(live)).target
+    configured = Environment("production", of(url), "m", "b", schema=key)
+    assert schema_of(target, configured, of(trial)) == expected
+    if url is key is None:
+        assert schema_of(target, None, of(trial)) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "environ", "expected"),
+    [
+        ("postgresql://u@h/d?schema=app", None, "app"),
+        ("postgresql://u@h/d?schema=app", {}, "app"),
+        ("env:URL", {"URL": "postgresql://u@h/d?schema=app"}, "app"),
+        ("env:URL", None, None),
+        ("env:URL", {}, None),
+        ("file:url.txt", {}, "filed"),
+        ("file:url.txt", None, None),
+        ("file:nowhere.txt", {}, None),
+        ("env:URL", {"URL": "no url"}, None),
+    ],
+)
+def test_the_urls_schema_counts_where_other_secrets_of_the_environment_are_not_there(
+    tmp_path: Path, written: str, environ: dict[str, str] | None, expected: str | None
+) -> None:
+    (tmp_path / "url.txt").write_text("postgresql://u@h/d?schema=filed\n")
+    (tmp_path / "locktender.toml").write_text(
+        f'[environments.production]\ndatabase_url = "{written}"\nmigrations = "m"\nbackup_dir = "/b"\n'
+        '[environments.production.server]\nhost = "h"\nuser = "u"\nprivate_key = "env:SSH_PRIVATE_KEY"\n'
+        'known_hosts = "h ssh-ed25519 AAAA"\n'
+    )
+    configured = load_without_secrets(tmp_path / "locktender.toml", None, environ)
+    assert schema_of(None, configured, Secret("")) == expected
+
+
+def test_the_files_url_says_the_schema_though_no_environment_is_named(
+    checkout: Path, locktender: Callable[..., Said], server18: Server
+) -> None:
+    script = checkout / "prisma" / "migrations" / "20240301000000_mine" / "migration.sql"
+    script.write_text("CREATE TABLE t (a INT);")
+    words = ("validate", "--base-ref", "main", "--shadow-url", server18.url("postgres").reveal(), "--json")
+    url = "postgresql://u@127.0.0.1:1/x?schema=app"
+    for written, variables in ((url, {}), ("env:URL", {"URL": url})):
+        (checkout / "locktender.toml").write_text(
+            f'[environments.production]\ndatabase_url = "{written}"\nmigrations = "prisma/migrations"\n'
+            'backup_dir = "b"\n[environments.production.alerts]\nheartbeat = "env:NOT_HERE"\n'
+        )
+        told = locktender(*words, **variables).envelope["result"]
+        assert {change["object"].partition(".")[0] for change in told["schema_changes"]} == {"app"}
 
 
 def test_a_database_that_names_no_schema_has_the_files_and_never_that_of_the_trial_server(

@@ -60,7 +60,7 @@ def command(
     everything is new. Exit 1: there are findings.
     """
     shadow = _secret(shadow_url) if shadow_url else Secret("")
-    folder, configured = wiring.validation_settings(desk.options)
+    folder, configured = wiring.validation_settings(desk.options, os.environ)
     live, notes = _live(desk)
     report = desk.reporter((*desk.secrets, *wiring.secrets_of_url(shadow)))
 

@@ -14,11 +14,20 @@ from typing import Any, Literal
 from operations.catalog import sql_columns, sql_others, sql_relations, sql_types
 from operations.catalog.identities import identity
 from operations.catalog.model import Catalog, Difference
-from operations.catalog.sql import EVERYWHERE, Changers, Maker, Properties, Subject
+from operations.catalog.sql import EVERYWHERE, Changers, Properties, Subject
 from operations.catalog.sql_relations import implied
 
 KINDS = {**sql_relations.KINDS, **sql_columns.KINDS, **sql_types.KINDS, **sql_others.KINDS}
-WHOLES = ("table", "foreign table", "view", "materialized view", "type")
+WHOLES = {
+    "table": ("column", "constraint"),
+    "foreign table": ("column", "constraint"),
+    "view": ("column",),
+    "materialized view": ("column",),
+    "type": ("attribute", "constraint"),
+}
+"""What has parts, and of which kinds."""
+MADE_BY_QUERY = ("view", "materialized view")
+"""What CREATE can say without them."""
 PARTS = ("column", "attribute", "columns", "constraint")
 
 
@@ -60,7 +69,8 @@ def statements(catalog: Catalog, object: str) -> tuple[str, ...]:
     value = _properties(catalog.objects[object])
     found = [*_made(subject, value)]
     if subject.kind in WHOLES:
-        for kind in ("column", "attribute", "constraint"):
+        found.append(_unread(subject))
+        for kind in WHOLES[subject.kind]:
             for part, properties in sql_relations.parts(subject, kind):
                 found += _made(part, properties)[1:]
     return tuple(_ended(found))
@@ -93,8 +103,7 @@ def _restated(difference: Difference, before: Catalog, after: Catalog) -> Restat
 
 def _made(subject: Subject, value: Properties) -> list[str]:
     """How it is made, first, though that may say nothing; then what that did not say."""
-    maker, changers = _kind(subject)
-    made, said = maker(subject, value)
+    made, said, changers = _maker(subject, value)
     found = [made]
     for key in value:
         if key not in said:
@@ -103,8 +112,7 @@ def _made(subject: Subject, value: Properties) -> list[str]:
 
 
 def _changed(subject: Subject, mine: Properties, other: Properties) -> Iterator[str]:
-    maker, changers = _kind(subject)
-    made, said = maker(subject, mine)
+    made, said, changers = _maker(subject, mine)
     for key in {**mine, **other}:
         if mine.get(key) != other.get(key):
             if key in said and key not in changers:
@@ -121,9 +129,19 @@ def _change(subject: Subject, key: str, mine: Properties, other: Properties, cha
         yield f"-- {subject.named}: {key.replace('_', ' ')} is {json.dumps(mine[key], ensure_ascii=False)}"
 
 
-def _kind(subject: Subject) -> tuple[Maker, Changers]:
+def _maker(subject: Subject, value: Properties) -> tuple[str, frozenset[str], Changers]:
+    """How it is made, or that this is not known; the properties that this says, and what changes the others."""
     maker, changers = KINDS[subject.kind]
-    return maker, {**EVERYWHERE, **changers}
+    made, said = maker(subject, value)
+    if subject.kind not in MADE_BY_QUERY:
+        made = _unread(subject) or made
+    return made, said, {**EVERYWHERE, **changers}
+
+
+def _unread(subject: Subject) -> str:
+    """What of a whole there was no time to read; empty where nothing is lacking."""
+    lacking = [f"{kind}s" for kind in WHOLES.get(subject.kind, ()) if kind in subject.catalog.unread]
+    return f"-- {subject.named}: its {' and '.join(lacking)} were not read" if lacking else ""
 
 
 def _told_elsewhere(difference: Difference, told: set[str]) -> bool:

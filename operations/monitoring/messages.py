@@ -27,6 +27,8 @@ KINDS: Mapping[Status, str] = {"ok": "success", "warn": "warning", "fail": "fail
 MARKS = {"raised": "New", "worsened": "Worse", "eased": "Better", "recovered": "Over", "reminder": "Still"}
 UNWANTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 """Control characters and those that turn the direction of writing."""
+LOOK_ALIKES = str.maketrans("@`*<>[]", "＠'∗‹›［］")
+"""For what services read as mentions, formatting, links: ``@all``, ``<!channel>``, ``<URL|text>``, ``[text](URL)``."""
 
 
 def payload(environment: str, database: str, events: Sequence[Event], now: float) -> dict[str, Any]:
@@ -141,8 +143,8 @@ def _escaped(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Nobody is called by what came from a database's names, wherever it is shown."""
-    return UNWANTED.sub("", text.replace("\n", " ")[:SLACK_TEXT]).replace("@", "＠").replace("`", "'").replace("*", "∗")
+    """Nobody is called by what came from a database's names, and no link says another address, wherever it is shown."""
+    return UNWANTED.sub("", text.replace("\n", " ")[:SLACK_TEXT]).translate(LOOK_ALIKES)
 
 
 def _time(seconds: float) -> str:

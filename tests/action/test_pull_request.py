@@ -109,6 +109,25 @@ def test_the_configurations_schema_comes_before_that_of_the_trial_server(project
     assert schemas() == {"shop"}
 
 
+def test_a_url_in_the_configuration_says_the_schema_though_the_other_secrets_are_not_there(
+    project: Project, shadow: str
+) -> None:
+    def schemas(**settings: object) -> set[str]:
+        proposal = project.proposed({NEXT: ADDS}, branch=f"change{next(project.serial)}")
+        ran = proposal.run({"database-url": f"{shadow}?schema=elsewhere"}, **settings)
+        assert ran.exit_code == 0, ran.said
+        return {change["object"].partition(".")[0] for change in ran.result["result"]["schema_changes"]}
+
+    url = "postgresql://u@127.0.0.1:1/x?schema=app"
+    lacking = '[environments.production.alerts]\nheartbeat = "env:NOT_HERE"\n'
+    project.repository.commit({"locktender.toml": FILES["locktender.toml"] + lacking})
+    assert schemas(DATABASE_URL=url) == {"app"}
+    assert schemas(DATABASE_URL=url, fork=True) == {"elsewhere"}
+    project.repository.commit({"locktender.toml": FILES["locktender.toml"].replace("env:DATABASE_URL", url) + lacking})
+    assert schemas() == {"app"}
+    assert schemas(fork=True) == {"app"}, "whoever reads the repository can read it"
+
+
 def test_jobs_of_a_matrix_have_a_check_and_a_comment_each(project: Project, shadow: str) -> None:
     proposal = project.proposed({NEXT: ADDS})
     for matrix in ('{"postgres": ">15"}', '{"postgres": "15"}', '{"postgres": "15"}', "null"):
