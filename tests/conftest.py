@@ -42,8 +42,8 @@ for each in (signal.SIGHUP, signal.SIGQUIT):
 hypothesis.settings.register_profile("patient", hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("patient")
 DEBIAN_BINARIES = Path("/usr/lib/postgresql/15/bin")
-MORE = {"wal_level": "logical", "max_prepared_transactions": "5"}
-"""So that there can be things that bind a database: replication slots, prepared transactions."""
+MORE = {"wal_level": "logical", "max_prepared_transactions": "5", "max_connections": "200"}
+"""So that there can be things that bind a database (replication slots, prepared transactions), and many processes."""
 OWNER_PASSWORD = Secret("owner pass/word@1")
 
 

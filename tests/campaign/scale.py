@@ -26,15 +26,15 @@ def spread(full: int) -> list[int]:
 
 
 def crossed(first: Sequence[T], second: Sequence[U]) -> list[tuple[T, U]]:
-    """Every pair; of a small campaign every other or every third one, so that each of both kinds still has its turn."""
+    """Every pair; of a small campaign one of two to five, so that each of both kinds still has its turn."""
     step = _step()
     return [(a, b) for i, a in enumerate(first) for j, b in enumerate(second) if (i + j) % step == 0]
 
 
 def thinned(cases: Sequence[T]) -> list[T]:
-    """Every case; of a small campaign every other or every third one."""
+    """Every case; of a small campaign one of two to five."""
     return list(cases[:: _step()])
 
 
 def _step() -> int:
-    return 1 if scale() >= 0.5 else 2 if scale() >= 0.25 else 3
+    return 1 if scale() >= 0.5 else 2 if scale() >= 0.25 else 3 if scale() >= 0.1 else 5
