@@ -142,7 +142,7 @@ as its image starts it, from the event to the exit code: a checkout of one commi
 API, a new cluster that was prepared beforehand, everything that has landed applied to it, locks of every statement,
 lint, proof of the way back with rows in the tables, comment, check run and summary. GitHub is a stand-in on the
 loopback, so that its own time is not counted; that of building or fetching the image is not, either. *Base kept*: the
-whole process of `locktender validate --base-migrations` on one's own machine, where the data directory of what has
+whole process of `locktender validate --base-migrations DIR` on one's own machine, where the data directory of what has
 landed is kept from the time before."""
 _REAL = f"""The last {LAST} migrations of each history, one after the other, each as a pull request that adds it to
 what had landed then: `operations.validate` as the Action calls it, server and base anew each time. Whether each of the
