@@ -637,17 +637,6 @@ def test_what_was_lost_before_it_was_refused_is_still_tried_once(house: House) -
     assert house.app.again == [1000, 1001, 1002, 1003]
 
 
-def test_that_github_is_away_does_not_cost_the_only_try_of_what_was_refused(house: House) -> None:
-    house.app.delivered("refused", 401)
-    house.github.state.faults.append(Fault(503, "POST", "/attempts$", times=2))
-    for _ in range(2):
-        with pytest.raises(GithubAway):
-            redelivery(house).round()
-        due(house)
-    redelivery(house).round()
-    assert house.app.again == [1000]
-
-
 def test_what_arrives_in_the_end_is_not_asked_for_any_more(house: House) -> None:
     house.app.delivered("lost", 502)
     redelivery(house).round()
@@ -665,12 +654,14 @@ def test_what_is_too_old_to_be_delivered_again_keeps_nothing_else_back(house: Ho
     assert house.app.again == [1000]
 
 
-def test_that_github_is_away_costs_no_webhook(house: House) -> None:
-    house.app.delivered("lost", 502)
-    house.github.state.faults.append(Fault(503, "POST", "/attempts$"))
-    with pytest.raises(GithubAway):
-        redelivery(house).round()
-    due(house)
+@pytest.mark.parametrize(("status", "times"), [(502, 1), (401, 2)], ids=["lost", "refused, its only try"])
+def test_that_github_is_away_costs_no_webhook(house: House, status: int, times: int) -> None:
+    house.app.delivered("lost", status)
+    house.github.state.faults.append(Fault(503, "POST", "/attempts$", times=times))
+    for _ in range(times):
+        with pytest.raises(GithubAway):
+            redelivery(house).round()
+        due(house)
     redelivery(house).round()
     assert house.app.again == [1000]
 
