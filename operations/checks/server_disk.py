@@ -7,8 +7,7 @@ from pathlib import PurePosixPath
 
 from operations.checks.model import Check
 from operations.context import Context
-from operations.measures import age_text, size_text
-from operations.monitoring.trends import runs_out, trend
+from operations.monitoring.trends import room
 from operations.ports import Host
 
 PLACES = {"/var/lib/postgresql": "databases lie", "/var/lib/docker": "Docker's volumes and images lie"}
@@ -26,14 +25,13 @@ def look(context: Context) -> Iterator[Check]:
 
 
 def _judged(context: Context, directory: str) -> Check:
-    limits, free = context.environment.checks, context.host.free_bytes(directory)
-    left = runs_out(trend(context, f"server_disk {directory}"), context.clock.now(), free)
-    told = f"{size_text(free)} free for {directory}" + (f", full in {age_text(left)}" if left is not None else "")
+    limits, found = context.environment.checks, room(context, f"server_disk {directory}", directory)
+    free, told = found.free, found.told
     why = f"That is where {PLACES[directory]}: without room the database stops, and nothing can be built."
     fix = f"du -xh --max-depth 3 {directory} | sort -h, on the server, shows what takes it."
     if free < limits.server_disk:
         return Check("server_disk", "fail", told, why, fix, value=free, subject=directory)
-    if left is not None and left < limits.disk_full_within:
+    if found.full_within(limits.disk_full_within):
         return Check("server_disk", "warn", told, why, fix, value=free, subject=directory)
     return Check("server_disk", "ok", told, value=free, subject=directory)
 

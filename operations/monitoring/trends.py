@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
 
 from operations.context import Context
 from operations.errors import LocktenderError
+from operations.measures import age_text, size_text
 from operations.monitoring.store import memory_of
 
 Samples = tuple[tuple[float, float], ...]
@@ -15,6 +17,27 @@ HOUR, DAY = 3600.0, 86400.0
 KEPT_FOR = 7 * DAY
 FORESEEN = 365 * DAY
 """What lies further ahead is no forecast."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """What is ``free`` on a disk, in bytes; in how many seconds that comes to nothing (``left``), if it is known."""
+
+    free: int
+    left: float | None
+    told: str
+
+    def full_within(self, seconds: float) -> bool:
+        """Whether it will be full before that."""
+        return self.left is not None and self.left < seconds
+
+
+def room(context: Context, name: str, directory: str) -> Room:
+    """On the server's disk that holds a directory; the monitor keeps what was free under ``name``."""
+    free = context.host.free_bytes(directory)
+    left = runs_out(trend(context, name), context.clock.now(), free)
+    told = f"{size_text(free)} free for {directory}" + (f", full in {age_text(left)}" if left is not None else "")
+    return Room(free, left, told)
 
 
 def trend(context: Context, name: str) -> Samples:
