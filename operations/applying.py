@@ -87,6 +87,8 @@ class Applier:
     divided: bool = False
     locked: bool = True
     """Whether ``session`` holds the migration lock."""
+    _in_vain: bool = False
+    """Whether the server was waited for until patience ended; the way back then does not wait once more."""
     _pids: dict[int, int] = field(default_factory=dict)
     _settled: tuple[Session, float] | None = None
 
@@ -311,7 +313,7 @@ class Applier:
         """
         self.locked = False
         self.session.close()
-        until = self.context.clock.now() + RECONNECT_FOR
+        until = self.context.clock.now() + (0 if self._in_vain else RECONNECT_FOR)
         while True:
             try:
                 self.session = self.context.database.connect(purpose=f"run {self.journal.run_id}")
@@ -323,6 +325,7 @@ class Applier:
                 return
             except (DatabaseUnreachable, ConnectionLost):
                 if self.context.clock.now() >= until:
+                    self._in_vain = True
                     raise
                 self.context.clock.sleep(0.5)
 

@@ -121,9 +121,9 @@ class Project:
 def finish(process: subprocess.Popen[str], timeout: float = 240) -> Ran:
     """Wait for a run's end and take what it said."""
     began = time.monotonic()
-    try:
-        stdout, stderr = process.communicate(timeout=timeout)
-    finally:
-        process.kill()
-        process.wait()
+    with process:
+        try:
+            stdout, stderr = process.communicate(timeout=timeout)
+        finally:
+            process.kill()
     return Ran(process.returncode, stdout, stderr, time.monotonic() - began)

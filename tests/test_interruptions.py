@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from operations import applying
+from operations.adapters.clock import SystemClock
 from operations.adapters.local_host import LocalHost
 from operations.adapters.postgres import PostgresDatabase, PostgresSession
 from operations.advisory import lock_database
@@ -28,7 +29,7 @@ from operations.status import status
 
 from .conftest import Server
 from .folders import write_migration
-from .stalling import LostAnswer
+from .stalling import LostAnswer, Relay
 
 USERS = (
     "CREATE TABLE users (id int PRIMARY KEY, nick text);"
@@ -228,6 +229,30 @@ def test_a_first_deploy_whose_first_commit_is_not_answered_goes_on(
     with PostgresDatabase(parse_database_url(straight)).session() as session:
         assert session.rows("SELECT count(*) FROM counted") == [(2,)]
         assert session.rows("SELECT count(*) FROM _prisma_migrations WHERE finished_at IS NOT NULL") == [(2,)]
+
+
+class Awake(SystemClock):
+    """Counts the seconds slept."""
+
+    def __init__(self) -> None:
+        self.slept = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+        super().sleep(seconds)
+
+
+def test_a_server_that_stays_away_is_waited_for_once(
+    server15: Server, context_of: Callable[..., Context], tmp_path: Path
+) -> None:
+    straight = server15.url(server15.create())
+    relay, clock = Relay(server15.process.port), Awake()
+    url = Secret(straight.reveal().replace(f":{server15.process.port}/", f":{relay.port}/"))
+    context = context_of(url, migrations=str(tmp_path / "away"))
+    write_migration(context, "1_slow", "CREATE TABLE slow (a int); SELECT pg_sleep(30);")
+    with pytest.raises(NeedsAttention, match="It cannot be told yet what stands"):
+        deploy(replace(context, clock=clock, report=once("applying 1_slow", relay.close)))
+    assert 0 < clock.slept <= applying.RECONNECT_FOR + 0.5
 
 
 def test_without_the_lock_nothing_is_put_back(context: Context, server15: Server) -> None:
