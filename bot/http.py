@@ -6,7 +6,9 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
+from typing import Generic, TypeVar
 
 import anyio
 from anyio.to_thread import run_sync
@@ -24,12 +26,13 @@ from operations.secret import Secret
 LARGEST = 1_000_000
 """Bytes of a request; Slack's are some thousands."""
 LOOKS_WAIT = 3.0
-"""Seconds that ``/metrics`` waits for the looks; Prometheus gives up after 10."""
+"""Seconds that ``/readyz`` and ``/metrics`` wait for a look; Prometheus gives up after 10."""
 LOOKS_AT_ONCE = 2
-"""How many may be on their way to them: those that nobody waits for any more must not become many."""
+"""How many of a kind may be under way: those that nobody waits for any more must not become many."""
 logger = logging.getLogger("locktender.bot")
 
 Dispatch = Callable[[BoltRequest], BoltResponse]
+T = TypeVar("T")
 
 
 class Front:
@@ -72,6 +75,27 @@ class Front:
         return Response(answer.body, answer.status, answer.first_headers_without_set_cookie())
 
 
+class Look(Generic[T]):
+    """Something that may take longer than whoever asks for it has patience."""
+
+    def __init__(self, take: Callable[[], T]) -> None:
+        self._take = take
+        self._free = threading.Semaphore(LOOKS_AT_ONCE)
+
+    async def taken(self) -> T:
+        """Raises ``TimeoutError`` after ``LOOKS_WAIT``, and while too many are under way."""
+        with anyio.fail_after(LOOKS_WAIT):
+            return await run_sync(self._one_of_few, abandon_on_cancel=True)
+
+    def _one_of_few(self) -> T:
+        if not self._free.acquire(blocking=False):
+            raise TimeoutError
+        try:
+            return self._take()
+        finally:
+            self._free.release()
+
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -83,30 +107,22 @@ def application(
 ) -> Starlette:
     """The whole: without a ``front`` (Socket Mode) only what watches over it, and GitHub's side where it is wanted.
 
-    ``ready`` raises what is amiss; ``looks`` are further metrics, left out where they take more than ``LOOKS_WAIT``.
+    ``ready`` raises what is amiss; ``looks`` are further metrics. Both count only if they are quick enough.
     """
-    free = threading.Semaphore(LOOKS_AT_ONCE)
+    readiness, further = Look(ready), Look(looks)
 
     async def readyz(_: Request) -> Response:
         try:
-            await run_sync(ready)
+            await readiness.taken()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is not ready
             return PlainTextResponse(f"not ready: {type(error).__name__}\n", 503)
         return PlainTextResponse("ready\n")
 
-    def asked() -> bytes:
-        if not free.acquire(blocking=False):
-            return b""
-        try:
-            return looks()
-        finally:
-            free.release()
-
     async def measured(_: Request) -> Response:
-        further = b""
-        with anyio.move_on_after(LOOKS_WAIT):
-            further = await run_sync(asked, abandon_on_cancel=True)
-        return Response(generate_latest() + further, media_type=CONTENT_TYPE_LATEST)
+        found = b""
+        with suppress(TimeoutError):
+            found = await further.taken()
+        return Response(generate_latest() + found, media_type=CONTENT_TYPE_LATEST)
 
     routes = [
         Route("/healthz", _healthz),
