@@ -27,14 +27,15 @@ def spread(full: int) -> list[int]:
 
 def crossed(first: Sequence[T], second: Sequence[U]) -> list[tuple[T, U]]:
     """Every pair; of a small campaign one of two to five, so that each of both kinds still has its turn."""
-    step = _step()
-    return [(a, b) for i, a in enumerate(first) for j, b in enumerate(second) if (i + j) % step == 0]
+    each = step()
+    return [(a, b) for i, a in enumerate(first) for j, b in enumerate(second) if (i + j) % each == 0]
 
 
 def thinned(cases: Sequence[T]) -> list[T]:
     """Every case; of a small campaign one of two to five."""
-    return list(cases[:: _step()])
+    return list(cases[:: step()])
 
 
-def _step() -> int:
+def step() -> int:
+    """Of so many cases of a kind one is tried."""
     return 1 if scale() >= 0.5 else 2 if scale() >= 0.25 else 3 if scale() >= 0.1 else 5
