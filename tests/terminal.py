@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .locktender_process import finish
+
 ROOT = Path(__file__).resolve().parents[1]
 OURS = ("LOCKTENDER_", "NO_COLOR", "COLUMNS", "DATABASE_URL")
 
@@ -65,9 +67,8 @@ def locktender(
     *words: str, cwd: Path, env: Mapping[str, str] | None = None, python: Sequence[str] = ("-m", "cli")
 ) -> Said:
     """Run it without a terminal, to its end."""
-    process = start(*words, cwd=cwd, env=env, python=python)
-    stdout, stderr = process.communicate(timeout=120)
-    return Said(process.returncode, stdout, stderr)
+    ran = finish(start(*words, cwd=cwd, env=env, python=python), timeout=400)
+    return Said(ran.exit_code, ran.stdout, ran.stderr)
 
 
 def at_a_terminal(
