@@ -116,7 +116,8 @@ class Answers:
 
     def _answer(self, ask: Ask, environment: Environment) -> Message:
         if ask.verb in ("frozen", "unfrozen"):
-            return notices.freeze_told(environment.name, ask.user, self.ledger.frozen(environment.name))
+            standing = self.ledger.frozen(environment.name)
+            return notices.freeze_told(environment.name, ask.user, standing, environment.alerts)
         with self.context_of(environment.name, f"slack:{ask.user}", silent) as context:
             if ask.verb == "check":
                 now = context.clock.now()
@@ -144,6 +145,7 @@ class Answers:
         if found is not None:
             checks = look_at_health(context).checks
         name = context.environment.name
+        freeze = self.ledger.frozen(name)
         running = [one for one in self.ledger.open_requests(name) if one.state is State.RUNNING]
         return status.StatusCard(
             environment=name,
@@ -156,7 +158,7 @@ class Answers:
                 status.AtWork(one.operation, one.requester.account.id, one.started_at or one.created_at)
                 for one in running
             ),
-            frozen=_frozen(self.ledger.frozen(name)),
+            frozen=frozen(freeze, self.ledger) if freeze else None,
             trouble=tuple(trouble),
         )
 
@@ -193,5 +195,7 @@ class Answers:
             patiently(lambda: self.slack.post(ask.user, said))
 
 
-def _frozen(freeze: Freeze | None) -> status.Frozen | None:
-    return status.Frozen(freeze.by.account.id, freeze.reason, freeze.until) if freeze else None
+def frozen(freeze: Freeze, ledger: Ledger) -> status.Frozen:
+    """It, with what it holds back, as far as workers look."""
+    held = ledger.memory(freeze.environment).load().held_back
+    return status.Frozen(freeze.by.account.id, freeze.reason, freeze.until, held)

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from bot.answers import Answers
+from bot.answers import Answers, frozen
 from bot.asks import Ask
 from bot.blocks import home as blocks
 from bot.blocks import status
@@ -182,7 +182,7 @@ class Home:
                 read(looks.get(one.name)),
                 tuple(self._waiting(request) for request in mine if request.state is not State.RUNNING),
                 tuple(at_work(request) for request in mine if request.state is State.RUNNING),
-                status.Frozen(freeze.by.account.id, freeze.reason, freeze.until) if freeze else None,
+                frozen(freeze, self.ledger) if freeze else None,
             )
 
     def _waiting(self, request: Request) -> blocks.Waiting:

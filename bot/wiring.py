@@ -308,8 +308,7 @@ def contexts(settings: Settings, config: Path, ledger: PostgresLedger) -> Contex
         if environment is None:
             raise ConfigurationError(f"There is no environment {name!r} in the configuration any more.")
         made = assembled(environment, report, command=f"locktender --config {config} --env {name}", actor=actor)
-        if environment.schedule.monitor:
-            made = replace(made, memory=ledger.memory(name))
+        made = replace(made, freezes=ledger, memory=ledger.memory(name) if environment.schedule.monitor else None)
         made = followed(made, "bot", os.environ, logger.warning)
         began = made.clock.now()
         made.log("call_started", {})

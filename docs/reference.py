@@ -136,6 +136,7 @@ RECORDED = {
     "call_started": "The command line was called (log only).",
     "call_ended": "It has ended: exit code, seconds, outcome, error (log only).",
     "alert": "An alert was raised, changed or ended (log only).",
+    "alert_held": "An alert is held back by a freeze (log only).",
     "monitor_trouble": "The monitor could not look, or not tell (log only).",
 }
 RESULTS = {
@@ -153,8 +154,10 @@ RESULTS = {
     "`check`": "`checks` (`name`, `status`: `ok`, `warn` or `fail`; `detail`, `why`, `fix`; `value`, `subject`; "
     "`ddl` of `drift`: `change`, `object`, `recorded`, `stands`)",
     "`monitor check`, and each line of `monitor continuous`": "`at`, `seconds`, `checks`, `events` (`kind`, `check`, "
-    "`status`, `before`, `since`, `detail`, `why`, `fix`), `standing`, `quiet`, `undelivered`, `troubles`",
+    "`status`, `before`, `since`, `detail`, `why`, `fix`), `standing`, `quiet`, "
+    "`freeze` (`by`, `reason`, `since`, `until` …; or `null`), `held` (a number), `undelivered`, `troubles`",
     "`monitor silence`": "`silences` (`check`, `until`)",
+    "`monitor freeze`": "`freeze` (`by`, `reason`, `since`, `until` …; `null` once it has ended), `ended` with `--off`",
     "`audit list`": "`entries`, the oldest first: `seq`, `at`, `event`, `request`, `person`, `account`, `environment`, "
     "`operation`, `state`, `digest`, `reason`, `hash` and more, as the event has it",
     "`audit verify`": "`intact`, `entries`, `head` (`SEQ:HASH`), `problems`",

@@ -10,6 +10,7 @@ from operations.ports import (
     Clock,
     Database,
     Files,
+    Freezes,
     Host,
     Http,
     Log,
@@ -51,6 +52,8 @@ class Context:
     """Without it nobody looks when certificates run out."""
     memory: MonitorMemory | None = None
     """What the monitor knows; ``None``: it lies on the host."""
+    freezes: Freezes | None = None
+    """Where the freezes of environments are known; ``None``: there is no ledger."""
     secrets: tuple[Secret, ...] = ()
     """Texts that nothing which is kept may hold."""
     folder: Files | None = None

@@ -15,9 +15,10 @@ from operations.context import Context
 from operations.errors import LocktenderError
 from operations.health import SERVER, CheckResult, check
 from operations.lock import Owner, at_work
-from operations.monitoring import store
+from operations.monitoring import freezes, store
 from operations.monitoring.decide import Quiet, decide, merged
-from operations.monitoring.model import Event, Message, State, found_in
+from operations.monitoring.freezing import News, sifted
+from operations.monitoring.model import Event, Freeze, Message, State, found_in
 from operations.monitoring.sending import Sender, kept, written
 from operations.monitoring.trends import sampled
 from operations.ports import MonitorMemory
@@ -43,6 +44,10 @@ class Look:
     """Troubles that were told and are not over, by check."""
     quiet: tuple[str, ...] = ()
     """Checks that are silenced now; ``*``: all."""
+    freeze: Freeze | None = None
+    """That stands now."""
+    held: int = 0
+    """Alerts that it holds back."""
     undelivered: int = 0
     troubles: tuple[str, ...] = ()
     """What went wrong with sending and remembering, in words."""
@@ -73,36 +78,29 @@ class Monitor:
         context, began = self.context, self.context.clock.now()
         found, before = _checked(context), self._remembered()
         now = context.clock.now()
-        rules = context.environment.alerts
         silenced, owner = _silenced(context, now), _running(context)
-        standing, events = decide(
-            before.standing if before else {},
-            found.checks,
-            now,
-            rules if before else replace(rules, after=1),  # what nobody can remember is told at once
-            blind=found.blind,
-            quiet=_quiet(silenced, owner, now),
-        )
+        freeze, unread = freezes.standing(context, before.freeze if before else None, now)
+        news, line = _judged(context, before, found, freeze, _quiet(silenced, owner, now), now)
         before = before or State()
-        outbox = kept([*before.outbox, *written(context, secrets.token_hex(6), events, now)], now)
+        outbox = kept([*before.outbox, *written(context, secrets.token_hex(6), news, now)], now)
         trends = sampled(before.trends, _measured(found.checks), now)
-        state = State(now, standing, trends, outbox, found_in(found.checks), now - began)
+        state = State(now, news.standing, trends, outbox, found_in(found.checks), now - began, news.freeze, news.held)
         try:
-            state, troubles = self._told(state, before, _line(state, found, events), wait)
+            state, troubles = self._told(state, before, line, wait)
         except _Superseded:
-            events, troubles = (), ("somebody else has looked at the same time, and tells what there is to tell",)
-        for event in events:
-            facts = {"kind": event.kind, "check": event.check, "status": event.status, "detail": event.detail}
-            context.log("alert", facts)
-        for trouble in troubles:
-            context.log("monitor_trouble", {"trouble": trouble})
+            news = replace(news, told=(), held_back=())
+            troubles = ("somebody else has looked at the same time, and tells what there is to tell",)
+        troubles += unread
+        _logged(context, news, troubles)
         return Look(
             at=now,
             seconds=now - began,
             checks=found.checks,
-            events=events,
-            standing={name: one.announced for name, one in standing.items() if one.announced != "ok"},
+            events=news.told,
+            standing={name: one.announced for name, one in news.standing.items() if one.announced != "ok"},
             quiet=(EVERYTHING,) if owner else tuple(sorted(silenced)),
+            freeze=freeze,
+            held=state.held_back,
             undelivered=len(state.outbox),
             troubles=troubles,
         )
@@ -155,14 +153,37 @@ class _Superseded(Exception):
     """Somebody else has looked since the state was loaded."""
 
 
-def _line(state: State, found: CheckResult, events: tuple[Event, ...]) -> dict[str, Any]:
-    """What the history has of a look."""
-    return {
-        "at": _time(state.looked_at),
-        "bad": {name: one.status for name, one in merged(found.checks).items() if one.status != "ok"},
-        "events": [[event.kind, event.check, event.status, _time(event.since)] for event in events],
+def _judged(
+    context: Context, before: State | None, found: CheckResult, freeze: Freeze | None, quiet: Quiet, now: float
+) -> tuple[News, dict[str, Any]]:
+    """What is to be told, and the line for the history, which has what happened, be it told, held back or told late."""
+    rules, known = context.environment.alerts, merged(found.checks)
+    if before is None:  # what nobody can remember is told at once
+        rules = replace(rules, after=1, freeze_holds="nothing")
+    before = before or State()
+    decided = decide(before.standing, found.checks, now, rules, blind=found.blind, quiet=quiet)
+    news = sifted(before, decided, known, freeze, now, rules, quiet)
+    line = {
+        "at": _time(now),
+        "bad": {name: one.status for name, one in known.items() if one.status != "ok"},
+        "events": [[event.kind, event.check, event.status, _time(event.since)] for event in decided[1]],
+        "held": [event.check for event in news.held_back],
         "free": next((one.value for one in found.checks if one.name == "disk"), None),
     }
+    return news, line
+
+
+def _facts(event: Event) -> dict[str, Any]:
+    return {"kind": event.kind, "check": event.check, "status": event.status, "detail": event.detail}
+
+
+def _logged(context: Context, news: News, troubles: tuple[str, ...]) -> None:
+    for event in news.told:
+        context.log("alert", _facts(event))
+    for event in news.held_back:
+        context.log("alert_held", _facts(event))
+    for trouble in troubles:
+        context.log("monitor_trouble", {"trouble": trouble})
 
 
 def _time(seconds: float) -> str:

@@ -359,6 +359,14 @@ class MonitorMemory(Protocol):
         ...
 
 
+class Freezes(Protocol):
+    """Knows what is frozen. Raises as a ``Ledger`` does."""
+
+    def frozen(self, environment: str) -> Freeze | None:
+        """The freeze that stands now."""
+        ...
+
+
 class Processes(Protocol):
     """Tells whether the process that left a lock behind is still there."""
 
@@ -371,7 +379,7 @@ class Processes(Protocol):
         ...
 
 
-class Ledger(Protocol):
+class Ledger(Freezes, Protocol):
     """Requests, votes, freezes and the audit log, in a PostgreSQL of their own; and the queue of what is to be done.
 
     Several processes and threads may use it at once. Every method raises ``DatabaseUnreachable``, ``ConnectionLost``,
@@ -420,10 +428,6 @@ class Ledger(Protocol):
 
     def unfreeze(self, environment: str, by: Person, reason: str) -> Freeze | None:
         """Lift the freeze; returns the one there was, ``None`` if there was none."""
-        ...
-
-    def frozen(self, environment: str) -> Freeze | None:
-        """The freeze that stands now."""
         ...
 
     def show_in(self, request_id: str, kind: str, channel: str, ts: str | None = None, shown: int = 0) -> Message:

@@ -11,6 +11,7 @@ from operations.secret import Secret
 Strategy = Literal["maintenance", "online"]
 Client = Literal["auto", "installed", "container", "sidecar"]
 Transactions = Literal["whole", "file"]
+FreezeHolds = Literal["nothing", "warnings", "everything"]
 Seconds = Annotated[float, "duration"]
 """Written with its unit in the file: ``"2s"``, ``"30m"``, ``"26h"``, ``"14d"``."""
 Bytes = Annotated[int, "size"]
@@ -238,6 +239,8 @@ class Alerts:
     """How often what still stands is told again; ``"0s"``: never."""
     silence: tuple[str, ...] = ()
     """Checks of which nothing is told."""
+    freeze_holds: FreezeHolds = "warnings"
+    """What is not told before the end of a freeze: ``nothing``, ``warnings``, or ``everything``, failures too."""
 
 
 @dataclass(frozen=True)

@@ -205,6 +205,7 @@ def test_a_message_has_the_documented_schema() -> None:
         "at": "1970-01-01T00:17:40+00:00",
         "status": "fail",
         "summary": "production: disk fail",
+        "freeze": None,
     }
     text = (Path(__file__).parents[1] / "docs" / "monitoring.md").read_text()
     for name in (*told, *told["events"][0]):

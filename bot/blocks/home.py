@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bot.blocks.parts import Board, Sheet, button
 from bot.blocks.request import title
-from bot.blocks.status import LEVELS, AtWork, Frozen
+from bot.blocks.status import LEVELS, AtWork, Frozen, held
 from bot.blocks.text import Marked, bold, counted, joined, lines, moment, people, person, quoted, typed
 from operations.approvals.model import Request, State
 from operations.measures import size_text
@@ -85,7 +85,7 @@ def _whole(sheet: Sheet, one: Environment) -> None:
         ("At work", _at_work(one)),
     )
     if one.frozen:
-        sheet.section(lines(_frozen(one.frozen), quoted(one.frozen.reason)))
+        sheet.section(lines(_frozen(one.frozen), quoted(one.frozen.reason), held(one.frozen)))
     for trouble in found.trouble if found else ():
         sheet.section(joined(bold("Could not be looked at: "), trouble))
     sheet.section(lines(*map(_waiting, one.waiting[:WAITING]), _more(one)))
@@ -99,7 +99,7 @@ def _short(sheet: Sheet, one: Environment) -> None:
     if found:
         told.append(joined(typed(found.migrations), " · backup: ", _backup(found), " · ", typed(found.health)))
     if one.frozen:
-        told.append(_frozen(one.frozen))
+        told.append(lines(_frozen(one.frozen), held(one.frozen)))
     if one.at_work:
         told.append(joined(bold("At work: "), _at_work(one)))
     if one.waiting:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bot.blocks.parts import Message, Option, Sheet, button, menu
 from bot.blocks.text import bold, joined, lines, moment, person, quoted, typed
 from bot.words import Verb
 from operations.approvals.model import Freeze
+from operations.settings import Alerts, FreezeHolds
 
 
 def notice(text: str, hint: str = "") -> Message:
@@ -42,7 +43,15 @@ def form_button(command: str, verb: str, environment: str) -> Message:
     return sheet.message(f"{verb} {environment}: type {command} {verb} {environment}, or press the button.")
 
 
-def freeze_told(environment: str, by: str, freeze: Freeze | None) -> Message:
+HELD: Mapping[FreezeHolds, str] = {
+    "nothing": "",
+    "warnings": "Until then warnings are held back; failures are told.",
+    "everything": "Until then no alert is sent, not even of a failure.",
+}
+"""What becomes of alerts."""
+
+
+def freeze_told(environment: str, by: str, freeze: Freeze | None, alerts: Alerts) -> Message:
     """To the channel: that nothing is deployed for now, or is again."""
     sheet = Sheet()
     if freeze is None:
@@ -50,5 +59,6 @@ def freeze_told(environment: str, by: str, freeze: Freeze | None) -> Message:
         return sheet.message(f"{environment} is not frozen any more.")
     until = joined("until ", moment(freeze.until)) if freeze.until else typed("until somebody lifts it")
     told = joined(bold(f"{environment} is frozen"), " by ", person(by), " ", until, ".")
-    sheet.section(lines(told, quoted(freeze.reason) if freeze.reason else ""))
+    held = HELD[alerts.freeze_holds] if alerts.webhooks or alerts.slack or alerts.apprise else ""
+    sheet.section(lines(told, quoted(freeze.reason) if freeze.reason else "", held))
     return sheet.message(f"{environment} is frozen: {freeze.reason}")

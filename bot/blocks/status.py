@@ -40,6 +40,8 @@ class Frozen:
     reason: str
     until: float | None
     """``None``: until somebody lifts it."""
+    held: int = 0
+    """Alerts that it holds back."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def message(card: StatusCard) -> Message:
             lines(
                 joined(bold("Frozen"), " by ", person(card.frozen.by), " ", _until(card.frozen)),
                 quoted(card.frozen.reason),
+                held(card.frozen),
             )
         )
     for trouble in card.trouble:
@@ -110,6 +113,11 @@ def verdict(card: StatusCard) -> str:
     if status.pending:
         return f"{counted(len(status.pending), 'migration')} pending"
     return "up to date" if not card.trouble else "up to date, as far as could be seen"
+
+
+def held(frozen: Frozen) -> str:
+    """``3 alerts are held back.``; empty for none."""
+    return f"{counted(frozen.held, 'alert')} held back." if frozen.held else ""
 
 
 def health(checks: tuple[Check, ...]) -> str:

@@ -1,9 +1,11 @@
-"""``locktender monitor``: check, continuous, silence."""
+"""``locktender monitor``: check, continuous, silence, freeze."""
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,10 +14,14 @@ import click
 from cli.desk import Desk
 from cli.options import Duration, VerbGroup, verb
 from cli.output import Answer
-from operations.errors import ExitCode, LocktenderError
+from operations.agreement import LEDGER
+from operations.errors import ExitCode, LocktenderError, UsageError
 
 if TYPE_CHECKING:
+    from operations.approvals.model import Freeze as Frozen
+    from operations.context import Context
     from operations.monitor import Look
+    from operations.monitoring.model import Freeze
 
 CHECK = """
 locktender monitor check
@@ -29,6 +35,10 @@ SILENCE = """
 locktender monitor silence disk backups --for 2h
 locktender monitor silence --for 30m
 locktender monitor silence disk --off
+"""
+FREEZE = """
+locktender monitor freeze "moving to the new server" --for 8h
+locktender monitor freeze --off
 """
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 LEAST_INTERVAL = 5.0
@@ -46,7 +56,7 @@ def check(desk: Desk, metrics_file: str | None) -> Answer:
 
     Exit 0: healthy (warnings are allowed); 1: something failed.
     """
-    context = desk.context()
+    context = _watching(desk)
 
     from operations.monitor import once
 
@@ -69,7 +79,7 @@ def continuous(
     desk: Desk, interval: float, metrics_file: str | None, metrics_port: int | None, metrics_address: str
 ) -> Answer:
     """Look again and again, until it is told to stop (Ctrl-C, SIGTERM); a line on stdout for each look."""
-    context = desk.context()
+    context = _watching(desk)
 
     from cli import wiring
     from operations.monitor import continuously
@@ -113,6 +123,30 @@ def silence(desk: Desk, checks: tuple[str, ...], seconds: float, off: bool) -> A
     return Answer({"silences": told}, lambda: _silences(known))
 
 
+@verb("freeze", FREEZE)
+@click.argument("reason", default="", metavar="[REASON]")
+@click.option("--for", "seconds", type=Duration(), default="1h", metavar="TIME", help="For how long (1h).")
+@click.option("--off", is_flag=True, help="End it instead.")
+def freeze(desk: Desk, reason: str, seconds: float, off: bool) -> Answer:
+    """Hold back warnings for a while, and tell in one message afterwards what still stands and what came and went.
+
+    What is held back, the setting freeze_holds says. It concerns alerts alone: to keep deploys from beginning as well,
+    freeze the environment in Slack.
+    """
+    context = desk.context()
+
+    from operations.monitoring import freezes
+
+    if off:
+        stood = freezes.end(context)
+        word = "Not frozen any more." if stood else "Nothing was frozen here."
+        return Answer({"freeze": None, "ended": stood is not None}, lambda: (word,))
+    if not reason.strip():
+        raise UsageError("A freeze needs a reason.", hint='locktender monitor freeze "the reason" --for 2h')
+    made = freezes.begin(context, reason.strip(), seconds)
+    return Answer({"freeze": made}, lambda: (_frozen(made),))
+
+
 def view(look: Look) -> Iterator[str]:
     """What is not well, what was told of it."""
     bad = [one for one in look.checks if one.status != "ok"]
@@ -123,9 +157,29 @@ def view(look: Look) -> Iterator[str]:
         yield f"  alert: {event.check} {event.kind} ({event.before} → {event.status})"
     if look.quiet:
         yield f"  silenced: {', '.join(look.quiet)}"
+    if look.freeze:
+        yield f"  {_frozen(look.freeze)}"
+    if look.held:
+        yield f"  held back: {look.held} alert{'' if look.held == 1 else 's'}"
     if look.undelivered:
         yield f"  {look.undelivered} messages could not be delivered yet"
     yield from (f"  note: {trouble}" for trouble in look.troubles)
+
+
+@dataclass(frozen=True)
+class _Freezes:
+    """Of the ledger, if it can be reached, which is tried anew each time."""
+
+    desk: Desk
+
+    def frozen(self, environment: str) -> Frozen | None:
+        return self.desk.ledger().frozen(environment)
+
+
+def _watching(desk: Desk) -> Context:
+    """Where there is a ledger, it knows what is frozen."""
+    context = desk.context()
+    return replace(context, freezes=_Freezes(desk)) if os.environ.get(LEDGER) else context
 
 
 def _print(desk: Desk, look: Look) -> None:
@@ -145,6 +199,11 @@ def _silences(known: Mapping[str, float]) -> Iterator[str]:
         yield f"{'everything' if name == '*' else name} until {_time(until)}"
 
 
+def _frozen(made: Freeze) -> str:
+    until = f"until {_time(made.until)}" if made.until is not None else "until somebody lifts it"
+    return f"frozen by {made.by} {until}: {made.reason}"
+
+
 def _word(look: Look) -> str:
     worst = "fail" if not look.healthy else "warn" if any(one.status == "warn" for one in look.checks) else "ok"
     return click.style(worst, fg=COLOURS[worst], bold=True)
@@ -154,5 +213,5 @@ def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-for each in (check, continuous, silence):
+for each in (check, continuous, silence, freeze):
     command.add_command(each)

@@ -53,7 +53,7 @@ def decide(
     after, reminders = _reminded(after, found, now, rules, quiet)
     told = {event.check for event in events}
     events += [event for event in reminders if event.check not in told]
-    return {name: one for name, one in after.items() if one != Standing()}, tuple(sorted(events, key=_by_weight))
+    return {name: one for name, one in after.items() if one != Standing()}, tuple(sorted(events, key=by_weight))
 
 
 def merged(checks: Iterable[Check]) -> Mapping[str, Check]:
@@ -90,14 +90,16 @@ def _told(name: str, stands: Standing, check: Check, now: float, rules: Alerts) 
     if risen:
         since = stands.since if known else now
         worse = replace(stands, announced=ORDER[risen], since=since, told=now)
-        return worse, _event("worsened" if known else "raised", name, ORDER[risen], stands.announced, since, check)
+        return worse, event_of("worsened" if known else "raised", name, ORDER[risen], stands.announced, since, check)
     if known and stands.calm[known - 1] >= rules.recovered_after:
         left = max(
             (level for level in (1, 2) if level < known and stands.calm[level - 1] < rules.recovered_after), default=0
         )
         eased = replace(stands, announced=ORDER[left], told=now, since=stands.since if left else 0.0)
         eased = eased if left else Standing()
-        return eased, _event("eased" if left else "recovered", name, ORDER[left], stands.announced, stands.since, check)
+        return eased, event_of(
+            "eased" if left else "recovered", name, ORDER[left], stands.announced, stands.since, check
+        )
     if not known and not any(stands.score):
         return Standing(), None
     return stands, None
@@ -111,17 +113,24 @@ def _reminded(
     if not rules.remind or not any(now - one.told >= rules.remind for one in standing.values()):
         return dict(stand), []
     reminders = [
-        _event("reminder", name, one.announced, one.announced, one.since, found.get(name))
+        event_of("reminder", name, one.announced, one.announced, one.since, found.get(name))
         for name, one in standing.items()
     ]
     return {**stand, **{name: replace(one, told=now) for name, one in standing.items()}}, reminders
 
 
-def _event(kind: Kind, name: str, status: Status, before: Status, since: float, check: Check | None) -> Event:
+def event_of(kind: Kind, name: str, status: Status, before: Status, since: float, check: Check | None) -> Event:
+    """With what was found, if it was looked at."""
     if check is None:
         return Event(kind, name, status, before, since, "it could not be looked at")
     return Event(kind, name, status, before, since, check.detail, check.why, check.fix)
 
 
-def _by_weight(event: Event) -> tuple[int, str]:
-    return -max(RANK[event.status], RANK[event.before] if event.kind == "recovered" else 0), event.check
+def weight(event: Event) -> int:
+    """How grave what it tells of is: the worse of before and after."""
+    return max(RANK[event.status], RANK[event.before])
+
+
+def by_weight(event: Event) -> tuple[int, str]:
+    """For sorting, the worst first."""
+    return -(weight(event) if event.kind == "recovered" else RANK[event.status]), event.check

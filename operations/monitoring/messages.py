@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from operations.checks.model import Status
 from operations.measures import age_text
 from operations.monitoring.decide import RANK
-from operations.monitoring.model import Event
+from operations.monitoring.model import Event, Frost, Passed
 from operations.secret import Secret
 
 SLACK = "hooks.slack.com"
@@ -31,7 +31,9 @@ LOOK_ALIKES = str.maketrans("@`*<>[]", "＠'∗‹›［］")
 """For what services read as mentions, formatting, links: ``@all``, ``<!channel>``, ``<URL|text>``, ``[text](URL)``."""
 
 
-def payload(environment: str, database: str, events: Sequence[Event], now: float) -> dict[str, Any]:
+def payload(
+    environment: str, database: str, events: Sequence[Event], now: float, frost: Frost | None = None
+) -> dict[str, Any]:
     """The message of one look, version 1 of its schema (docs/monitoring.md). Times are ISO 8601 in UTC."""
     return {
         "version": 1,
@@ -40,7 +42,8 @@ def payload(environment: str, database: str, events: Sequence[Event], now: float
         "database": database,
         "at": _time(now),
         "status": max((event.status for event in events), key=lambda status: RANK[status], default="ok"),
-        "summary": summary(environment, events),
+        "summary": summary(environment, events, frost),
+        "freeze": _freeze(frost) if frost else None,
         "events": [
             {
                 "event": event.kind,
@@ -58,16 +61,42 @@ def payload(environment: str, database: str, events: Sequence[Event], now: float
     }
 
 
-def summary(environment: str, events: Sequence[Event]) -> str:
-    """``production: disk fail, clock recovered``."""
-    return f"{environment}: " + ", ".join(
-        f"{event.check} {'recovered' if event.kind == 'recovered' else event.status}" for event in events
-    )
+def _freeze(frost: Frost) -> dict[str, Any]:
+    freeze = frost.freeze
+    return {
+        "by": freeze.by,
+        "reason": freeze.reason,
+        "since": _time(freeze.since),
+        "until": None if freeze.until is None else _time(freeze.until),
+        "over": frost.over,
+        "held": frost.held,
+        "passed": [
+            {
+                "check": one.check,
+                "worst": one.worst,
+                "began": _time(one.began),
+                "ended": _time(one.ended),
+                "detail": one.detail,
+            }
+            for one in frost.passed
+        ],
+    }
 
 
-def slack(environment: str, database: str, events: Sequence[Event], now: float) -> dict[str, Any]:
+def summary(environment: str, events: Sequence[Event], frost: Frost | None = None) -> str:
+    """``production: disk fail, clock recovered``; of a freeze, also that it stands, or is over and what passed."""
+    told = [f"{event.check} {'recovered' if event.kind == 'recovered' else event.status}" for event in events]
+    told += [f"{one.check} came and went" for one in frost.passed] if frost else []
+    state = "" if frost is None else ", not frozen any more" if frost.over else ", frozen"
+    return f"{environment}{state}: {', '.join(told)}"
+
+
+def slack(
+    environment: str, database: str, events: Sequence[Event], now: float, frost: Frost | None = None
+) -> dict[str, Any]:
     """The same as an incoming webhook of Slack's takes it: text alone, nothing in it means anything to Slack."""
     lines = [f"*{_escaped(environment)}* ({_escaped(database)})"]
+    lines += [f"> {_escaped(line)}" for line in _frost(frost)]
     for event in events[:SLACK_MOST]:
         lasted = age_text(max(0.0, now - event.since))
         word = (
@@ -82,17 +111,21 @@ def slack(environment: str, database: str, events: Sequence[Event], now: float) 
             lines.append(f"> for {lasted} now")
     if len(events) > SLACK_MOST:
         lines.append(f"and {len(events) - SLACK_MOST} more")
+    lines += [f"*Passed* · {_escaped(line)}" for line in _passed(frost)]
     return {"text": "\n".join(lines), "unfurl_links": False, "unfurl_media": False}
 
 
-def spoken(environment: str, database: str, events: Sequence[Event], now: float) -> dict[str, str]:
+def spoken(
+    environment: str, database: str, events: Sequence[Event], now: float, frost: Frost | None = None
+) -> dict[str, str]:
     """The same for people, in plain text: what a service of Apprise's is told."""
-    lines = [f"{database}:", *(line for event in events[:SLACK_MOST] for line in _lines(event, now))]
+    lines = [f"{database}:", *_frost(frost), *(line for event in events[:SLACK_MOST] for line in _lines(event, now))]
     if len(events) > SLACK_MOST:
         lines.append(f"and {len(events) - SLACK_MOST} more")
+    lines += [f"Passed: {line}" for line in _passed(frost)]
     worst: Status = max((event.status for event in events), key=lambda status: RANK[status], default="ok")
     text = "\n".join(_plain(line) for line in lines)
-    return {"title": _plain(summary(environment, events)), "text": text, "kind": KINDS[worst]}
+    return {"title": _plain(summary(environment, events, frost)), "text": text, "kind": KINDS[worst]}
 
 
 def _lines(event: Event, now: float) -> Iterator[str]:
@@ -106,6 +139,30 @@ def _lines(event: Event, now: float) -> Iterator[str]:
         yield f"  Next: {event.fix}"
     elif event.kind == "reminder":
         yield f"  for {lasted} now"
+
+
+def _frost(frost: Frost | None) -> Iterator[str]:
+    """That the environment is frozen, or was: by whom, why, until when; and how much that has held back."""
+    if frost is None:
+        return
+    freeze, held = frost.freeze, f"{frost.held} alert{'' if frost.held == 1 else 's'}"
+    if frost.over:
+        yield f"Not frozen any more. What the freeze by {freeze.by} ({freeze.reason}) held back: {held}."
+        return
+    until = f"until {_time(freeze.until)}" if freeze.until is not None else "until somebody lifts it"
+    yield f"Frozen by {freeze.by} {until}: {freeze.reason}. Held back until then: {held}."
+
+
+def _passed(frost: Frost | None) -> Iterator[str]:
+    passed = frost.passed if frost else ()
+    for one in passed[:SLACK_MOST]:
+        yield f"{one.check}: {one.worst}, from {_time(one.began)} for {_lasted(one)}: {one.detail}"
+    if len(passed) > SLACK_MOST:
+        yield f"and {len(passed) - SLACK_MOST} more"
+
+
+def _lasted(one: Passed) -> str:
+    return age_text(max(0.0, one.ended - one.began))
 
 
 def signature(key: Secret, body: bytes, now: float) -> str:

@@ -24,8 +24,9 @@ class Sample:
 NAMES = {
     "locktender_check_status": "How a check ended: 0 ok, 1 warn, 2 fail.",
     "locktender_check_value": "What a check has measured: seconds, bytes, a share of 1, or a count.",
-    "locktender_alert_standing": "Trouble that was told and is not over: 1 warn, 2 fail.",
+    "locktender_alert_standing": "Trouble that was told, or is held back, and is not over: 1 warn, 2 fail.",
     "locktender_alerts_undelivered": "Messages that could not be delivered yet.",
+    "locktender_alerts_held": "Alerts that a freeze holds back.",
     "locktender_look_timestamp_seconds": "When the last look ended, in seconds since the epoch.",
     "locktender_look_duration_seconds": "How long it took.",
 }
@@ -40,17 +41,18 @@ class Board:
     found: tuple[Found, ...]
     standing: Mapping[str, Status]
     undelivered: int
+    held: int = 0
 
 
 def seen(look: Look) -> Board:
     """By who has just looked."""
-    return Board(look.at, look.seconds, found_in(look.checks), look.standing, look.undelivered)
+    return Board(look.at, look.seconds, found_in(look.checks), look.standing, look.undelivered, look.held)
 
 
 def remembered(state: State) -> Board:
     """By whoever it was."""
     standing = {name: one.announced for name, one in state.standing.items() if one.announced != "ok"}
-    return Board(state.looked_at, state.seconds, state.found, standing, len(state.outbox))
+    return Board(state.looked_at, state.seconds, state.found, standing, len(state.outbox), state.held_back)
 
 
 def samples(board: Board) -> Iterator[Sample]:
@@ -69,5 +71,6 @@ def samples(board: Board) -> Iterator[Sample]:
     for name, status in board.standing.items():
         yield sample("locktender_alert_standing", RANK[status], check=name)
     yield sample("locktender_alerts_undelivered", board.undelivered)
+    yield sample("locktender_alerts_held", board.held)
     yield sample("locktender_look_timestamp_seconds", board.at)
     yield sample("locktender_look_duration_seconds", board.seconds)

@@ -30,7 +30,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Event:
-    """One thing to tell of one check; ``since`` is when people were first told of the trouble."""
+    """One thing to tell of one check; ``since`` is when people were first told of the trouble, or would have been."""
 
     kind: Kind
     check: str
@@ -40,6 +40,61 @@ class Event:
     detail: str = ""
     why: str = ""
     fix: str = ""
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """That nothing is to change in an environment, while ``freeze_holds`` says what is not told. Times are seconds."""
+
+    by: str
+    reason: str
+    since: float
+    until: float | None = None
+    """``None``: until somebody lifts it."""
+    read: float = 0.0
+    """When it was last known to stand."""
+    over: bool = False
+    """It has ended, and something that it held back is still to be told."""
+    alerts_only: bool = False
+    """It keeps nothing from beginning."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a freeze has held back of one check; ``known`` is what people know of it, since ``known_since``."""
+
+    known: Status
+    known_since: float
+    worst: Status
+    """Of what was held back; ``detail`` is what was so then."""
+    began: float
+    ended: float
+    """When the latest was held back."""
+    detail: str = ""
+    alerts: int = 0
+    """So many; reminders are none."""
+
+
+@dataclass(frozen=True)
+class Passed:
+    """A trouble that came and went while it could not be told."""
+
+    check: str
+    worst: Status
+    began: float
+    ended: float
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Frost:
+    """What a message says of a freeze: ``held`` alerts are held back by it, or were until it was ``over``."""
+
+    freeze: Freeze
+    over: bool
+    held: int
+    passed: tuple[Passed, ...] = ()
+    """Once it is over."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +136,15 @@ class State:
     found: tuple[Found, ...] = ()
     """By the last look, which took ``seconds``."""
     seconds: float = 0.0
+    freeze: Freeze | None = None
+    """That stood at the last look, or of which something is still to be told."""
+    held: Mapping[str, Held] = field(default_factory=dict)
+    """What it holds back, by check."""
+
+    @property
+    def held_back(self) -> int:
+        """Alerts that are not told yet."""
+        return sum(one.alerts for one in self.held.values())
 
     def followed_by(self, later: State) -> State:
         """With what a monitor has come to that could not read this one for a while."""
@@ -92,6 +156,8 @@ class State:
             (*self.outbox, *(message for message in later.outbox if message.id not in known)),
             later.found,
             later.seconds,
+            later.freeze or self.freeze,
+            {**self.held, **later.held},
         )
 
     def to_bytes(self) -> bytes:
@@ -110,6 +176,8 @@ class State:
                 tuple(Message(**one) for one in told["outbox"]),
                 tuple(Found(**one) for one in told.get("found", ())),
                 float(told.get("seconds", 0.0)),
+                Freeze(**told["freeze"]) if told.get("freeze") else None,
+                {name: Held(**one) for name, one in told.get("held", {}).items()},
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             return cls()

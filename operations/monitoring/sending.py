@@ -24,7 +24,8 @@ from tenacity import (
 from operations.context import Context
 from operations.errors import LocktenderError, OperationFailed, Refused
 from operations.monitoring import messages
-from operations.monitoring.model import Event, Message
+from operations.monitoring.freezing import News
+from operations.monitoring.model import Event, Frost, Message
 from operations.secret import Secret
 
 TIMEOUT = 10.0
@@ -41,7 +42,7 @@ MOST = 100
 """Messages in the outbox; the oldest make place."""
 
 
-Form = Callable[[str, str, Sequence[Event], float], Mapping[str, Any]]
+Form = Callable[[str, str, Sequence[Event], float, Frost | None], Mapping[str, Any]]
 
 
 def addresses(context: Context) -> Mapping[str, tuple[Secret, Form]]:
@@ -53,13 +54,13 @@ def addresses(context: Context) -> Mapping[str, tuple[Secret, Form]]:
     return {messages.address_key(url): (url, form) for url, form in every}
 
 
-def written(context: Context, message_id: str, events: Sequence[Event], now: float) -> tuple[Message, ...]:
+def written(context: Context, message_id: str, news: News, now: float) -> tuple[Message, ...]:
     """One message for each address."""
-    if not events:
+    if not news.worth_telling:
         return ()
     named = context.environment.name, str(context.database.target)
     return tuple(
-        Message(f"{message_id}-{key}", key, now, messages.encoded(form(*named, events, now)))
+        Message(f"{message_id}-{key}", key, now, messages.encoded(form(*named, news.told, now, news.frost)))
         for key, (_, form) in addresses(context).items()
     )
 

@@ -1,20 +1,20 @@
-"""The monitor's files on the host, beside the journal: its state, the looks of the last days, silences."""
+"""The monitor's files on the host, beside the journal: its state, the looks of the last days, silences, a freeze."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from operations.context import Context
 from operations.layout import state_directory
-from operations.monitoring.model import State
+from operations.monitoring.model import Freeze, State
 from operations.ports import MonitorMemory
 
-STATE, SILENCES = "monitor.json", "silences.json"
+STATE, SILENCES, FREEZE = "monitor.json", "silences.json", "freeze.json"
 HISTORY = "monitor"
 """Directory with one file of looks a day (UTC)."""
 DAYS = 14
@@ -98,6 +98,23 @@ def silence(context: Context, until: Mapping[str, float]) -> None:
     """Replace all silences."""
     context.host.make_directory(state_directory(context.environment))
     context.host.write(_path(context, SILENCES), json.dumps(dict(until)).encode())
+
+
+def freeze(context: Context) -> Freeze | None:
+    """That of its alerts alone, whether it stands or has ended."""
+    path = _path(context, FREEZE)
+    if not context.host.exists(path):
+        return None
+    try:
+        return Freeze(**json.loads(context.host.read(path)))
+    except (ValueError, TypeError):
+        return None
+
+
+def keep_freeze(context: Context, made: Freeze) -> None:
+    """In place of the one before."""
+    context.host.make_directory(state_directory(context.environment))
+    context.host.write(_path(context, FREEZE), json.dumps(asdict(made), ensure_ascii=False).encode())
 
 
 def _path(context: Context, name: str) -> str:

@@ -108,7 +108,7 @@ class Approval:
 
 @dataclass(frozen=True)
 class Alert:
-    """A trouble that people were told of; ``status`` is the worst of it."""
+    """A trouble that people were told of, or would have been but for a freeze; ``status`` is the worst of it."""
 
     check: str
     status: str
@@ -116,6 +116,8 @@ class Alert:
     recovered_at: str | None = None
     seconds: float | None = None
     """Until it was over; ``None`` while it stands."""
+    held: bool = False
+    """Whether a freeze held it back when it began."""
 
 
 @dataclass(frozen=True)

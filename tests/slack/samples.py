@@ -23,6 +23,8 @@ from operations.approvals.model import (
 )
 from operations.backup_catalogue import BackupInfo
 from operations.checks.model import Check
+from operations.secret import Secret
+from operations.settings import Alerts
 from operations.status import StatusResult
 
 from ..report_sample import sample
@@ -223,7 +225,7 @@ STATUS_CARD = status.StatusCard(
     newest=BACKUPS[0],
     checks=tuple(check for check in CHECKS if check.status != "fail"),
     at_work=(status.AtWork("backup", "U0DAN", NOW - 95),),
-    frozen=status.Frozen("U0BOB", "Black Friday", NOW + 4 * HOUR),
+    frozen=status.Frozen("U0BOB", "Black Friday", NOW + 4 * HOUR, 3),
 )
 NASTY = "`code` <!channel> & <https://evil.example|click> \u202egnp.exe\u0007\n*Approved by* <@U0CLEO>"
 
@@ -278,7 +280,10 @@ MESSAGES: Mapping[str, Message] = {
     "help": lists.help_card("/db", VERBS, ("production", "staging")),
     "report": report.message(sample()),
     "freeze_told": notices.freeze_told(
-        "production", "U0BOB", Freeze("production", BOB, "Black Friday", NOW, NOW + HOUR)
+        "production",
+        "U0BOB",
+        Freeze("production", BOB, "Black Friday", NOW, NOW + HOUR),
+        Alerts((Secret("https://e.x"),)),
     ),
     "form_button": notices.form_button("/db", "restore", "production"),
     "failure": notices.failure("check of production could not be shown.", "Nobody answers.", "Look at the server."),
@@ -318,7 +323,7 @@ WATCHED = (
         replace(FINE, verdict="2 migrations pending", migrations="44 applied, 2 pending", health="1 warning, 34 fine"),
         (home.Waiting(PENDING, ("U0BOB", "U0CLEO")), home.Waiting(replace(ATTENTION, state=State.PLANNING))),
         (status.AtWork("backup", "U0DAN", NOW - 95),),
-        status.Frozen("U0BOB", "Black Friday", NOW + 4 * HOUR),
+        status.Frozen("U0BOB", "Black Friday", NOW + 4 * HOUR, 3),
     ),
     home.Environment("staging", "C0OPS", FINE),
     home.Environment(
