@@ -51,6 +51,14 @@ class DatabaseContainer:
             return target.port
         return self.published.get(target.port)
 
+    def outside(self, path: str) -> str | None:
+        """Where the host has a path of the inside; ``None`` where the container keeps it to itself."""
+        for mount in sorted(self.mounts, key=lambda mount: len(mount.inside), reverse=True):
+            inside = mount.inside.rstrip("/")
+            if path == inside or path.startswith(f"{inside}/"):
+                return f"{mount.source.rstrip('/')}{path[len(inside) :]}"
+        return None
+
     def inside(self, path: str) -> str | None:
         """What a path of the host is called inside; ``None`` if it cannot be written to there."""
         for mount in sorted(self.mounts, key=lambda mount: len(mount.source), reverse=True):

@@ -199,7 +199,7 @@ class Checks:
     disk_full_within: Seconds = 7 * 86400.0
     """Warn when the disk will be full so soon; known once ``monitor`` has run for a day."""
     server_disk: Bytes = 1024**3
-    """What must be free on the server's other disks, where databases and containers lie."""
+    """What must be free on each of the server's disks: where database, containers, checkout and system lie."""
     test_restore_age: Seconds = 30 * 86400.0
     """How old the newest backup that was restored for a test may be."""
     days_without_backup: Positive = 2

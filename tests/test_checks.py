@@ -28,7 +28,7 @@ from operations.adapters.throwaway import FAST, ThrowawayServer
 from operations.apply import apply
 from operations.catalog import Catalog, reading
 from operations.catalog.identities import identity
-from operations.checks import server_disk, server_version
+from operations.checks import server_version
 from operations.checks.certificates import judged
 from operations.checks.model import Check, Probe
 from operations.checks.retention import holes
@@ -272,25 +272,6 @@ def test_when_the_disk_will_be_full(plain: Context) -> None:
         store.save(plain, State(now, {}, {"disk": samples}))
         assert found(plain, "disk").status == status
     assert "full in 3 d" in found(limited_trend(plain, now, free / 3, free), "disk").detail
-
-
-SHARED_MEMORY = "/dev/shm"
-
-
-def test_the_disk_on_which_databases_lie(plain: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shared memory is a disk of its own on every Linux."""
-    monkeypatch.setattr(server_disk, "PLACES", {SHARED_MEMORY: "it lies", "/no/where": "nothing lies"})
-    roomy = limited(plain, server_disk=1)
-    one = found(roomy, "server_disk")
-    assert (one.status, one.subject) == ("ok", SHARED_MEMORY)
-    assert found(limited(plain, server_disk=10**17), "server_disk").status == "fail"
-    now, free = datetime.now(UTC).timestamp(), one.value or 0.0
-    samples = tuple((now - hours * HOUR, free + free / 3 * hours / 24) for hours in range(48, 0, -1))
-    store.save(plain, State(now, {}, {f"server_disk {SHARED_MEMORY}": samples}))
-    told = found(roomy, "server_disk")
-    assert (told.status, "full in" in told.detail) == ("warn", True)
-    monkeypatch.setattr(server_disk, "PLACES", {plain.environment.migrations: "the backups lie, too"})
-    assert [each for each in check(roomy).checks if each.name == "server_disk"] == []
 
 
 def limited_trend(context: Context, now: float, pace: float, free: float) -> Context:

@@ -75,6 +75,7 @@ def changed(**values: object) -> DatabaseContainer:
 def test_docker() -> None:
     assert docker.inspect(["a", "b"]) == ["docker", "inspect", "--type", "container", "a", "b"]
     assert docker.security_options() == ["docker", "info", "--format", "{{json .SecurityOptions}}"]
+    assert docker.root_directory() == ["docker", "info", "--format", "{{.DockerRootDir}}"]
     assert docker.labelled("k", "v") == [
         "docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", "label=k=v",
     ]  # fmt: skip
@@ -171,6 +172,9 @@ def test_which_port_of_a_container_a_url_leads_to() -> None:
 
 
 def test_what_a_path_is_called_inside() -> None:
+    assert CONTAINER.outside("/var/lib/pg/data") == "/var/lib/docker/volumes/d/_data/data"
+    assert CONTAINER.outside("/backups") == "/srv/backups"
+    assert CONTAINER.outside("/var/lib/pg2") is None
     assert CONTAINER.inside("/srv/backups") == "/backups"
     assert CONTAINER.inside("/srv/backups/app") == "/backups/app"
     assert CONTAINER.inside("/srv/backups/old/app") is None

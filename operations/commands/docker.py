@@ -27,6 +27,11 @@ def security_options() -> list[str]:
     return ["docker", "info", "--format", "{{json .SecurityOptions}}"]
 
 
+def root_directory() -> list[str]:
+    """Prints the directory that holds volumes and images."""
+    return ["docker", "info", "--format", "{{.DockerRootDir}}"]
+
+
 def labelled(key: str, value: str) -> list[str]:
     """Prints the ids of all containers with that label, be they running or not."""
     return ["docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={key}={value}"]
