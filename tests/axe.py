@@ -73,13 +73,13 @@ def seen(folder: Path, views: Sequence[tuple[str, int]], *, dark: bool) -> list[
     return found
 
 
-def grave(found: Sequence[dict[str, Any]]) -> list[tuple[Any, ...]]:
+def grave(found: Sequence[dict[str, Any]], impacts: Sequence[str] = GRAVE) -> list[tuple[Any, ...]]:
     """What nobody should have to bear, in words."""
     return [
         (one["page"], one["width"], bad["rule"], bad["nodes"][:3])
         for one in found
         for bad in one["violations"]
-        if bad["impact"] in GRAVE
+        if bad["impact"] in impacts
     ]
 
 
