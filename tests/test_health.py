@@ -22,6 +22,7 @@ from operations.layout import kept_name, scratch_prefix
 from operations.lock import held
 from operations.measures import age_text, size_text
 from operations.quoting import identifier
+from operations.secret import Secret
 from operations.settings import Alerts
 
 from .conftest import OWNER_PASSWORD, Server
@@ -69,8 +70,8 @@ def test_a_healthy_database_has_nothing_to_complain_about(shop: Context) -> None
     assert [each for each in result.checks if each.status != "ok"] == []
     assert result.healthy
     assert {each.why + each.fix for each in result.checks} == {""}
+    assert len(result.checks) == len({(each.name, each.subject) for each in result.checks})
     names = [each.name for each in result.checks]
-    assert len(names) == len(set(names))
     assert {"connection", "rights", "server_version", "client_tools", "pooler", "migrations"} <= set(names)
 
 
@@ -96,6 +97,8 @@ def test_what_the_role_may_not_do(shop: Context, server: Server, context_of: Cal
     assert weak.status == "fail"
     assert weak.detail == f"weak does not own {name}, may not create databases, may not create tables here"
     assert weak.fix.startswith(f'As a superuser: ALTER DATABASE "{name}" OWNER TO "weak"; ALTER ROLE "weak" CREATEDB;')
+    elsewhere = Secret(f"{server.url(name, user='weak').reveal()}?schema=Shop")
+    assert 'GRANT CREATE ON SCHEMA "Shop" TO "weak";' in found(context_of(elsewhere), "rights").fix
     superuser = replace(shop, database=server.superuser(name))
     assert found(superuser, "rights").detail == "postgres is a superuser"
 

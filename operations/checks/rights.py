@@ -14,14 +14,14 @@ def look(probe: Probe) -> Iterator[Check]:
     target = probe.context.database.target
     with probe.reading() as session:
         may = read_target(session)
-    role, database = identifier(target.user), identifier(target.database)
+    role, database, schema = (identifier(one) for one in (target.user, target.database, target.schema or "public"))
     lacks = []
     if not may.owns_database:
         lacks.append((f"does not own {target.database}", f"ALTER DATABASE {database} OWNER TO {role};"))
     if not may.may_create_databases:
         lacks.append(("may not create databases", f"ALTER ROLE {role} CREATEDB;"))
     if not may.may_create_tables:
-        lacks.append(("may not create tables here", f"GRANT CREATE ON SCHEMA public TO {role};"))
+        lacks.append(("may not create tables here", f"GRANT CREATE ON SCHEMA {schema} TO {role};"))
     if lacks:
         yield Check(
             "rights",
