@@ -39,8 +39,12 @@ CONFINED = FAST | {
     "max_locks_per_transaction": "512",
     "shared_buffers": "128MB",
     "lc_messages": "C",
+    "scram_iterations": "1",
 }
-"""``temp_file_limit`` and the number of workers are nothing that a script could change."""
+"""``temp_file_limit`` and the number of workers are nothing that a script could change.
+
+A password is random, and one session's: hashed thousands of times it would be no safer, and each session 20 ms later.
+"""
 
 
 @contextmanager
