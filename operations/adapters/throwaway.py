@@ -10,6 +10,7 @@ import socket
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,7 @@ FAST = {
 }
 """Nothing of a throwaway server survives a crash of the machine, so nothing is paid for it."""
 START_TIMEOUT = 60.0
+STOP_TIMEOUT = 30.0
 PORTS = 5
 """How many free ports are tried, where each was taken before the server began to listen."""
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "TZ", "TMPDIR")
@@ -136,7 +138,10 @@ class ThrowawayServer:
 
     def crash(self) -> None:
         """Stop as if the machine had lost power: no shutdown checkpoint, clients cut off."""
-        self._run("pg_ctl", "-w", "-t", "30", "-D", self._data, "-m", "immediate", "stop", check=False)
+        lock, until = Path(self._data, "postmaster.pid"), time.monotonic() + STOP_TIMEOUT
+        told = self._run("pg_ctl", "-W", "-D", self._data, "-m", "immediate", "stop", check=False) == 0
+        while told and lock.exists() and time.monotonic() < until:  # pg_ctl itself would look ten times a second
+            time.sleep(0.005)
 
     def url(self, database: str = "postgres", user: str | None = None, password: Secret | None = None) -> Secret:
         """A database URL of this server; by default its superuser's."""
@@ -175,13 +180,14 @@ class ThrowawayServer:
                 if self._as_account(["tar", "-xz", "-C", str(target)], archive).returncode:
                     raise CommandFailed(f"{source} cannot be unpacked.")
 
-    def _run(self, program: str, *arguments: str, check: bool = True) -> None:
+    def _run(self, program: str, *arguments: str, check: bool = True) -> int:
         limit = ["sh", "-c", f'ulimit -v {self.memory // 1024} && exec "$@"', "sh"] if self.memory else []
         completed = self._as_account([*limit, str(self._binaries / program), *arguments])
         if check and completed.returncode:
             log = Path(self._data, "log")
             told = log.read_text(errors="replace")[-2000:] if log.exists() else ""
             raise CommandFailed(f"{program} of a throwaway server failed ({completed.returncode}). {told}".strip())
+        return completed.returncode
 
     def _as_account(
         self, argv: Sequence[str], stdin: IO[bytes] | int = subprocess.DEVNULL
