@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ from operations.adapters.folder import read_folder
 from operations.adapters.git_objects import GitObjects
 from operations.adapters.local_host import LocalHost
 from operations.adapters.postgres import PostgresDatabase
+from operations.catalog import Catalog
 from operations.commands import git as commands
 from operations.database_url import parse_database_url
 from operations.migrations.model import Migration
@@ -23,9 +25,11 @@ from operations.secret import Secret
 from operations.settings import Environment
 from operations.settings_file import load_without_secrets
 from operations.validation.changes import changes, findings
+from operations.validation.diagram import diagram
 from operations.validation.folders import MOST_BYTES, Folder, Tree, folder_of
 from operations.validation.from_database import look
 from operations.validation.from_git import folders_at
+from operations.validation.schema_changes import schema_changes
 from operations.validation.search_path import schema_of
 
 from . import terminal
@@ -378,3 +382,22 @@ def test_a_database_that_names_no_schema_has_the_files_and_never_that_of_the_tri
             file.write(key)
         told = locktender(*words).envelope["result"]
         assert {change["object"].partition(".")[0] for change in told["schema_changes"]} == {schema}
+
+
+def test_what_is_shown_has_one_order_whatever_order_postgresql_tells_it_in() -> None:
+    definitions = {
+        "constraint public.a.b_fkey": "FOREIGN KEY (id) REFERENCES public.b(id)",
+        "constraint public.a.c_fkey": "FOREIGN KEY (id) REFERENCES public.c(id)",
+        "constraint public.a.a_pkey": "PRIMARY KEY (id)",
+        "index public.i": "CREATE INDEX i ON public.a USING btree (id)",
+        "index public.j": "CREATE INDEX j ON public.a USING btree (id)",
+    }
+    objects = dict.fromkeys(("table public.a", "table public.b", "table public.c"), "{}")
+    objects |= {"column public.a.id": '{"type": "integer"}', "columns of public.a": '["id"]'}
+    objects |= {name: json.dumps({"definition": definition}) for name, definition in definitions.items()}
+    one, other = Catalog(objects), Catalog(dict(reversed(objects.items())))
+    assert schema_changes(Catalog({}), one) == schema_changes(Catalog({}), other)
+    drawn = diagram(Catalog({}), one)
+    assert drawn == diagram(Catalog({}), other)
+    assert drawn
+    assert "integer id PK" in drawn

@@ -10,9 +10,12 @@ import socket
 import stat
 import subprocess
 import tempfile
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 from operations.database_url import DEFAULT_PORT
 from operations.errors import CommandFailed
@@ -28,6 +31,7 @@ FAST = {
 }
 """Nothing of a throwaway server survives a crash of the machine, so nothing is paid for it."""
 START_TIMEOUT = 60.0
+STOP_TIMEOUT = 30.0
 PORTS = 5
 """How many free ports are tried, where each was taken before the server began to listen."""
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "TZ", "TMPDIR")
@@ -134,7 +138,10 @@ class ThrowawayServer:
 
     def crash(self) -> None:
         """Stop as if the machine had lost power: no shutdown checkpoint, clients cut off."""
-        self._run("pg_ctl", "-w", "-t", "30", "-D", self._data, "-m", "immediate", "stop", check=False)
+        lock, until = Path(self._data, "postmaster.pid"), time.monotonic() + STOP_TIMEOUT
+        told = self._run("pg_ctl", "-W", "-D", self._data, "-m", "immediate", "stop", check=False) == 0
+        while told and lock.exists() and time.monotonic() < until:  # pg_ctl itself would look ten times a second
+            time.sleep(0.005)
 
     def url(self, database: str = "postgres", user: str | None = None, password: Secret | None = None) -> Secret:
         """A database URL of this server; by default its superuser's."""
@@ -164,35 +171,41 @@ class ThrowawayServer:
             shutil.copytree(source, target, ignore=_LEFT_OUT, copy_function=shutil.copyfile)
         else:
             target.mkdir()
-            unpack = ["tar", "-xzf", str(source), "-C", str(target), "--no-same-owner"]
-            done = subprocess.run(unpack, stdin=subprocess.DEVNULL, capture_output=True, timeout=60.0, check=False)
-            if done.returncode:
-                raise CommandFailed(f"{source} cannot be unpacked: {done.stderr.decode(errors='replace').strip()}")
         target.chmod(0o700)  # with any other the server does not start
         if self._account:
             for path in (self.directory, *self.directory.rglob("*")):
                 os.chown(path, self._account.pw_uid, self._account.pw_gid)
+        if not source.is_dir():
+            with source.open("rb") as archive:  # which that account may be unable to reach
+                if self._as_account(["tar", "-xz", "-C", str(target)], archive).returncode:
+                    raise CommandFailed(f"{source} cannot be unpacked.")
 
-    def _run(self, program: str, *arguments: str, check: bool = True) -> None:
-        account = self._account
+    def _run(self, program: str, *arguments: str, check: bool = True) -> int:
         limit = ["sh", "-c", f'ulimit -v {self.memory // 1024} && exec "$@"', "sh"] if self.memory else []
-        completed = subprocess.run(
-            [*limit, str(self._binaries / program), *arguments],
+        completed = self._as_account([*limit, str(self._binaries / program), *arguments])
+        if check and completed.returncode:
+            log = Path(self._data, "log")
+            told = log.read_text(errors="replace")[-2000:] if log.exists() else ""
+            raise CommandFailed(f"{program} of a throwaway server failed ({completed.returncode}). {told}".strip())
+        return completed.returncode
+
+    def _as_account(
+        self, argv: Sequence[str], stdin: IO[bytes] | int = subprocess.DEVNULL
+    ) -> subprocess.CompletedProcess[bytes]:
+        account = self._account
+        return subprocess.run(
+            argv,
             user=account.pw_uid if account else None,
             group=account.pw_gid if account else None,
             extra_groups=[] if account else None,
             cwd=self.directory,
             env={name: os.environ[name] for name in PASSED_ON if name in os.environ} | {"HOME": str(self.directory)},
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.DEVNULL,  # pg_ctl's child keeps inherited pipes open for ever
             stderr=subprocess.DEVNULL,
             timeout=START_TIMEOUT,
             check=False,
         )
-        if check and completed.returncode:
-            log = Path(self._data, "log")
-            told = log.read_text(errors="replace")[-2000:] if log.exists() else ""
-            raise CommandFailed(f"{program} of a throwaway server failed ({completed.returncode}). {told}".strip())
 
 
 _LEFT_OUT = shutil.ignore_patterns("log", "postmaster.*")

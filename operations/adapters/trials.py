@@ -11,17 +11,29 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from operations.adapters import extensions, trial_server
 from operations.adapters.kept_clusters import PREPARED, Kept, entry_of, forget, longest, prepared, put_by
-from operations.adapters.postgres import PostgresDatabase, PostgresSession
 from operations.adapters.throwaway import ThrowawayServer
-from operations.adapters.trial_server import CONFINED, MEMORY, MIGRATOR, ROLE_OPTIONS, SUPERUSER, database_at, running
+from operations.adapters.trial_server import (
+    ADMINISTRATION,
+    CONFINED,
+    MEMORY,
+    MIGRATOR,
+    ROLE_OPTIONS,
+    SUPERUSER,
+    database_at,
+    running,
+)
 from operations.dropping import drop_database, end_sessions
 from operations.errors import LocktenderError
 from operations.quoting import identifier, literal
 from operations.secret import Secret
 from operations.validation.trial import BASE
+
+if TYPE_CHECKING:
+    from operations.adapters.postgres import PostgresDatabase, PostgresSession
 
 DISK = 4 << 30
 """Bytes of the server's whole directory."""
@@ -143,13 +155,12 @@ class _OwnServer(_Trial):
         """What it is asked for first, where nothing was put by."""
         self.offer_extensions()
         if self.ready is None:
-            super().create(BASE)
             self._untouched = {BASE}
 
     def create(self, name: str, template: str | None = None) -> None:
-        """The one that was prepared serves once."""
+        """The one that a new cluster has serves once; others are copied from the one that nobody else enters."""
         if template or name not in self._untouched:
-            super().create(name, template)
+            super().create(name, template or ADMINISTRATION)
         self._untouched.discard(name)
 
     @contextmanager

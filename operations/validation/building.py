@@ -40,17 +40,18 @@ def build(trial: Trial, landed: Sequence[Entry], report: Report) -> Base:
 
     What of it was put by is not applied again, if it still is what was put by; otherwise all begins anew.
     """
-    base, first = _as_kept(trial), trial.ready or 0
-    if base is None:
-        base, first = Base(), 0
+    kept, first = _as_kept(trial), trial.ready or 0
+    base = kept or Base()
+    if kept is None:
+        first = 0
         if trial.ready is not None:
             trial.renew()
         trial.create(BASE)
-        with trial.session(BASE) as session:
-            FORMATS[0].create_history(session)
     elif first == len(landed):
         return base
     with trial.session(BASE) as session:
+        if kept is None:
+            FORMATS[0].create_history(session)
         for number, entry in enumerate(landed[first:], start=first):
             report(Progress("applying what has landed", number, len(landed), "migrations"))
             _apply(session, entry, trial.throwaway, base)

@@ -79,9 +79,10 @@ def _ordered(catalog: Catalog, table: str) -> Sequence[str]:
 
 def _keys(catalog: Catalog, table: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    for text in (t for k, t in catalog.objects.items() if k.startswith(f"constraint {table}.")):
-        definition = str(json.loads(text).get("definition", ""))
-        for kind, beginning in (("PK", "PRIMARY KEY ("), ("FK", "FOREIGN KEY ("), ("UK", "UNIQUE (")):
+    texts = [t for k, t in catalog.objects.items() if k.startswith(f"constraint {table}.")]
+    definitions = [str(json.loads(text).get("definition", "")) for text in texts]
+    for kind, beginning in (("PK", "PRIMARY KEY ("), ("FK", "FOREIGN KEY ("), ("UK", "UNIQUE (")):
+        for definition in definitions:
             if definition.startswith(beginning):
                 for name in definition[len(beginning) :].partition(")")[0].split(", "):
                     found.setdefault(plain(name), kind)
@@ -90,7 +91,7 @@ def _keys(catalog: Catalog, table: str) -> dict[str, str]:
 
 def _relations(catalog: Catalog) -> Iterator[tuple[str, str, str]]:
     """Child, parent, name of each foreign key."""
-    for key, text in catalog.objects.items():
+    for key, text in sorted(catalog.objects.items()):  # PostgreSQL tells them in any order
         if key.startswith("constraint ") and "FOREIGN KEY" in text:
             one, match = identity(key), _FOREIGN.match(str(json.loads(text).get("definition", "")))
             if match:

@@ -25,7 +25,6 @@ from operations.validation.replay import SETTINGS, Replay, ScriptFailed
 from operations.validation.seeds import seed, unseed
 from operations.validation.trial import Trial
 
-PROOF = "proof"
 SHOWN = 10
 """Differences that are told of one undo."""
 Rows = Mapping[str, TableRows]
@@ -51,9 +50,14 @@ class _FailsWithRows(Exception):
 
 
 def prove(
-    trial: Trial, sources: Sequence[Source], catalogs: Sequence[Catalog], runs: Sequence[StatementRun], report: Report
+    trial: Trial,
+    name: str,
+    sources: Sequence[Source],
+    catalogs: Sequence[Catalog],
+    runs: Sequence[StatementRun],
+    report: Report,
 ) -> Proven:
-    """On database ``proof``, a copy of the base. Raises ``ConnectionLost``, ``StatementFailed``.
+    """On a database that is as the base. Raises ``ConnectionLost``, ``StatementFailed``.
 
     ``sources`` all apply; ``catalogs`` are those before the first and after each.
     """
@@ -63,7 +67,7 @@ def prove(
         }
         for source in sources
     }
-    with trial.session(PROOF) as session:
+    with trial.session(name) as session:
         return _Proving(trial.throwaway, sources, catalogs, touched, report, session).all()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from operations.errors import StatementFailed
@@ -64,7 +64,9 @@ class Replay:
     lenient: bool
     beyond: Sequence[Statement] = ()
     commit: bool = True
-    """False: an atomic script is taken back before its commit."""
+    """False: an atomic script is taken back before its commit, after all that a commit would look at."""
+    then: Callable[[], None] = lambda: None
+    """What is done as soon as it is applied, taken back or not."""
     settings: Mapping[str, str] = field(default_factory=lambda: SETTINGS)
     wal: bool = False
     """Whether the log that each statement writes is measured."""
@@ -87,6 +89,8 @@ class Replay:
             if self.session.in_transaction:
                 self.session.execute("COMMIT")
         self.session.reset(self.settings)
+        if self.commit:
+            self.then()
         return tuple(self.runs)
 
     def _segment(self, segment: Segment) -> None:
@@ -108,6 +112,7 @@ class Replay:
                         for batch in _batches(pieces):
                             before = self._measured(batch, before)
                         if not self.commit:
+                            self._before_it_is_taken_back()
                             raise _TakenBack
                 return
             except _TakenBack:
@@ -116,6 +121,11 @@ class Replay:
                 del self.runs[done:]
                 if not self._may_leave_out(failed, pieces):
                     raise
+
+    def _before_it_is_taken_back(self) -> None:
+        self.session.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        self.session.reset(self.settings)
+        self.then()
 
     def _by_itself(self, segment: Segment) -> None:
         (statement,) = segment.statements

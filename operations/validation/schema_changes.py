@@ -112,16 +112,17 @@ def _table(one: Identity, value: Mapping[str, Any], catalog: Catalog) -> str:
         if not definition.startswith("NOT NULL "):
             lines.append(f"{i.last} {definition}")
     constraints = {i.last for i, _ in _of(catalog, "constraint", one.name)}
-    indexes = ((identity(key), _definition(text)) for key, text in catalog.objects.items() if key.startswith("index "))
-    lines += [d for i, d in indexes if i.last not in constraints and table_of_index(d) == one.name]
+    indexes = [(key, _definition(text)) for key, text in sorted(catalog.objects.items()) if key.startswith("index ")]
+    lines += [d for key, d in indexes if table_of_index(d) == one.name and identity(key).last not in constraints]
     for kind in ("trigger", "policy"):
         lines += [_SHOWN[kind](json.loads(text)) for _, text in _of(catalog, kind, one.name)]
     return "\n".join(lines) + _rest(value)
 
 
 def _of(catalog: Catalog, kind: str, table: str) -> Iterator[tuple[Identity, str]]:
+    """In the order of their names: PostgreSQL tells them in any."""
     beginning = f"{kind} {table}."
-    for key, text in catalog.objects.items():
+    for key, text in sorted(catalog.objects.items()):
         if key.startswith(beginning):
             yield identity(key), text
 

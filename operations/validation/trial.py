@@ -11,7 +11,7 @@ from operations.ports import Session
 
 BASE = "base"
 """What has landed, applied to an empty database."""
-GENERATION = "3"
+GENERATION = "4"
 """Changes with whatever makes a kept base another one."""
 
 

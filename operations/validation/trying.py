@@ -37,14 +37,21 @@ class Tried:
     incomplete: bool = False
 
 
-def try_out(session: Session, sources: Sequence[Source], lenient: bool, base: Base, report: Report) -> Tried:
-    """Until the first that fails. Raises ``ConnectionLost``."""
+def try_out(
+    session: Session, sources: Sequence[Source], lenient: bool, base: Base, report: Report, *, commit: bool = True
+) -> Tried:
+    """Until the first that fails; without ``commit`` an atomic one leaves nothing. Raises ``ConnectionLost``."""
     place = frozenset({FORMATS[0].place(session)})
     tried = Tried([base.catalog], incomplete=bool(base.troubles))
+
+    def read() -> None:
+        tried.catalogs.append(catalog.read(session, place))
+
     for number, source in enumerate(sources):
         report(Progress("trying the new migrations", number, len(sources), "migrations"))
         file = f"{source.migration.name}/{SCRIPT}"
-        replay = Replay(session, source.script, file, lenient, () if lenient else beyond(source))
+        held_back = () if lenient else beyond(source)
+        replay = Replay(session, source.script, file, lenient, held_back, commit=commit, then=read)
         try:
             replay.run()
         except ScriptFailed as failed:
@@ -55,7 +62,6 @@ def try_out(session: Session, sources: Sequence[Source], lenient: bool, base: Ba
         finally:
             tried.runs += replay.runs
             _left_out(tried, file, source, replay.left_out)
-        tried.catalogs.append(catalog.read(session, place))
         tried.applied.append(source)
     return tried
 

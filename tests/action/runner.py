@@ -13,11 +13,19 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from action.__main__ import run
 
 from .standin import TOKEN, StandIn
 
 ROOT = Path(__file__).resolve().parents[2]
+ARGS: list[str] = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))["runs"]["args"]
+AS_INSTALLED = f"""import runpy, sys
+sys.path.insert(int(sys.path[0] == ""), {str(ROOT)!r})
+runpy.run_module({ARGS[-1]!r}, run_name="__main__", alter_sys=True)
+"""
+"""In the image the packages are installed: searched after the working directory, should that be searched at all."""
 Meanwhile = Callable[["subprocess.Popen[str]"], None]
 """What happens while it runs as a process."""
 BASE_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TMPDIR")
@@ -148,7 +156,7 @@ class Runner:
         kept = {name: os.environ[name] for name in BASE_ENVIRONMENT if name in os.environ}
         given = {f"INPUT_{name.upper()}": value for name, value in inputs.items()}
         return kept | given | {
-            "PYTHONPATH": str(ROOT),  # in the image it is installed
+            "PYTHONPATH": str(self.workspace),  # as a step before ours could set it
             "HOME": str(files / "home"),
             "CI": "true",
             "GITHUB_ACTIONS": "true",
@@ -171,7 +179,7 @@ class Runner:
 
 def _started(environ: Mapping[str, str], workspace: Path, meanwhile: Meanwhile) -> tuple[int, str]:
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "action"],
+        [sys.executable, *ARGS[: ARGS.index("-m")], "-c", AS_INSTALLED],
         cwd=workspace, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True,
     )  # fmt: skip

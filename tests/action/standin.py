@@ -131,6 +131,7 @@ def standing_in(repository: Path | None = None) -> Iterator[StandIn]:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or every answer waits until its head is acknowledged, up to 40 ms
 
     def log_message(self, *_: Any) -> None:
         pass
