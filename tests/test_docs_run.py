@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,24 +21,20 @@ import yaml
 from operations.adapters.postgres import PostgresDatabase
 from operations.adapters.throwaway import embedded_binaries
 from operations.database_url import parse_database_url
-from operations.quoting import identifier
 from operations.secret import Secret
 from operations.settings_file import load
 
 from .conftest import Server, missing, start
+from .documents.beginning import beginning
 from .documents.comparing import Comparison
 from .documents.machine import machine
-from .documents.shell import Shell, shell, warmed
+from .documents.shell import Shell, warmed
 from .documents.snippets import NOTES, PAGES, ROOT, Snippet, snippets
-from .ports import free_port
 
-SHOP = ROOT / "examples" / "shop"
-LATER = "20240514"
-"""Migrations of the shop from here on are not in the project that a document begins with."""
-ONLY_PARSED = {ROOT / "docs" / "reference.md"}
-"""Generated from the verbs' own examples, which test_docs.py understands as the program would."""
+REFERENCE = ROOT / "docs" / "reference.md"
+"""Typed by campaign/test_reference.py, as it is generated, and has no notes."""
 ALL = {page: list(snippets(page)) for page in PAGES}
-HERE = {page: [one for one in ALL[page] if one.run_by is None] for page in PAGES if page not in ONLY_PARSED}
+HERE = {page: [one for one in ALL[page] if one.run_by is None] for page in PAGES if page != REFERENCE}
 TYPED = [page for page in HERE if any(one.kind == "console" for one in HERE[page])]
 ALWAYS = {ROOT / "README.md", ROOT / "docs" / "how-to" / "restore-drill.md"}
 """Typed by every test run; the others, which are a hundred commands more, by the long one."""
@@ -64,14 +60,10 @@ def of_kind(*kinds: str) -> list[Snippet]:
     return [one for page in PAGES for one in ALL[page] if one.kind in kinds]
 
 
-def path(ours: Path) -> str:
-    return f"{ours}:{embedded_binaries()}:{Path(sys.executable).parent}"
-
-
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with warmed(tmp_path_factory.mktemp("warm")) as ours:
-        yield path(ours)
+    with warmed(tmp_path_factory.mktemp("warm")) as path:
+        yield path
 
 
 @pytest.fixture
@@ -82,66 +74,12 @@ def typed(request: pytest.FixtureRequest, page: Path, tmp_path: Path) -> Iterato
             server, programs = (request.getfixturevalue(name) for name in ("server18", "programs"))
             yield stack.enter_context(beginning(tmp_path, server, programs))
             return
-        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lt-docs-")))
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lt-docs-", ignore_cleanup_errors=True)))
         place.chmod(0o755)  # there are other users
         on = stack.enter_context(machine(place))
         server = stack.enter_context(contextmanager(start)(embedded_binaries(), 18))
-        programs = path(stack.enter_context(warmed(tmp_path, on)))
+        programs = stack.enter_context(warmed(tmp_path, on))
         yield stack.enter_context(beginning(place, server, programs, on))
-
-
-@contextmanager
-def beginning(directory: Path, server: Server, programs: str, on: Sequence[str] = ()) -> Iterator[Shell]:
-    """A shell in the shop's repository, half a year ago, with an empty database."""
-    places = {
-        "/srv/backups/app": str(directory / "backups"),
-        "/srv/app": str(directory / "app"),
-        "/var/log/locktender.log": str(directory / "log"),
-        "/var/lib/node_exporter": str(directory / "exporter"),
-    }
-    port = f"127.0.0.1:{server.process.port}"
-    with database(server) as (base, role):
-        meant = {
-            **places,
-            "//app:": f"//{role}:",
-            "//app@": f"//{role}:secret@",
-            "localhost:5432/app": f"{port}/{base}",
-            "localhost:5432": port,
-            "9187": str(free_port()),
-        }
-        meant |= {name: name.replace("app", base) for name in ("app_yesterday", "app_drill", "app_new")}
-        meant["shop_copy"] = f"{base}_copy"
-        called = {**{here: there for there, here in places.items()}, port: "localhost:5432", base: "app", role: "app"}
-        with shell(directory / "app", programs, meant, called, on=on) as typed:
-            shutil.copytree(SHOP / "prisma", directory / "app" / "prisma", ignore=_later)
-            package = '{"name": "app", "devDependencies": {"prisma": "6.19.0"}}\n'
-            (directory / "app" / "package.json").write_text(package)
-            begun = typed.run(
-                f"SHOP={SHOP} && git init -q -b main && git add -A && git commit -qm first && "
-                "git update-ref refs/remotes/origin/main main"
-            )
-            assert begun == (0, [])
-            yield typed
-
-
-@contextmanager
-def database(server: Server) -> Iterator[tuple[str, str]]:
-    """An empty one and its owner, whose password is as in the documents; gone afterwards, with what was made of it."""
-    base = f"docs_{uuid.uuid4().hex[:8]}"
-    role = f"{base}_owner"
-    with server.superuser().session() as session:
-        session.execute(f"CREATE ROLE {role} LOGIN CREATEDB PASSWORD 'secret'")
-    try:
-        yield server.create(base, role), role
-    finally:
-        with server.superuser().session() as session:
-            for (one,) in session.rows("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (base,)):
-                session.execute(f"DROP DATABASE {identifier(str(one))} WITH (FORCE)")
-            session.execute(f"DROP ROLE {role}")
-
-
-def _later(_: object, names: list[str]) -> list[str]:
-    return [one for one in names if one.startswith("20") and one >= LATER]
 
 
 @pytest.mark.timeout(900)

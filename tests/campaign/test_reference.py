@@ -14,14 +14,12 @@ from operations.approvals.model import Freeze
 from operations.secret import Secret
 
 from ..conftest import Server, missing
-from ..documents.shell import Shell
+from ..documents.beginning import SHOP, beginning
+from ..documents.shell import Shell, warmed
 from ..documents.snippets import PAGES, ROOT, snippets
 from ..ledgers import ADA
-from ..test_docs_run import SHOP, beginning, programs
 
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(1800)]
-
-__all__ = ["programs"]
 
 REFERENCE = ROOT / "docs" / "reference.md"
 CONFIGURATION = """\
@@ -57,13 +55,11 @@ NOT_ZERO = {"status": (1,), "check": (0, 1), "monitor check": (0, 1)}
 
 
 @pytest.fixture
-def typed(
-    server18: Server, programs: str, ledger: PostgresLedger, ledger_url: Secret, tmp_path: Path
-) -> Iterator[Shell]:
+def typed(server18: Server, ledger: PostgresLedger, ledger_url: Secret, tmp_path: Path) -> Iterator[Shell]:
     if shutil.which("jq") is None:
         missing("jq")
     ledger.freeze(Freeze("staging", ADA, "so that the audit log has an entry", 0.0))
-    with beginning(tmp_path, server18, programs) as made:
+    with warmed(tmp_path / "warm") as programs, beginning(tmp_path, server18, programs) as made:
         made.put("locktender.toml", CONFIGURATION)
         made.run(f"set -o pipefail; export LOCKTENDER_LEDGER_URL={ledger_url.reveal()}")
         yield made

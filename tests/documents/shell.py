@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from operations.adapters.throwaway import embedded_binaries
+
 from ..terminal import clean_environment
 
 HERE = Path(__file__).parent
@@ -81,11 +83,12 @@ def _replaced(text: str, names: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def warmed(directory: Path, on: Sequence[str] = ()) -> Iterator[Path]:
-    """A program called ``locktender`` that starts quickly; the directory in which it lies.
+def warmed(directory: Path, on: Sequence[str] = ()) -> Iterator[str]:
+    """The beginning of a PATH on which ``locktender`` starts quickly, with PostgreSQL's programs behind it.
 
     ``on``: what a command begins with that shall run on another machine.
     """
+    directory.mkdir(exist_ok=True)
     door = directory / "door"
     process = subprocess.Popen(
         [*on, sys.executable, "-m", "tests.documents.warm", str(door)],
@@ -103,7 +106,7 @@ def warmed(directory: Path, on: Sequence[str] = ()) -> Iterator[Path]:
             f'exec {sys.executable} -IS {HERE / "warm.py"} {door} -q --yes "$@"\n'
         )
         program.chmod(0o755)
-        yield program.parent
+        yield f"{program.parent}:{embedded_binaries()}:{Path(sys.executable).parent}"
     finally:
         process.kill()
         process.communicate()
