@@ -29,6 +29,7 @@ from .ports import free_port
 if TYPE_CHECKING:
     from operations.adapters.ledger import PostgresLedger
 
+    from .documents.snippets import Snippet
     from .sshd import Sshd
     from .trials import Kept
 
@@ -158,6 +159,17 @@ def ledger(kept_ledger: PostgresLedger) -> PostgresLedger:
     from .ledgers import emptied
 
     return emptied(kept_ledger)
+
+
+@pytest.fixture
+def documented(request: pytest.FixtureRequest) -> list[Snippet]:
+    """What the documents say that this test runs."""
+    from .documents.snippets import ROOT, marked
+
+    test = f"{request.path.relative_to(ROOT)}::{request.function.__name__}"
+    found = marked(test)
+    assert found, f"no document says <!-- run by: {test} -->"
+    return found
 
 
 @pytest.fixture

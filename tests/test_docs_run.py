@@ -1,4 +1,4 @@
-"""Every snippet of the documents is run, or checked by what reads it; each that is not says why."""
+"""Every snippet of the documents is run, here or by the test that its note names, or checked by what reads it."""
 
 from __future__ import annotations
 
@@ -8,40 +8,38 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import pglast
 import pytest
 import yaml
 
+from operations.adapters.postgres import PostgresDatabase
 from operations.adapters.throwaway import embedded_binaries
-from operations.quoting import identifier
+from operations.database_url import parse_database_url
+from operations.secret import Secret
 from operations.settings_file import load
 
-from .conftest import Server
+from .conftest import Server, missing, start
+from .documents.beginning import beginning
 from .documents.comparing import Comparison
-from .documents.shell import Shell, shell, warmed
-from .documents.snippets import Snippet, snippets
+from .documents.machine import machine
+from .documents.shell import Shell, warmed
+from .documents.snippets import NOTES, PAGES, ROOT, Snippet, snippets
 
-ROOT = Path(__file__).resolve().parents[1]
-SHOP = ROOT / "examples" / "shop"
-LATER = "20240514"
-"""Migrations of the shop from here on are not in the project that a document begins with."""
-PAGES = sorted(
-    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*/*.md")],
-    key=lambda page: page.relative_to(ROOT),
-)
-ONLY_PARSED = {ROOT / "docs" / "reference.md"}
-"""Generated from the verbs' own examples, which test_docs.py understands as the program would."""
+REFERENCE = ROOT / "docs" / "reference.md"
+"""Typed by campaign/test_reference.py, as it is generated, and has no notes."""
 ALL = {page: list(snippets(page)) for page in PAGES}
-TYPED = [page for page in PAGES if page not in ONLY_PARSED and any(one.kind == "console" for one in ALL[page])]
+HERE = {page: [one for one in ALL[page] if one.run_by is None] for page in PAGES if page != REFERENCE}
+TYPED = [page for page in HERE if any(one.kind == "console" for one in HERE[page])]
 ALWAYS = {ROOT / "README.md", ROOT / "docs" / "how-to" / "restore-drill.md"}
 """Typed by every test run; the others, which are a hundred commands more, by the long one."""
-NOT_RUN_AT_MOST = 24
+AS_A_SERVER = {ROOT / "docs" / "guide.md", ROOT / "docs" / "how-to" / "rotating-secrets.md"}
+"""Typed on a machine of its own, which they make accounts on and call app.example.com."""
 URL = "postgresql://app:secret@localhost:5432/app"
 SECRETS = {
     "DATABASE_URL": URL,
@@ -64,78 +62,86 @@ def of_kind(*kinds: str) -> list[Snippet]:
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with warmed(tmp_path_factory.mktemp("warm")) as ours:
-        yield f"{ours}:{embedded_binaries()}:{Path(sys.executable).parent}"
+    with warmed(tmp_path_factory.mktemp("warm")) as path:
+        yield path
 
 
-@contextmanager
-def beginning(directory: Path, server: Server, programs: str) -> Iterator[Shell]:
-    """A shell in the shop's repository, half a year ago, with an empty database."""
-    base = server.create(f"docs_{uuid.uuid4().hex[:8]}")
-    places = {
-        "/srv/backups/app": str(directory / "backups"),
-        "/srv/app": str(directory / "app"),
-        "/var/log/locktender.log": str(directory / "log"),
-    }
-    meant = {**places, URL: server.url(base).reveal(), "localhost:5432": f"127.0.0.1:{server.process.port}"}
-    called = {
-        **{here: there for there, here in places.items()},
-        f"127.0.0.1:{server.process.port}": "localhost:5432",
-        base: "app",
-        "app_owner": "app",
-    }
-    meant |= {name: name.replace("app", base) for name in ("app_yesterday", "app_drill", "app_new")}
-    with shell(directory / "app", programs, meant, called) as typed:
-        shutil.copytree(SHOP / "prisma", directory / "app" / "prisma", ignore=_later)
-        (directory / "app" / "package.json").write_text('{"name": "app", "devDependencies": {"prisma": "6.19.0"}}\n')
-        begun = typed.run(
-            f"SHOP={SHOP} && git init -q -b main && git add -A && git commit -qm first && "
-            "git update-ref refs/remotes/origin/main main"
-        )
-        assert begun == (0, [])
-        try:
-            yield typed
-        finally:
-            with server.superuser().session() as session:
-                for (one,) in session.rows("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (base,)):
-                    session.execute(f"DROP DATABASE {identifier(str(one))} WITH (FORCE)")
-
-
-def _later(_: object, names: list[str]) -> list[str]:
-    return [one for one in names if one.startswith("20") and one >= LATER]
+@pytest.fixture
+def typed(request: pytest.FixtureRequest, page: Path, tmp_path: Path) -> Iterator[Shell]:
+    """A shell in which a page can be typed."""
+    with ExitStack() as stack:
+        if page not in AS_A_SERVER:
+            server, programs = (request.getfixturevalue(name) for name in ("server18", "programs"))
+            yield stack.enter_context(beginning(tmp_path, server, programs))
+            return
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lt-docs-", ignore_cleanup_errors=True)))
+        place.chmod(0o755)  # there are other users
+        on = stack.enter_context(machine(place))
+        server = stack.enter_context(contextmanager(start)(embedded_binaries(), 18))
+        programs = stack.enter_context(warmed(tmp_path, on))
+        yield stack.enter_context(beginning(place, server, programs, on))
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "page", [pytest.param(one, id=name(one), marks=[] if one in ALWAYS else pytest.mark.campaign) for one in TYPED]
 )
-def test_what_a_document_types_does_what_it_shows(page: Path, server18: Server, programs: str, tmp_path: Path) -> None:
+def test_what_a_document_types_does_what_it_shows(page: Path, typed: Shell) -> None:
     comparison = Comparison()
-    with beginning(tmp_path, server18, programs) as typed:
-        for snippet in ALL[page]:
-            if snippet.not_run:
-                continue
-            if "file" in snippet.notes:
-                typed.put(snippet.notes["file"], snippet.text)
-            for command in snippet.commands if snippet.kind == "console" else ():
-                if re.search(r"\bjq\b", command.typed) and shutil.which("jq") is None:
-                    continue
-                code, said = typed.run(comparison.typed(command.typed))
-                told = f"{snippet}: $ {command.typed}\n" + "\n".join(said)
-                assert code in command.exit_codes, f"exit {code} in place of {command.exit_codes}\n{told}"
-                different = comparison.difference(command.shown, said) if command.shown else None
-                assert different is None, f"{different}\n\n{told}"
+    for snippet in HERE[page]:
+        if "file" in snippet.notes:
+            typed.put(snippet.notes["file"], snippet.text)
+        for command in snippet.commands:
+            if re.search(r"\bjq\b", command.typed) and shutil.which("jq") is None:
+                missing("jq")
+            words = comparison.typed(command.typed)
+            answers = snippet.notes.get("answers", "").split()
+            code, said = typed.run_until_it_speaks(words) if command.goes_on else typed.run(words, answers)
+            told = f"{snippet}: $ {command.typed}\n" + "\n".join(said)
+            assert code in command.exit_codes, f"exit {code} in place of {command.exit_codes}\n{told}"
+            different = comparison.difference(command.shown, said) if command.shown else None
+            assert different is None, f"{different}\n\n{told}"
 
 
-def test_what_is_not_run_says_why_and_is_little() -> None:
-    why = [f"{snippet}: {snippet.not_run}" for page in PAGES for snippet in ALL[page] if snippet.not_run is not None]
-    assert [one for one in why if one.endswith(": ")] == []
-    assert len(why) <= NOT_RUN_AT_MOST, "\n".join(why)
+def test_what_is_run_by_another_test_is_read_by_that_test() -> None:
+    marked = [one for page in PAGES for one in ALL[page] if one.run_by is not None]
+    assert [str(one) for one in marked if not is_read(one)] == []
+    assert len(marked) > 10
+
+
+def is_read(snippet: Snippet) -> bool:
+    """By the fixture ``documented``; of a script, each command is a line."""
+    place, _, test = str(snippet.run_by).partition("::")
+    text = (ROOT / place).read_text()
+    if not test:
+        return {one.typed.partition("#")[0].strip() for one in snippet.commands} <= set(text.splitlines())
+    functions = [one for one in ast.parse(text).body if isinstance(one, ast.FunctionDef) and one.name == test]
+    return any(argument.arg == "documented" for one in functions for argument in one.args.args)
+
+
+@pytest.mark.parametrize(
+    ("command", "by", "read"),
+    [
+        ("make test   # all", ".ci/run", True),
+        ("make demo", ".ci/run", False),
+        ("true", "tests/test_ledger.py::test_the_role_of_the_documents_can_work_and_cannot_rewrite_the_log", True),
+        ("true", "tests/test_docs_run.py::test_every_note_is_one_that_is_understood", False),
+        ("true", "tests/test_docs_run.py::test_that_there_is_not", False),
+    ],
+)
+def test_a_mark_that_is_not_true_would_be_found(command: str, by: str, read: bool) -> None:
+    assert is_read(Snippet(PAGES[0], 1, "console", f"$ {command}\n", {"run by": by})) == read
+
+
+def test_every_note_is_one_that_is_understood() -> None:
+    """One that says no more than that something is not run is none."""
+    assert [str(one) for page in PAGES for one in ALL[page] if not set(one.notes) <= NOTES] == []
 
 
 def test_every_snippet_is_of_a_kind_that_is_run_or_checked() -> None:
-    checked = {"console", "toml", "yaml", "json", "sql", "dockerfile", "python"}
-    assert [str(one) for page in PAGES for one in ALL[page] if one.kind not in checked | {"text", "diff", ""}] == []
+    checked = {"console", "toml", "yaml", "json", "sql"}
+    others = [one for page in PAGES for one in ALL[page] if one.kind not in checked and one.run_by is None]
+    assert [str(one) for one in others if one.page.name != "architecture.md"] == []  # it has a picture of letters
 
 
 @pytest.mark.parametrize("snippet", of_kind("toml"), ids=str)
@@ -147,9 +153,27 @@ def test_configuration_is_valid(snippet: Snippet, tmp_path: Path) -> None:
     assert load(path, SECRETS).environments
 
 
-@pytest.mark.parametrize("snippet", [one for one in of_kind("sql") if one.page.parent.name != "rules"], ids=str)
-def test_sql_is_read_by_postgresqls_own_parser(snippet: Snippet) -> None:
-    pglast.parse_sql(snippet.text)
+def test_sql_is_a_migration_that_its_page_deploys_or_an_example_that_its_rule_looks_at() -> None:
+    others = [one for one in of_kind("sql") if one.run_by is None and "file" not in one.notes]
+    assert {one.page.parent.name for one in others} == {"rules"}  # see test_rules.py
+    assert all(one.page in TYPED for one in of_kind("sql") if "file" in one.notes)
+
+
+def test_the_role_that_the_guide_makes_owns_its_database_and_may_create_others(
+    server18: Server, documented: list[Snippet]
+) -> None:
+    (guide,) = documented
+    name = f"docs_{uuid.uuid4().hex[:8]}"
+    role, owned = (one.replace(" app", f" {name}") for one in guide.text.split(";")[:2])
+    with server18.superuser().session() as session:
+        session.execute(role)
+        session.execute(owned)
+        with PostgresDatabase(parse_database_url(server18.url(name, name, Secret("…")))).session() as theirs:
+            theirs.execute("CREATE TABLE t ()")
+            theirs.execute(f"CREATE DATABASE {name}_other")
+            theirs.execute(f"DROP DATABASE {name}_other")
+        session.execute(f"DROP DATABASE {name}")
+        session.execute(f"DROP ROLE {name}")
 
 
 @pytest.mark.parametrize("snippet", of_kind("json"), ids=str)
@@ -158,22 +182,8 @@ def test_json_is_an_answer_as_the_contract_has_it(snippet: Snippet) -> None:
         assert set(json.loads(line)) == {"ok", "command", "environment", "result", "error"}
 
 
-@pytest.mark.parametrize("snippet", of_kind("python"), ids=str)
-def test_python_can_be_run(snippet: Snippet) -> None:
-    exec(compile(snippet.text, str(snippet), "exec"), {})
-
-
-@pytest.mark.parametrize("snippet", of_kind("dockerfile"), ids=str)
-def test_a_dockerfile_has_instructions_only(snippet: Snippet) -> None:
-    lines = [line for line in snippet.text.splitlines() if line and not line.startswith("#")]
-    assert lines[0].startswith("FROM ")
-    assert [
-        line for line in lines if not re.match("(FROM|WORKDIR|COPY|ENV|RUN|ENTRYPOINT|CMD|USER|HEALTHCHECK) ", line)
-    ] == []
-
-
 def workflow(text: str) -> dict[str, Any] | None:
-    """What a snippet of a workflow is part of; ``None`` for what is none: a Compose file."""
+    """What a snippet of a workflow is part of; ``None`` for what is none: a Compose file, which Docker reads."""
     data = yaml.safe_load(text)
     if isinstance(data, dict) and "jobs" in data:
         return data if True in data else {"on": "pull_request", **data}  # YAML 1.1 reads on as true
@@ -183,14 +193,21 @@ def workflow(text: str) -> dict[str, Any] | None:
     return {"on": "pull_request", "permissions": {}, "jobs": {"one": {"runs-on": "ubuntu-latest", **job}}}
 
 
-def test_workflows_are_what_github_takes_and_compose_files_what_compose_takes(tmp_path: Path) -> None:
+def test_workflows_give_the_action_only_inputs_that_there_are() -> None:
+    declared = yaml.safe_load((ROOT / "action.yml").read_text())["inputs"]
+    wholes = filter(None, (workflow(snippet.text) for snippet in of_kind("yaml")))
+    steps = [step for whole in wholes for job in whole["jobs"].values() for step in job["steps"]]
+    given = [step.get("with", {}) for step in steps if "/locktender@" in step.get("uses", "")]
+    assert any(given)
+    assert {name for one in given for name in one} <= set(declared)
+
+
+def test_workflows_are_what_github_takes(tmp_path: Path) -> None:
     paths = []
     for number, snippet in enumerate(of_kind("yaml")):
         whole = workflow(snippet.text)
         if whole is None:
-            data = yaml.safe_load(snippet.text)
-            assert set(data) <= {"services", "volumes"}, snippet
-            assert all(isinstance(service, dict) for service in data["services"].values()), snippet
+            assert snippet.run_by, snippet
             continue
         paths.append(tmp_path / f"{number}.yml")
         paths[-1].write_text(yaml.safe_dump(whole).replace("true:", "on:"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -19,8 +18,8 @@ from operations.errors import DatabaseUnreachable, RateLimited, RequestChanged
 from operations.secret import Secret
 
 from .conftest import Server
+from .documents.snippets import Snippet
 from .ledgers import ADA, BOB, CY, environment, new, opened, proposal, rules
-from .locktender_process import ROOT
 
 PATIENCE = 120.0
 
@@ -358,18 +357,16 @@ def test_a_log_cut_off_at_the_end_or_written_anew_is_found_by_a_head_kept_elsewh
     assert "written anew" in verify(ledger, head).problems[0]
 
 
-ROLE = re.compile(r"```sql\n(.*?)```", re.DOTALL)
-
-
-def test_the_role_of_the_documents_can_work_and_cannot_rewrite_the_log(server18: Server) -> None:
+def test_the_role_of_the_documents_can_work_and_cannot_rewrite_the_log(
+    server18: Server, documented: list[Snippet]
+) -> None:
     name = server18.create()
-    text = (ROOT / "docs" / "approvals.md").read_text(encoding="utf-8")
     with opened(server18.url(name)):
         pass
     with server18.superuser(name).session() as session:
         session.script("DROP ROLE IF EXISTS locktender_bot")
-        for block in ROLE.findall(text):
-            session.script(block.replace("a long password", "pw"))
+        for block in documented:
+            session.script(block.text.replace("a long password", "pw"))
     with opened(server18.url(name, "locktender_bot", Secret("pw"))) as ledger:
         vote(ledger, ledger.create(new(environment(), messages=(("card", "C1"),))), BOB)
         assert ledger.first_seen("ab")

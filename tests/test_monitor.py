@@ -46,6 +46,7 @@ from operations.settings import Alerts
 from operations.settings import Server as Machine
 
 from .conftest import Server
+from .documents.snippets import Snippet
 from .folders import write_migration
 from .ledgers import opened
 from .locktender_process import Project
@@ -302,7 +303,9 @@ def watched(server18: Server, context_of: Callable[..., Context]) -> Callable[..
     return make
 
 
-def test_an_alert_reaches_the_webhook_signed_and_once(watched: Callable[..., Context]) -> None:
+def test_an_alert_reaches_the_webhook_signed_and_once(
+    watched: Callable[..., Context], documented: list[Snippet]
+) -> None:
     key = Secret("k3y")
     with hook() as one, hook() as beat:
         context = watched(
@@ -317,6 +320,10 @@ def test_an_alert_reaches_the_webhook_signed_and_once(watched: Callable[..., Con
     stamp, made = (part.split("=")[1] for part in headers["locktender-signature"].split(","))
     assert made == hmac.new(b"k3y", f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
     assert headers["locktender-signature"] == signature(key, body, float(stamp))
+    for later, sent, genuine in ((299, body, True), (299, body + b" ", False), (301, body, False)):
+        receiver: dict[str, Callable[..., bool]] = {}
+        exec(documented[0].text.replace("time.time()", f"({stamp} + {later})"), receiver)
+        assert receiver["genuine"](b"k3y", headers["locktender-signature"], sent) == genuine
     assert [path for path, *_ in beat.got] == ["/beat", "/beat"], "also a look with trouble is a sign of life"
     history = list(store.history(context))
     assert [look["bad"] for look in history] == [{"backups": "warn"}] * 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from .. import sshd
+from ..documents.snippets import Snippet
 from ..locktender_process import Ran
 from .docker import Docker, until
 from .production import Production, session_variables
@@ -75,10 +77,12 @@ def test_a_version_that_does_not_build_costs_no_downtime(standing: Production) -
     assert "exit code: 1" in ran.error["message"]
 
 
-def test_a_good_version_is_deployed_and_rolled_back(standing: Production) -> None:
+def test_a_good_version_is_deployed_and_rolled_back(standing: Production, documented: list[Snippet]) -> None:
+    (guide,) = documented
+    dry_run, deploy, rollback = (shlex.split(one.typed)[1:] for one in guide.commands)
     before = standing.columns
     good = standing.shop.commit_version("2.3", on=standing.commit, migrations=GIFT)
-    planned = standing.deploy(good, "--dry-run")
+    planned = standing.run(*dry_run)
     assert planned.exit_code == 0, planned.said
     steps = {step["name"]: step for step in planned.result["plan"]["steps"]}
     assert list(steps) == [
@@ -87,7 +91,7 @@ def test_a_good_version_is_deployed_and_rolled_back(standing: Production) -> Non
     assert steps["prepare"]["commands"][1].endswith(f"checkout --quiet --detach {good}")
     assert standing.version == "1.1"
 
-    ran = standing.deploy(good)
+    ran = standing.run(*deploy)
     assert (ran.exit_code, ran.result["outcome"]) == (0, "deployed"), ran.said
     assert ran.result["applied"] == list(GIFT)
     assert backups_of(standing, ran) == ["L2"]
@@ -96,7 +100,7 @@ def test_a_good_version_is_deployed_and_rolled_back(standing: Production) -> Non
     check = standing.run("check")
     assert {one["name"]: one["status"] for one in check.result["checks"]}["containers"] == "ok", check.said
 
-    back = standing.run("rollback")
+    back = standing.run(*rollback)
     assert (back.exit_code, back.result["rollback"]["lossless"]) == (0, True), back.said
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ..documents.snippets import Snippet
 from ..ports import free_port
 from .docker import POSTGRES_IMAGE, Docker, program_path, until
 from .project import EXAMPLE, NEVER, ShopProject
@@ -17,13 +18,6 @@ from .project import EXAMPLE, NEVER, ShopProject
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
 
 NOTE = {"20240801090000_note": 'ALTER TABLE "Order" ADD COLUMN note TEXT;'}
-
-
-def typed(heading: str) -> str:
-    """All that a section of the README says to type, as one script."""
-    text = (EXAMPLE / "README.md").read_text()
-    section = text[text.index(f"## {heading}") :].split("\n## ", 1)[0]
-    return "\n".join(line[2:] for line in section.splitlines() if line.startswith("$ "))
 
 
 @pytest.fixture
@@ -46,10 +40,10 @@ def newcomer(docker: Docker, tmp_path: Path) -> Iterator[tuple[Path, dict[str, s
 
 
 def test_the_readme_leads_from_nothing_to_a_shop_that_was_deployed_and_rolled_back(
-    newcomer: tuple[Path, dict[str, str]],
+    newcomer: tuple[Path, dict[str, str]], documented: list[Snippet]
 ) -> None:
     directory, variables = newcomer
-    script = "set -eu\n" + typed("From nothing to the first deploy")
+    script = "\n".join(["set -eu", *(one.script for one in documented)])
     assert script.count("./deploy.sh") == 2
     done = subprocess.run(
         ["sh", "-c", script], cwd=directory, env=variables, capture_output=True, text=True, timeout=400, check=False

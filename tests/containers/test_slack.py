@@ -6,7 +6,9 @@ import hashlib
 import hmac
 import http.client
 import json
+import shlex
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from ..documents.snippets import Snippet
 from ..ports import free_port
 from ..slack.stage import SIGNING, eventually
 from ..slack.standin import TEAM, TOKEN, SlackStandIn, running
@@ -72,7 +75,7 @@ class Project:
 
 
 @pytest.fixture
-def project(docker: Docker, image: str, tmp_path: Path) -> Iterator[Project]:
+def project(docker: Docker, image: str, documented: list[Snippet], tmp_path: Path) -> Iterator[Project]:
     directory = tmp_path / "slack"
     shutil.copytree(ROOT / "examples" / "slack", directory)
     (directory / "migrations").mkdir()
@@ -88,8 +91,9 @@ def project(docker: Docker, image: str, tmp_path: Path) -> Iterator[Project]:
             "SLACK_SIGNING_SECRET": SIGNING,
             "DATABASE_URL": "postgresql://locktender:a-word@ledger:5432/shop",
         }
-        example = (directory / ".env.example").read_text()
-        filled = "".join(f"{line}{given.get(line.rstrip('='), '')}\n" for line in example.splitlines())
+        subprocess.run(documented[0].commands[0].typed, shell=True, cwd=directory, check=True, timeout=60)
+        copied = (directory / ".env").read_text()
+        filled = "".join(f"{line}{given.get(line.rstrip('='), '')}\n" for line in copied.splitlines())
         (directory / ".env").write_text(filled)
         told = {"environment": {"SLACK_API_URL": slack.api_url}}
         (directory / "stand-in.yaml").write_text(json.dumps({"services": {"bot": told, "worker": told}}))
@@ -100,11 +104,13 @@ def project(docker: Docker, image: str, tmp_path: Path) -> Iterator[Project]:
             made.compose("down", "--volumes", check=False)
 
 
-def test_the_example_takes_a_backup_that_was_asked_for_in_slack(project: Project) -> None:
+def test_the_example_takes_a_backup_that_was_asked_for_in_slack(project: Project, documented: list[Snippet]) -> None:
     project.compose("up", "--detach", "--wait", "ledger")
     sql = ("exec", "-T", "ledger", "psql", "-U", "locktender", "-d", "locktender", "-qc", "CREATE DATABASE shop")
     project.compose(*sql)
-    project.compose("up", "--detach", "--wait", "--scale", "worker=2")
+    docker, compose, *up = shlex.split(documented[0].commands[1].typed)
+    assert (docker, compose) == ("docker", "compose")
+    project.compose(*up, "--scale", "worker=2")
     status, said = project.typed("backup production out of a container")
     assert (status, "is asked for" in said) == (200, True), said
     card = eventually(

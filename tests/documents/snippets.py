@@ -2,9 +2,12 @@
 
 A note is an HTML comment on the lines right before a fence:
 
-- ``<!-- not run: WHY -->``: it cannot be run here
-- ``<!-- exits: 1 0|1 3 -->``: exit codes of the commands, in their order (without: all 0)
+- ``<!-- exits: 1 0|1 stopped -->``: exit codes of the commands, in their order (without: all 0); ``stopped``: it
+  goes on until it is stopped, which is done once it has said something
+- ``<!-- answers: ONE TWO -->``: what is typed in where the commands ask for something
 - ``<!-- file: PATH -->``: what it holds is put there, below the project's directory
+- ``<!-- run by: PATH::TEST -->``: that test reads it from here, by the fixture ``documented``; or a script, of which
+  each command is a line
 - ``<!-- unseen`` to ``-->``, anywhere: commands that are run, and that readers are not shown
 """
 
@@ -16,6 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
 
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*/*.md")],
+    key=lambda page: page.relative_to(ROOT),
+)
+NOTES = {"exits", "answers", "file", "run by"}
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$|^<!-- (.*?)\s*-->$", re.MULTILINE | re.DOTALL)
 
 
@@ -26,6 +35,8 @@ class Command:
     typed: str
     shown: tuple[str, ...]
     exit_codes: tuple[int, ...] = (0,)
+    goes_on: bool = False
+    """Until it is stopped."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +50,19 @@ class Snippet:
     notes: dict[str, str] = field(default_factory=dict)
 
     @property
-    def not_run(self) -> str | None:
-        return self.notes.get("not run")
+    def run_by(self) -> str | None:
+        return self.notes.get("run by")
+
+    @property
+    def script(self) -> str:
+        """All that is typed."""
+        return "\n".join(one.typed for one in self.commands)
 
     @property
     def commands(self) -> list[Command]:
         """Of a console; a prompt is ``$``, or ``#`` for root's; a command goes on behind a backslash, after ``>``."""
         found: list[tuple[str, list[str]]] = []
-        for line in self.text.splitlines():
+        for line in self.text.splitlines() if self.kind == "console" else ():
             if line.startswith(("$ ", "# ")):
                 found.append((line[2:], []))
             elif found and line.startswith("> ") and not found[-1][1]:
@@ -54,12 +70,23 @@ class Snippet:
             else:
                 found[-1][1].append(line)
         told = self.notes.get("exits", "").split() or ["0"] * len(found)
-        codes = [tuple(int(code) for code in one.split("|")) for one in told]
-        assert len(codes) == len(found), f"{self}: {len(found)} commands, {len(codes)} exit codes"
-        return [Command(typed, tuple(shown), code) for (typed, shown), code in zip(found, codes, strict=True)]
+        assert len(told) == len(found), f"{self}: {len(found)} commands, {len(told)} exit codes"
+        return [
+            Command(typed, tuple(shown), _codes(code), code == "stopped")
+            for (typed, shown), code in zip(found, told, strict=True)
+        ]
 
     def __str__(self) -> str:
         return f"{self.page.name}:{self.line}"
+
+
+def _codes(told: str) -> tuple[int, ...]:
+    return (0,) if told == "stopped" else tuple(int(code) for code in told.split("|"))
+
+
+def marked(test: str) -> list[Snippet]:
+    """All that are marked as run by one, in the order of the pages."""
+    return [one for page in PAGES for one in snippets(page) if one.run_by == test]
 
 
 def snippets(page: Path) -> Iterator[Snippet]:

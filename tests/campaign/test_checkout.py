@@ -1,0 +1,85 @@
+"""What the documents type in a checkout of Locktender: fetched, installed, formatted, drawn anew, released."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ..conftest import missing
+from ..documents.shell import Shell, shell
+from ..documents.snippets import ROOT, Snippet
+
+pytestmark = [pytest.mark.campaign, pytest.mark.timeout(1800)]
+
+CONFIGURATION = """\
+[url "{github}"]
+    insteadOf = https://github.com/locktender/locktender
+[safe]
+    directory = *
+[gpg]
+    format = ssh
+[user]
+    signingKey = {key}
+"""
+
+
+@pytest.fixture
+def github(tmp_path: Path) -> Path:
+    """A repository that holds this checkout as it stands, with what is not committed."""
+    path = tmp_path / "github.git"
+    here = ["git", f"--git-dir={path}", f"--work-tree={ROOT}", "-c", "user.name=Ada", "-c", "user.email=a@shop.example"]
+    for words in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "As it stands"]):
+        subprocess.run([*here, *words], check=True, timeout=60)
+    subprocess.run([*here, "config", "core.bare", "true"], check=True, timeout=60)
+    return path
+
+
+@pytest.fixture
+def variables(github: Path, tmp_path: Path) -> dict[str, str]:
+    """Ada's, who has a key to sign with. Nothing of the checkout that the tests run in is on Python's path."""
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True, timeout=60)
+    configuration = tmp_path / "gitconfig"
+    configuration.write_text(CONFIGURATION.format(github=github, key=key))
+    return {"GIT_CONFIG_GLOBAL": str(configuration), "PYTHONPATH": "", "HOME": os.environ["HOME"]}
+
+
+def test_a_checkout_does_what_the_documents_type_in_it(
+    documented: list[Snippet], github: Path, variables: dict[str, str], tmp_path: Path
+) -> None:
+    if shutil.which("chromium") is None:
+        missing("Chromium")
+    guide = [one for one in documented if one.page.name == "guide.md"]
+    assert len(guide) == 1
+    with shell(tmp_path / "projects", str(Path(sys.executable).parent), variables=variables) as typed:
+        types(typed, *guide)
+        types(typed, *(one for one in documented if one not in guide), below="locktender")
+        assert said(typed, "command -v locktender") == f"{typed.directory}/locktender/.venv/bin/locktender"
+        assert said(typed, "python -P -c 'import cli; print(cli.__path__[0])'") == f"{typed.directory}/locktender/cli"
+        changed = said(typed, "git status --porcelain").splitlines()
+        assert [one for one in changed if "docs/pictures/" not in one] == [], (
+            "formatted, and drawn anew, nothing differs"
+        )
+    tag = subprocess.run(["git", "-C", github, "cat-file", "-p", "v0.2.0"], capture_output=True, check=True, text=True)
+    assert "BEGIN SSH SIGNATURE" in tag.stdout
+    same = subprocess.run(["git", "-C", github, "rev-parse", "v0", "v0.2.0^{}"], capture_output=True, check=True)
+    assert len(set(same.stdout.split())) == 1
+
+
+def types(typed: Shell, *documented: Snippet, below: str = ".") -> None:
+    typed.run(f"cd {below}")
+    for snippet in documented:
+        for command in snippet.commands:
+            code, lines = typed.run(command.typed)
+            assert code == 0, f"{snippet}: $ {command.typed}\n" + "\n".join(lines)
+
+
+def said(typed: Shell, command: str) -> str:
+    code, lines = typed.run(command)
+    assert code == 0, lines
+    return "\n".join(lines)

@@ -1,0 +1,134 @@
+"""What the documents type and show for Docker, read from there: the image, Dockerfiles, Compose files, a lab."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from ..documents.snippets import Snippet
+from .conftest import PostgresContainer
+from .docker import LAB, ROOT, Docker
+from .project import EXAMPLE
+
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
+
+NAMES = ("locktender", "locktender-node")
+"""What the documents call the image, built on the one base or the other."""
+
+
+@pytest.fixture
+def named(docker: Docker, image: str) -> Iterator[None]:
+    for name in NAMES:
+        docker("tag", image, name)
+    yield
+    docker("rmi", *NAMES)
+
+
+def types(documented: list[Snippet], directory: Path, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    script = "\n".join(["set -eu", *(one.script for one in documented)])
+    return subprocess.run(
+        ["bash", "-c", script],
+        cwd=directory,
+        env=dict(variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=800,
+        check=False,
+    )
+
+
+def test_the_image_is_made_and_shows_the_demonstration(
+    docker: Docker, named: None, documented: list[Snippet], tmp_path: Path
+) -> None:
+    """In a copy: it also writes what fills the image."""
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, tracked.split("\0")):
+        if (ROOT / name).exists():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "docs" / "image.md").unlink()
+    done = types(documented, tmp_path, docker.variables)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "docs" / "image.md").read_text().startswith("# What fills the image\n")
+    assert "$ locktender restore --undo" in done.stdout + done.stderr
+
+
+def test_the_image_is_the_command_in_a_project(
+    docker: Docker, named: None, postgres: PostgresContainer, documented: list[Snippet], tmp_path: Path
+) -> None:
+    shutil.copytree(EXAMPLE / "prisma", tmp_path / "prisma")
+    (tmp_path / "locktender.toml").write_text(
+        '[environments.production]\ndatabase_url = "env:DATABASE_URL"\n'
+        'migrations = "prisma/migrations"\nbackup_dir = "backups"\n'
+    )
+    url = postgres.new_database()
+    docker("network", "connect", "bridge", postgres.name)
+    try:
+        address = docker.inspect(postgres.name)["NetworkSettings"]["Networks"]["bridge"]["IPAddress"]
+        reached = url.replace(f"@{postgres.name}:", f"@{address}:")
+        done = types(documented, tmp_path, {**docker.variables, "DATABASE_URL": reached})
+    finally:
+        docker("network", "disconnect", "bridge", postgres.name)
+    assert (done.returncode, "9 pending" in done.stdout) == (1, True), done.stdout + done.stderr
+
+
+def test_a_dockerfile_makes_an_image_that_begins_with_locktender(
+    docker: Docker, named: None, documented: list[Snippet], tmp_path: Path
+) -> None:
+    assert len(documented) == 2
+    (tmp_path / "server.js").touch()
+    for snippet in documented:
+        (tmp_path / "Dockerfile").write_text(snippet.text)
+        built = docker("build", "-q", str(tmp_path), timeout=300).stdout.strip()
+        try:
+            configured = docker.inspect(built)["Config"]
+            assert (configured["Entrypoint"], configured["Cmd"]) == (
+                ["locktender", "start", "--"],
+                ["node", "server.js"],
+            )
+            ran = docker("run", "--rm", built, "true", check=False)
+            assert (ran.returncode, "LOCKTENDER_DATABASE_URL" in ran.stderr) == (2, True), ran.stderr
+        finally:
+            docker("rmi", built)
+
+
+def test_compose_takes_what_is_shown_of_its_files(docker: Docker, documented: list[Snippet], tmp_path: Path) -> None:
+    """What is a part is added to a file that has the rest."""
+    assert len(documented) == 3
+    (tmp_path / "rest.yaml").write_text("services: {web: {image: web}, db: {image: db}}\n")
+    for snippet in documented:
+        (tmp_path / "shown.yaml").write_text(snippet.text)
+        docker("compose", "-f", "rest.yaml", "-f", "shown.yaml", "config", "--quiet", cwd=tmp_path)
+
+
+def test_a_lab_is_brought_up_and_taken_down(docker: Docker, documented: list[Snippet]) -> None:
+    lab = beside(docker.variables["DOCKER_HOST"].removeprefix("unix://").removesuffix("/docker.sock"))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "LOCKTENDER_LAB"))}
+    (block,) = documented
+    text = block.text.replace("/var/tmp/lab", lab)
+    try:
+        done = types([Snippet(block.page, block.line, block.kind, text)], ROOT, kept)
+    finally:
+        subprocess.run([str(LAB), "down", lab], capture_output=True, timeout=120, check=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+    assert "CONTAINER ID" in done.stdout
+    assert not Path(lab).exists()
+
+
+def beside(other: str) -> str:
+    """A directory for a lab that does not share its network with another one; see lab.sh."""
+    names = (f"/var/tmp/locktender-lab-documented-{number}" for number in itertools.count())
+    return next(name for name in names if network(name) != network(other))
+
+
+def network(lab: str) -> int:
+    return int(hashlib.sha256(os.path.realpath(lab).encode()).hexdigest()[:6], 16) % 120
