@@ -26,7 +26,7 @@ from operations.migrations.history import standing
 from operations.outcome import DeployResult, Outcome
 from operations.plan import Plan
 from operations.ports import Session
-from operations.release.model import PREPARED
+from operations.release.events import PREPARED
 from operations.release.watching import Outages, probing
 from operations.runner import Performer, StepFailed, StepResult, run
 from operations.schema_record import drifted, remember

@@ -14,6 +14,7 @@ from operations.database_url import parse_database_url, refuse_what_cannot_be_fo
 from operations.errors import ConfigurationError
 from operations.settings import Environment, Person, Settings
 from operations.settings_paths import located, misplaced
+from operations.settings_schema import UNKNOWN, Invalid, Surroundings, known_keys, known_secret, validate
 from operations.toml_lines import key_lines, line_of
 
 UNSET = r"the environment variable (\w+) is not set"
@@ -73,8 +74,6 @@ def load_without_secrets(path: Path, name: str | None, environ: Mapping[str, str
 
     Only ``database_url`` is there where it is known: written in the file itself, or found by ``environ``.
     """
-    from operations.settings_schema import known_secret
-
     text, data = _parsed(path)
     chosen = _chosen(path, data, name)
     found, problems = _validated(data, path, None)
@@ -142,14 +141,10 @@ Found = list[tuple[tuple[str, ...], str]]
 
 
 def _validated(data: Mapping[str, Any], path: Path, environ: Mapping[str, str] | None) -> tuple[dict[str, Any], Found]:
-    from pydantic_core import ValidationError
-
-    from operations.settings_schema import Surroundings, problems_of, validate
-
     try:
         found = validate(data, Surroundings(path.absolute().parent, environ))
-    except ValidationError as error:
-        return {}, problems_of(error)
+    except Invalid as error:
+        return {}, list(error.found)
     environments: dict[str, Environment] = found["environments"]
     people = tuple(found.get("people", {}).values())
     problems = [(("environments", name, *key), told) for name, e in environments.items() for key, told in misplaced(e)]
@@ -229,11 +224,9 @@ def _hint(messages: list[str]) -> str:
 
 
 def _with_suggestion(key: tuple[str, ...], message: str) -> str:
+    if message != UNKNOWN:
+        return message
     import difflib
 
-    from operations.settings_schema import known_keys
-
-    if message != "unknown key":
-        return message
     close = difflib.get_close_matches(key[-1], known_keys(key[:-1]), n=1)
     return f"{message} (is {close[0]} meant?)" if close else message

@@ -1,21 +1,17 @@
-"""The dataclasses of ``settings`` as a schema that finds every problem of a file in one pass.
+"""The dataclasses of ``settings`` as what a file may hold: every problem of it is found in one pass.
 
-pydantic's core is used without its front: building models would cost every command 45 ms. Imported only where there is
-a file.
+Read straight from their annotations: a library's models or schemas of them would cost every command 30 to 45 ms.
 """
 
 from __future__ import annotations
 
 import re
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
-
-from pydantic_core import PydanticCustomError, SchemaValidator, ValidationError, core_schema
-from pydantic_core.core_schema import CoreSchema, ValidationInfo
+from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from operations.secret import Secret
 from operations.settings import APPROVABLE, Alerts, App, Approval, Backups, Environment, Github, Level, Person
@@ -34,7 +30,8 @@ BYTES = {unit: 10**power for unit, power in {"B": 0, "kB": 3, "KB": 3, "MB": 6, 
 }
 NAMED = (Environment, Person)
 """Sections whose own name is their ``name``."""
-INVALID = "invalid"
+A_SECTION = "must be a section"
+UNKNOWN = "unknown key"
 
 
 @dataclass(frozen=True)
@@ -45,37 +42,25 @@ class Surroundings:
     environ: Mapping[str, str] | None
 
 
+class Invalid(ValueError):
+    """What is wrong with a value: each ``found`` as the path within it, and what is wrong there. Repeats no value."""
+
+    def __init__(self, *found: tuple[tuple[str, ...], str]) -> None:
+        super().__init__("; ".join(message for _, message in found))
+        self.found = found
+
+
 def validate(data: Mapping[str, Any], surroundings: Surroundings) -> dict[str, Any]:
     """``{"environments": {name: Environment}, "people": {name: Person}, "rules": {name: Level}}``.
 
-    Raises pydantic's ``ValidationError``.
+    Raises ``Invalid`` with everything that is wrong.
     """
-    result: dict[str, Any] = _validator().validate_python(data, strict=True, context=surroundings)
-    return result
-
-
-@cache
-def _validator() -> SchemaValidator:
-    root = core_schema.typed_dict_schema(
-        {
-            "environments": core_schema.typed_dict_field(_named_schema(Environment)),
-            "people": core_schema.typed_dict_field(_named_schema(Person), required=False),
-            "rules": core_schema.typed_dict_field(MARKED["rules"], required=False),
-        },
-        extra_behavior="forbid",
-    )
-    return SchemaValidator(root)
-
-
-def problems_of(error: ValidationError) -> list[tuple[tuple[str, ...], str]]:
-    """Each problem as the path of what is wrong, and what is wrong with it; no value is repeated."""
-    found = []
-    for one in error.errors(include_url=False, include_input=False):
-        message = _worded(one["type"], one.get("ctx", {}), one["msg"])
-        of_name = one["loc"][-1:] == ("[key]",)
-        path = tuple(str(part) for part in one["loc"][: -1 if of_name else None])
-        found.append((path, f"its name {message}" if of_name else message))
-    return found
+    known: Mapping[str, Callable[[Any], Any]] = {
+        "environments": partial(_named, Environment, around=surroundings),
+        "people": partial(_named, Person, around=surroundings),
+        "rules": _rules,
+    }
+    return _all(_keys(data, known, {"environments"}))
 
 
 def seconds(text: object) -> float:
@@ -93,6 +78,7 @@ def size(text: object) -> int:
     raise _invalid('must be a size with its unit, such as "500MB" or "10GiB"')
 
 
+@cache
 def section_fields(section: type) -> tuple[tuple[Field[Any], Any], ...]:
     """The keys that a section may hold: each field with its type as annotated."""
     hints = get_type_hints(section, include_extras=True)
@@ -112,78 +98,143 @@ def known_keys(path: tuple[str, ...]) -> list[str]:
     return [field.name for field, _ in section_fields(section)] if section else []
 
 
-def _named_schema(section: type) -> CoreSchema:
-    named = core_schema.dict_schema(
-        core_schema.str_schema(),
-        core_schema.no_info_after_validator_function(lambda values: partial(section, **values), _keys_schema(section)),
-    )
-    return core_schema.no_info_after_validator_function(_with_names, named)
+def _all(parts: Iterable[tuple[str, Callable[[], Any]]]) -> dict[str, Any]:
+    """Every part read, by name, or everything that is wrong with any of them."""
+    made: dict[str, Any] = {}
+    problems: list[tuple[tuple[str, ...], str]] = []
+    for name, read in parts:
+        try:
+            made[name] = read()
+        except Invalid as error:
+            problems += [((name, *path), message) for path, message in error.found]
+    if problems:
+        raise Invalid(*problems)
+    return made
 
 
-def _with_names(found: dict[str, Callable[..., Any]]) -> dict[str, Any]:
+def _keys(
+    value: object, known: Mapping[str, Callable[[Any], Any]], required: Iterable[str]
+) -> Iterator[tuple[str, Callable[[], Any]]]:
+    if not isinstance(value, dict):
+        raise _invalid(A_SECTION)
+    for name, read in known.items():
+        if name in value:
+            yield name, partial(read, value[name])
+        elif name in required:
+            yield name, partial(_refused, "is missing")
+    yield from ((name, partial(_refused, UNKNOWN)) for name in value if name not in known)
+
+
+def _refused(message: str) -> NoReturn:
+    raise _invalid(message)
+
+
+def _named(section: type, value: object, around: Surroundings) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _invalid(A_SECTION)
+    found = _all((name, partial(_values, section, keys, around)) for name, keys in value.items())
     for name in found:
         if not NAME.fullmatch(name):
-            raise _invalid("{name} cannot be a name: letters, digits, - and _ only", name=repr(name))
-    return {name: build(name=name) for name, build in found.items()}
+            raise _invalid(f"{name!r} cannot be a name: letters, digits, - and _ only")
+    return {name: section(name=name, **values) for name, values in found.items()}
 
 
-def _section_schema(section: type) -> CoreSchema:
-    def build(values: dict[str, Any]) -> Any:
-        made = section(**values)
-        for check in (
-            _keeps_something,
-            _can_be_approved,
-            _has_services,
-            _may_be_sent_to,
-            _is_for_apprise,
-            _is_a_repository,
-        ):
-            check(made)
-        return made
-
-    return core_schema.no_info_after_validator_function(build, _keys_schema(section))
+def _section(section: type, value: object, around: Surroundings) -> Any:
+    made = section(**_values(section, value, around))
+    for check in (
+        _keeps_something,
+        _can_be_approved,
+        _has_services,
+        _may_be_sent_to,
+        _is_for_apprise,
+        _is_a_repository,
+    ):
+        check(made)
+    return made
 
 
-def _keys_schema(section: type) -> CoreSchema:
-    return core_schema.typed_dict_schema(
-        {
-            field.name: core_schema.typed_dict_field(
-                _schema(hint), required=field.default is MISSING and field.default_factory is MISSING
-            )
-            for field, hint in section_fields(section)
-        },
-        extra_behavior="forbid",
+def _values(section: type, value: object, around: Surroundings) -> dict[str, Any]:
+    known = section_fields(section)
+    required = {f.name for f, _ in known if f.default is MISSING and f.default_factory is MISSING}
+    return _all(_keys(value, {f.name: partial(_read, hint, around=around) for f, hint in known}, required))
+
+
+def _read(hint: Any, value: object, around: Surroundings) -> Any:
+    """A value of the type that an annotation says; ``None`` cannot be written in a file."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return MARKED[arguments[1]](value)
+    if origin in (Union, types.UnionType):
+        return _read(next(argument for argument in arguments if argument is not type(None)), value, around)
+    if origin is Literal:
+        return _one_of(arguments, value)
+    if origin is tuple:
+        return _list(partial(_read, arguments[0], around=around), value)
+    if origin is Mapping:
+        return _policies(partial(_read, arguments[1], around=around), value)
+    if hint is Secret:
+        return _secret(value, around)
+    return PLAIN[hint](value) if hint in PLAIN else _section(hint, value, around)
+
+
+def _one_of(choices: tuple[str, ...], value: object) -> str:
+    if not isinstance(value, str) or value not in choices:
+        *others, last = (f'"{choice}"' for choice in choices)
+        raise _invalid(f"must be {', '.join(others)} or {last}")
+    return value
+
+
+def _list(item: Callable[[Any], Any], value: object) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise _invalid('must be a list, such as ["a", "b"]')
+    return tuple(_all((str(place), partial(item, one)) for place, one in enumerate(value)).values())
+
+
+def _policies(policy: Callable[[Any], Any], value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _invalid(A_SECTION)
+    return _all(
+        part
+        for name, one in value.items()
+        for part in ((name, partial(_approvable, name)), (name, partial(policy, one)))
     )
 
 
-def _schema(hint: Any) -> CoreSchema:
-    if is_dataclass(hint):
-        return _section_schema(hint) if isinstance(hint, type) else core_schema.none_schema()
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        return MARKED[arguments[1]]
-    if origin in (Union, types.UnionType):
-        return _schema(next(argument for argument in arguments if argument is not type(None)))
-    if origin is Literal:
-        return core_schema.literal_schema(list(arguments))
-    if origin is tuple:
-        return _list_schema(_schema(arguments[0]))
-    if origin is Mapping:
-        return core_schema.dict_schema(core_schema.literal_schema(list(APPROVABLE)), _schema(arguments[1]))
-    return PLAIN[hint]
+def _approvable(name: str) -> None:
+    try:
+        _one_of(APPROVABLE, name)
+    except Invalid as error:
+        raise _invalid(f"its name {error}") from None
 
 
-def _list_schema(item: CoreSchema) -> CoreSchema:
-    return core_schema.no_info_after_validator_function(tuple, core_schema.list_schema(item))
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise _invalid("must be text in quotes")
+    if not value:
+        raise _invalid("must not be empty")
+    return value
 
 
-def _secret(value: object, info: ValidationInfo) -> Secret:
+def _number(least: int, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _invalid("must be a whole number")
+    if value < least:
+        raise _invalid(f"must be at least {least}")
+    return value
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _invalid("must be true or false")
+    return value
+
+
+def _secret(value: object, around: Surroundings) -> Secret:
     if not isinstance(value, str) or not value:
         raise _invalid('must be text, "env:NAME" or "file:PATH"')
-    surroundings: Surroundings = info.context  # type: ignore[assignment]
-    if surroundings.environ is None:
+    if around.environ is None:
         return Secret("")
-    return _revealed(value, surroundings.directory, surroundings.environ)
+    return _revealed(value, around.directory, around.environ)
 
 
 def known_secret(written: str, directory: Path, environ: Mapping[str, str] | None) -> Secret:
@@ -192,7 +243,7 @@ def known_secret(written: str, directory: Path, environ: Mapping[str, str] | Non
         return Secret("" if written.startswith(("env:", "file:")) else written)
     try:
         return _revealed(written, directory, environ)
-    except PydanticCustomError:
+    except Invalid:
         return Secret("")
 
 
@@ -207,7 +258,7 @@ def _revealed(value: str, directory: Path, environ: Mapping[str, str]) -> Secret
 
 def _of_environment(name: str, environ: Mapping[str, str]) -> str:
     if not environ.get(name):
-        raise _invalid("the environment variable {name} is not set" + (" (it is empty)" * (name in environ)), name=name)
+        raise _invalid(f"the environment variable {name} is not set" + " (it is empty)" * (name in environ))
     return environ[name]
 
 
@@ -215,11 +266,11 @@ def _of_file(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8").rstrip("\r\n")
     except UnicodeDecodeError:
-        raise _invalid("the file {path} is not UTF-8 text", path=str(path)) from None
+        raise _invalid(f"the file {path} is not UTF-8 text") from None
     except OSError as error:
-        raise _invalid("the file {path} cannot be read: {why}", path=str(path), why=error.strerror or "?") from None
+        raise _invalid(f"the file {path} cannot be read: {error.strerror or '?'}") from None
     if not text:
-        raise _invalid("the file {path} is empty", path=str(path))
+        raise _invalid(f"the file {path} is empty")
     return text
 
 
@@ -238,11 +289,9 @@ def _cron(value: object) -> str:
     return value
 
 
-def _rules(value: object) -> object:
+def _rules(value: object) -> dict[str, Any]:
     """Rules are many modules, which only those pay for who set one."""
-    level = core_schema.literal_schema(list(get_args(Level)))
-    fields = {name: core_schema.typed_dict_field(level, required=False) for name in _rule_names()}
-    return SchemaValidator(core_schema.typed_dict_schema(fields, extra_behavior="forbid")).validate_python(value)
+    return _all(_keys(value, dict.fromkeys(_rule_names(), partial(_one_of, get_args(Level))), ()))
 
 
 def _rule_names() -> list[str]:
@@ -251,13 +300,13 @@ def _rule_names() -> list[str]:
     return list(RULES)
 
 
-def _one_or_many(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+def _one_or_many(value: object) -> tuple[str, ...]:
+    return _list(_text, [value] if isinstance(value, str) else value)
 
 
 def _keeps_something(made: object) -> None:
     if isinstance(made, Backups) and not any(
-        getattr(made, f.name) for f, _ in section_fields(Backups) if f.name.startswith("keep_")
+        getattr(made, f.name) for f in fields(Backups) if f.name.startswith("keep_")
     ):
         raise _invalid("keeps no backup at all: set keep_last or another keep_…")
 
@@ -298,42 +347,20 @@ def _has_services(made: object) -> None:
         raise _invalid("services must not name the database_service: they are stopped while it is worked on")
     wrong = [name for name in (*made.services, made.database_service or "x") if not SERVICE.fullmatch(name)]
     if wrong:
-        raise _invalid("{name} cannot be a service: letters, digits, -, _ and . only", name=repr(wrong[0]))
+        raise _invalid(f"{wrong[0]!r} cannot be a service: letters, digits, -, _ and . only")
 
 
-def _invalid(message: str, **context: str) -> PydanticCustomError:
-    return PydanticCustomError(INVALID, message, context or None)
+def _invalid(message: str) -> Invalid:
+    return Invalid(((), message))
 
 
-def _worded(kind: str, context: Mapping[str, Any], message: str) -> str:
-    if kind == "literal_error":
-        return f"must be {context['expected']}".replace("'", '"')
-    return {
-        "extra_forbidden": "unknown key",
-        "missing": "is missing",
-        "string_type": "must be text in quotes",
-        "string_too_short": "must not be empty",
-        "int_type": "must be a whole number",
-        "bool_type": "must be true or false",
-        "list_type": 'must be a list, such as ["a", "b"]',
-        "dict_type": "must be a section",
-        "greater_than_equal": f"must be at least {context.get('ge')}",
-    }.get(kind, message)
-
-
-TEXT = core_schema.str_schema(min_length=1)
-PLAIN: Mapping[Any, CoreSchema] = {
-    str: TEXT,
-    int: core_schema.int_schema(ge=0),
-    bool: core_schema.bool_schema(),
-    Secret: core_schema.with_info_plain_validator_function(_secret),
-}
-MARKED: Mapping[str, CoreSchema] = {
-    "duration": core_schema.no_info_plain_validator_function(seconds),
-    "size": core_schema.no_info_plain_validator_function(size),
-    "path": core_schema.no_info_plain_validator_function(_path),
-    "positive": core_schema.int_schema(ge=1),
-    "cron": core_schema.no_info_plain_validator_function(_cron),
-    "rules": core_schema.no_info_plain_validator_function(_rules),
-    "one or many": core_schema.no_info_before_validator_function(_one_or_many, _list_schema(TEXT)),
+PLAIN: Mapping[Any, Callable[[object], Any]] = {str: _text, int: partial(_number, 0), bool: _truth}
+MARKED: Mapping[str, Callable[[object], Any]] = {
+    "duration": seconds,
+    "size": size,
+    "path": _path,
+    "positive": partial(_number, 1),
+    "cron": _cron,
+    "rules": _rules,
+    "one or many": _one_or_many,
 }
