@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
@@ -98,6 +99,7 @@ class Call:
 def main(words: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit code."""
     gc.set_threshold(GARBAGE_AFTER)
+    atexit.register(gc.freeze)  # or Python would look through everything once more, just before it is all gone
     call = Call(sys.argv[1:] if words is None else words)
     handlers = end_cleanly()
     try:

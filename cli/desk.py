@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.options import Options
-from operations.agreement import LEDGER
 from operations.errors import Refused, UsageError
-from operations.ports import unlogged
 from operations.secret import Secret
 
 if TYPE_CHECKING:
@@ -62,6 +60,7 @@ class Desk:
     def ledger(self) -> Ledger:
         """The ledger; raises ``UsageError`` where nothing says where it is, as connecting does."""
         from cli import wiring
+        from operations.agreement import LEDGER
 
         if self._ledger is None:
             self.secrets = (*self.secrets, *wiring.secrets_of_url(Secret(os.environ.get(LEDGER, ""))))
@@ -70,6 +69,8 @@ class Desk:
 
     def ledger_if_any(self) -> Ledger | None:
         """``None`` where nothing says where it is."""
+        from operations.agreement import LEDGER
+
         return self.ledger() if os.environ.get(LEDGER) else None
 
     def reporter(self, secrets: tuple[Secret, ...] = ()) -> Reporter:
@@ -92,6 +93,8 @@ class Desk:
         """``call`` tells the lines of one process from those of others, also before there is a run."""
         path = path or os.environ.get(LOG_VARIABLE)
         if not path:
+            from operations.ports import unlogged
+
             return unlogged
         from cli import wiring
 

@@ -160,7 +160,13 @@ class Applier:
                 raise
             shared.keep_only(*self._divided(shared.unit, error))
             return False
-        self.format.record_run(self.session, self._settings(), self.row_ids[name], self.migrations[name])
+        self.format.record_run(
+            self.session,
+            self._settings(),
+            self.row_ids[name],
+            self.migrations[name],
+            next_in_transaction=name != shared.unit.migrations[0],
+        )
         self.seconds[name] = self.context.clock.now() - began
         self._settled = (self.session, self.context.environment.lock_timeout)
         return True

@@ -26,7 +26,7 @@ from operations.migrations.history import standing
 from operations.outcome import DeployResult, Outcome
 from operations.plan import Plan
 from operations.ports import Session
-from operations.release.model import PREPARED
+from operations.release.events import PREPARED
 from operations.release.watching import Outages, probing
 from operations.runner import Performer, StepFailed, StepResult, run
 from operations.schema_record import drifted, remember
@@ -92,13 +92,12 @@ class Run:
         watched = probing(self.context, self.release.machines, self.outages) if self.release else nullcontext()
         with watched:
             try:
-                steps = run(self.context, self.journal, self.plan, self._performers())
+                return self._deployed(run(self.context, self.journal, self.plan, self._performers()))
             except StepFailed as failed:
                 raise self._ended(failed) from failed.error
             finally:
                 if self.applier:
                     self.applier.session.close()
-            return self._deployed(steps)
 
     def _deployed(self, steps: tuple[StepResult, ...]) -> DeployResult:
         result = self._result("deployed", steps)
@@ -113,7 +112,7 @@ class Run:
             what = "brings the application's version before back" if alone else "finds the new state"
             said = f"The journal could not be finished; the next run looks what this one did, and {what}."
             return replace(result, notes=(*result.notes, said))
-        remember(self.context, self.journal.run_id)
+        remember(self.context, self.journal.run_id, self.applier.session if self.applier else self.session)
         if self.release:
             with suppress(LocktenderError):  # an image too many harms nobody; the next deploy tries again
                 found = latest(self.context, LOOKED_AT)

@@ -8,11 +8,11 @@ looked up, never assumed.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from operations.context import Context
@@ -178,9 +178,17 @@ def latest(context: Context, count: int, *, at_once: int = 1) -> tuple[RunRecord
     ``at_once`` files are read at the same time: over a long line it is the waiting that takes time.
     """
     names = [name for name in context.host.list(_directory(context)) if name.endswith(".jsonl")]
-    with ThreadPoolExecutor(at_once) as pool:
-        found = list(pool.map(lambda name: read(context, name[: -len(".jsonl")]), names[-count:]))
+    found = _read_all(context, [name[: -len(".jsonl")] for name in names[-count:]], at_once)
     return tuple(sorted((record for record in found if record and record.entries), key=_order, reverse=True))
+
+
+def _read_all(context: Context, run_ids: Sequence[str], at_once: int) -> list[RunRecord | None]:
+    if at_once == 1:
+        return [read(context, run_id) for run_id in run_ids]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(at_once) as pool:
+        return list(pool.map(partial(read, context), run_ids))
 
 
 def parse(data: bytes) -> tuple[Entry, ...]:

@@ -9,7 +9,7 @@ from operations.context import Context
 from operations.journal import RunRecord, read
 from operations.migrations.model import Format, HistoryRow
 from operations.ports import Session
-from operations.release.model import GOING_BACK
+from operations.release.events import GOING_BACK
 from operations.traces import State, Trace, state_of, trace_of
 
 MIGRATING = ("deploy", "apply")

@@ -27,7 +27,7 @@ from operations.outcome import DeployResult
 from operations.pooler import refuse_pooler
 from operations.ports import Session
 from operations.reality import MIGRATING, Reality, look
-from operations.release.model import PREPARED
+from operations.release.events import PREPARED
 from operations.release.release import Release
 from operations.release.settling import release_undone
 from operations.release.watching import Outages, probing

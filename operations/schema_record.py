@@ -10,21 +10,23 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from operations import catalog
 from operations.catalog import Catalog, Difference
-from operations.catalog.ddl import Restated, restated
 from operations.context import Context
 from operations.errors import LocktenderError, Tampered
 from operations.layout import state_directory
 from operations.migrations import formats
 from operations.migrations.model import Format, HistoryRow
 from operations.ports import Session
+
+if TYPE_CHECKING:
+    from operations.catalog.ddl import Restated
 
 FILE = "schema.json.gz"
 SHOWN = 5
@@ -109,17 +111,19 @@ class Drift:
     unread: bool = False
 
 
-def remember(context: Context, run_id: str) -> bool:
+def remember(context: Context, run_id: str, session: Session | None = None) -> bool:
     """Record the schema as it is now; false where that failed, which is no reason for a run to fail.
+
+    By a ``session`` of the run, if there is one: a new one would have to learn the whole schema first.
 
     Called when the journal has told the run's end: nothing here, not even a signal, may turn what is done into a
     failure. A record that has become stale is told by the migrations applied, and then compared with nothing.
     """
     try:
         format = formats.detect(context.files, context.environment.migrations)
-        with context.database.session(purpose=f"run {run_id}") as session:
-            stamp = catalog.stamp(session)  # before the catalog: what changes in between makes it another one
-            record = replace(_now(context, session, format, run_id), stamp=stamp)
+        with nullcontext(session) if session else context.database.session(purpose=f"run {run_id}") as used:
+            stamp = catalog.stamp(used)  # before the catalog: what changes in between makes it another one
+            record = replace(_now(context, used, format, run_id), stamp=stamp)
         context.host.write(_path(context), record.to_bytes())
     except (Exception, KeyboardInterrupt):  # noqa: BLE001 - see above
         return False
@@ -152,6 +156,8 @@ def drift(context: Context, session: Session) -> Drift:
     if now.catalog.unread and (told.differences or told.told.startswith("none")):
         left = ", ".join(words for kind, words in KINDS_TOLD.items() if kind in now.catalog.unread)
         told = replace(told, told=f"{told.told} (no time to compare {left})", unread=True)
+    from operations.catalog.ddl import restated  # only who shows a drift needs it
+
     return replace(told, ddl=restated(record.catalog, now.catalog, told.differences[:RESTATED]))
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from operations.context import Context
+from operations.errors import LocktenderError
 from operations.last_run import LastRun, last_run
 from operations.migrations import formats
 from operations.migrations.history import standing
@@ -45,11 +47,17 @@ def status(context: Context) -> StatusResult:
     """
     files, directory = context.files, context.environment.migrations
     tool = formats.detect(files, directory)
-    migrations = tool.read(files, directory)
-    with context.database.session(purpose="status") as session:
-        reality = look(session, tool)
-        rows = tuple(reality.rows.values()) if reality.has_history else None
-        baseline_wanted = rows is None and not tool.schema_is_empty(session)
+    with ThreadPoolExecutor(1) as pool:  # the folder is read while the server answers
+        reading = pool.submit(tool.read, files, directory)
+        try:
+            with context.database.session(purpose="status") as session:
+                reality = look(session, tool)
+                rows = tuple(reality.rows.values()) if reality.has_history else None
+                baseline_wanted = rows is None and not tool.schema_is_empty(session)
+        except LocktenderError:
+            reading.result()  # what is wrong with the folder is told first
+            raise
+        migrations = reading.result()
     found = standing(migrations, rows)
     newest, interrupted = last_run(context, reality)
     return StatusResult(

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from operations.journal import RunRecord
 from operations.migrations.model import HistoryRow
-from operations.writes import Counters
+from operations.row_counts import Counters
 
 State = Literal["old", "new", "between"]
 

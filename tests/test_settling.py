@@ -79,6 +79,7 @@ def test_dying_at_every_journal_entry(scenario: str, server18: Server, context_o
 
 
 @pytest.mark.campaign
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("scenario", NEXT)
 def test_dying_before_and_after_every_journal_entry(
     scenario: str, server15: Server, context_of: Callable[..., Context]

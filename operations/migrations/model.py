@@ -97,10 +97,19 @@ class Format(Protocol):
         """Create the table, byte for byte as the tool would."""
         ...
 
-    def record_run(self, session: Session, settings: Mapping[str, str], row_id: str, migration: Migration) -> None:
+    def record_run(
+        self,
+        session: Session,
+        settings: Mapping[str, str],
+        row_id: str,
+        migration: Migration,
+        *,
+        next_in_transaction: bool = False,
+    ) -> None:
         """Insert the row of a migration that has run, in the same transaction, as a success.
 
         In one message with a ``Session.reset`` to ``settings`` before it, as the script may have left others.
+        ``next_in_transaction``: the row recorded last by this session was recorded in this same transaction.
         """
         ...
 

@@ -55,6 +55,9 @@ _NOW_AND_LATER = (
     "greatest(clock_timestamp(), coalesce((SELECT started_at FROM {table} WHERE id = {latest}),"
     " (SELECT max(started_at) FROM {table})) + interval '1 microsecond')"
 )
+_NOW_AND_AFTER = (
+    "greatest(clock_timestamp(), (SELECT started_at FROM {table} WHERE id = {latest}) + interval '1 microsecond')"
+)
 _NOT_BEFORE_START = "greatest(clock_timestamp(), started_at)"
 _PATH_ENTRY = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^",\s]+))\s*(?:,|$)')
 
@@ -118,14 +121,26 @@ class Prisma:
             session.execute(CREATE_TABLE.format(table=identifier(schema, TABLE)))
         self._schemas[session] = schema
 
-    def record_run(self, session: Session, settings: Mapping[str, str], row_id: str, migration: Migration) -> None:
-        """Started and finished now, in one step."""
+    def record_run(
+        self,
+        session: Session,
+        settings: Mapping[str, str],
+        row_id: str,
+        migration: Migration,
+        *,
+        next_in_transaction: bool = False,
+    ) -> None:
+        """Started and finished now, in one step.
+
+        To look for another row than the latest, only in case that one is gone, would cost the server as much again.
+        """
+        moment = _NOW_AND_AFTER if next_in_transaction else _NOW_AND_LATER
         values = ", ".join(map(literal, (row_id, migration.checksum or "", migration.name)))
         self._write_after_reset(
             session,
             settings,
             "INSERT INTO {table} (id, checksum, migration_name, started_at, finished_at, applied_steps_count)"
-            f" SELECT {{values}}, moment, moment, 1 FROM (SELECT {_NOW_AND_LATER}) AS m (moment)",
+            f" SELECT {{values}}, moment, moment, 1 FROM (SELECT {moment}) AS m (moment)",
             values,
         )
         self._latest[session] = row_id

@@ -78,10 +78,10 @@ def oddities(names: Sequence[str]) -> tuple[str, ...]:
     """What is unusual about a folder's entries, though Prisma accepts it."""
     migrations = directories(names)
     found = []
-    unusual = [name for name in migrations if not usual_name(name)]
-    if unusual:
+    usual = frozenset(filter(usual_name, migrations))
+    if unusual := [name for name in migrations if name not in usual]:
         found.append(f"Named otherwise than Prisma does (14 digits of date and time, _, a name): {_few(unusual)}.")
-    stamps = Counter(name[:14] for name in migrations if usual_name(name))
+    stamps = Counter(name[:14] for name in usual)
     twice = [name for name in migrations if stamps[name[:14]] > 1]
     if twice:
         found.append(f"Of the same second, so that only the rest of the name orders them: {_few(twice)}.")

@@ -7,11 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-PREPARED = "release"
-STOPPING = "app_stopping"
-STARTING = "app_starting"
-GOING_BACK = "app_going_back"
-"""Events in a run's journal, each before what it says: of a rollback, the last one comes when its database is back."""
 Condition = Literal["well", "waiting", "failed"]
 SERVICE_LABEL = "com.docker.compose.service"
 ONE_OFF_LABEL = "com.docker.compose.oneoff"

@@ -14,8 +14,9 @@ from operations.context import Context
 from operations.errors import ConfigurationError, HostError, LocktenderError
 from operations.journal import Journal
 from operations.ports import Progress
+from operations.release.events import GOING_BACK, PREPARED, STARTING, STOPPING
 from operations.release.machine import Machine
-from operations.release.model import GOING_BACK, PREPARED, STARTING, STOPPING, PlannedRelease, Version, waves
+from operations.release.model import PlannedRelease, Version, waves
 from operations.release.watching import Outages, wait_until_well
 from operations.settings import App
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 from operations.context import Context
 from operations.errors import LocktenderError
 from operations.journal import STARTED, Journal, RunRecord, read
-from operations.release.model import GOING_BACK, PREPARED, STARTING, STOPPING, PlannedRelease, Version
+from operations.release.events import GOING_BACK, PREPARED, STARTING, STOPPING
+from operations.release.model import PlannedRelease, Version
 from operations.release.release import Release, machines_of
 from operations.traces import State
 
