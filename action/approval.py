@@ -12,7 +12,7 @@ from operations.agreement import approved as performed
 from operations.agreement import held_back as held_back_of
 from operations.approvals.model import Operation
 from operations.context import Context
-from operations.ports import Ledger
+from operations.ledger import Ledger
 from operations.secret import Secret
 from operations.settings_secrets import secrets_of_url
 

@@ -19,7 +19,7 @@ from operations.secret import Secret
 if TYPE_CHECKING:
     from operations.approvals.people import Directory
     from operations.context import Context
-    from operations.ports import Ledger
+    from operations.ledger import Ledger
     from operations.rules.schema import Name
     from operations.settings import Environment, Level
     from operations.validation.folders import Tree

@@ -14,7 +14,7 @@ from action.redaction import redacted
 from operations.agreement import LEDGER
 from operations.context import Context
 from operations.errors import UsageError
-from operations.ports import Ledger
+from operations.ledger import Ledger
 from operations.secret import Secret
 from operations.settings_secrets import secrets_of_url
 

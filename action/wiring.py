@@ -26,7 +26,7 @@ from operations.validation.folders import Tree, folder_of
 if TYPE_CHECKING:
     from operations.approvals.people import Directory
     from operations.context import Context
-    from operations.ports import Ledger
+    from operations.ledger import Ledger
     from operations.settings import Environment
     from operations.validation.model import Validation
     from operations.validation.trial import Trial, Trials

@@ -28,7 +28,8 @@ from operations.checks.model import Check
 from operations.context import Context
 from operations.errors import LocktenderError, NotAllowed, NotNow
 from operations.health import check as look_at_health
-from operations.ports import Ledger, Report, silent
+from operations.ledger import Ledger
+from operations.ports import Report, silent
 from operations.report import report as whole_report
 from operations.reporting.charts import drawn
 from operations.reporting.pictures import png

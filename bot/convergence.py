@@ -25,7 +25,7 @@ from bot.rounds import Rounds
 from bot.slack import Slack, SlackBusy, SlackFailed, SlackGone
 from operations.approvals.model import ENDED, Message, Request, State
 from operations.errors import LocktenderError
-from operations.ports import Ledger
+from operations.ledger import Ledger
 
 COPY, PROGRESS, RESULT, TOLD, APPROVER, REMINDER, ALARM, PLAN = (
     "copy", "progress", "result", "told", "approver", "reminder", "alarm", "plan",

@@ -25,7 +25,7 @@ from operations.approvals.people import account
 from operations.context import Context
 from operations.errors import ConfigurationError, LocktenderError, NotAllowed, NotFound, NotNow, Refused, UsageError
 from operations.executing import Workshop, void_unless_it_stands
-from operations.ports import HeldDeployments, Ledger
+from operations.ledger import HeldDeployments, Ledger
 from operations.secret import Secret, redact
 from operations.settings import Environment
 from operations.tree import Tree

@@ -12,7 +12,7 @@ from typing import Protocol
 from operations.approvals.change import Change, Job
 from operations.approvals.model import Event, Request, State
 from operations.errors import NotNow, RequestChanged
-from operations.ports import Ledger
+from operations.ledger import Ledger
 
 Refusal = Callable[[str], str | None]
 """The id of a person, or of a channel → why nothing may be done for or from it; ``None``: it may. Raises ``NotNow``."""

@@ -25,7 +25,8 @@ from bot.rounds import Rounds
 from bot.slack import Slack, SlackBusy, SlackFailed, SlackGone
 from operations.approvals.model import Request, State
 from operations.errors import LocktenderError, NotNow
-from operations.ports import Ledger, silent
+from operations.ledger import Ledger
+from operations.ports import silent
 from operations.settings import Environment, Settings
 
 FRESH = 60.0

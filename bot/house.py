@@ -12,7 +12,7 @@ from bot.words import VERBS, Verb
 from operations.approvals.asking import Door
 from operations.approvals.model import Account, Operation, Request
 from operations.errors import NotAllowed, NotNow
-from operations.ports import Ledger
+from operations.ledger import Ledger
 from operations.settings import Environment, Settings
 
 

@@ -15,7 +15,7 @@ from bot import metrics
 from bot.github import Delivery, Github, GithubAway, GithubFailed
 from bot.protection import EVENT
 from bot.rounds import Rounds
-from operations.ports import HeldDeployments
+from operations.ledger import HeldDeployments
 
 INTERVAL = 60.0
 """Seconds between two looks."""

@@ -9,7 +9,7 @@ from bot.gate import CARD
 from bot.roster import Roster, missing
 from bot.rounds import Rounds
 from operations.approvals.model import Request, State
-from operations.ports import Ledger
+from operations.ledger import Ledger
 
 REMIND_WITHIN = 600.0
 """Seconds before the expiry; of short-lived requests a quarter of their life."""

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from cli.progress import Reporter
     from operations.context import Context
     from operations.errors import LocktenderError
-    from operations.ports import Ledger, Log
+    from operations.ledger import Ledger
+    from operations.ports import Log
 
 LOG_VARIABLE = "LOCKTENDER_LOG"
 

@@ -17,7 +17,8 @@ from operations.agreement import LEDGER
 from operations.context import Context
 from operations.database_url import parse_database_url
 from operations.errors import UsageError
-from operations.ports import Database, Host, Ledger, Log, ProjectFiles, Report
+from operations.ledger import Ledger
+from operations.ports import Database, Host, Log, ProjectFiles, Report
 from operations.secret import Secret
 from operations.settings import Environment
 from operations.settings_secrets import secrets_of, secrets_of_url

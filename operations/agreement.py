@@ -17,7 +17,7 @@ from operations.settings import Environment
 if TYPE_CHECKING:
     from operations.approvals.model import Account, Operation
     from operations.approvals.people import Directory
-    from operations.ports import Ledger
+    from operations.ledger import Ledger
 
 T = TypeVar("T")
 LEDGER = "LOCKTENDER_LEDGER_URL"

@@ -21,7 +21,8 @@ from operations.approvals.words import one_line
 from operations.context import Context
 from operations.errors import ApprovalMissing, ConnectionLost, DatabaseUnreachable, LocktenderError
 from operations.executing import Reporter, actor, begin, run
-from operations.ports import Ledger, Progress
+from operations.ledger import Ledger
+from operations.ports import Progress
 from operations.proposing import NothingToDo, propose, timed
 
 POLL = 2.0

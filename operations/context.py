@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from operations.ledger import Freezes, MonitorMemory
 from operations.ports import (
     Certificates,
     Clock,
     Database,
     Files,
-    Freezes,
     Host,
     Http,
     Log,
-    MonitorMemory,
     Processes,
     Report,
     Services,

@@ -20,9 +20,10 @@ from operations.approvals.model import Event, Freeze, Outcome, Request, State
 from operations.approvals.people import Directory
 from operations.context import Context
 from operations.errors import ConnectionLost, DatabaseUnreachable, LocktenderError, NotNow, RequestChanged, as_ours
+from operations.ledger import Ledger
 from operations.lost_runs import found_of
 from operations.performing import Performed, perform
-from operations.ports import Clock, Ledger, Progress, Report, silent
+from operations.ports import Clock, Progress, Report, silent
 from operations.proposing import propose, timed
 from operations.secret import Secret, redact
 from operations.settings import Environment

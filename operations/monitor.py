@@ -14,6 +14,7 @@ from operations.checks.model import Check, Status
 from operations.context import Context
 from operations.errors import LocktenderError
 from operations.health import SERVER, CheckResult, check
+from operations.ledger import MonitorMemory
 from operations.lock import Owner, at_work
 from operations.monitoring import freezes, store
 from operations.monitoring.decide import Quiet, decide, merged
@@ -21,7 +22,6 @@ from operations.monitoring.freezing import News, sifted
 from operations.monitoring.model import Event, Freeze, Message, State, found_in
 from operations.monitoring.sending import Sender, kept, written
 from operations.monitoring.trends import sampled
-from operations.ports import MonitorMemory
 
 DISTURBING = ("deploy", "apply", "rollback", "restore", "restore --undo")
 """Runs while which what is found is no trouble: they stop the application themselves, and take locks."""

@@ -16,12 +16,12 @@ from operations.errors import LocktenderError
 from operations.health import check
 from operations.journal import FINISHED, RunRecord, latest
 from operations.layout import MANIFEST, backup_path
+from operations.ledger import Ledger
 from operations.lock import current_owner, is_alive
 from operations.migrations import formats
 from operations.migrations.history import standing
 from operations.migrations.model import HistoryRow, Migration
 from operations.monitoring.store import memory_of
-from operations.ports import Ledger
 from operations.reporting.alerts import alerts_of
 from operations.reporting.approvals import approvals_of
 from operations.reporting.model import (

@@ -11,9 +11,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from operations.errors import HostError
+from operations.ledger import MonitorMemory
 from operations.monitor import Look
 from operations.monitoring.metrics import Board, remembered, samples, seen
-from operations.ports import MonitorMemory
 
 
 class Metrics(Collector):

@@ -16,7 +16,7 @@ from operations.approvals.change import Change, NewRequest
 from operations.approvals.model import Account, Executor, Freeze, Operation, Person, Proposal, Request, Vote
 from operations.approvals.people import Directory
 from operations.errors import NotAllowed, NotFound
-from operations.ports import Ledger
+from operations.ledger import Ledger
 from operations.settings import Environment
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from operations.approvals.change import Verified
 from operations.approvals.model import AuditEntry, Request
 from operations.errors import UsageError
-from operations.ports import Ledger
+from operations.ledger import Ledger
 
 FIRST = "0" * 64
 """What the first entry has in place of a hash before it."""

@@ -11,8 +11,8 @@ from typing import Any
 
 from operations.context import Context
 from operations.layout import state_directory
+from operations.ledger import MonitorMemory
 from operations.monitoring.model import Freeze, State
-from operations.ports import MonitorMemory
 
 STATE, SILENCES, FREEZE = "monitor.json", "silences.json", "freeze.json"
 HISTORY = "monitor"
