@@ -35,7 +35,7 @@ image: ## The container image (needs Docker), and what fills it into docs/image.
 	docker build -t $(IMAGE) .
 	@$(PYTHON) docs/image.py $(IMAGE)
 
-services: ## PostgreSQL, pgbouncer, sshd, jq, Chromium, ip and iptables for the tests, by apt where they are missing
+services: ## PostgreSQL, pgbouncer, sshd, npm, jq, Chromium, ip and iptables for the tests, by apt where they are missing
 	@tests/install-services.sh
 
 test: $(VENV)/.installed-dev services ## What every change must pass

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the tests talk to and the machine lacks: a PostgreSQL server, pgbouncer, sshd, jq, a browser, and what makes network namespaces.
+# Installs what the tests talk to and the machine lacks: a PostgreSQL server, pgbouncer, sshd, npm (GitHub's description of its API
+# comes from there), jq, a browser, and what makes network namespaces.
 # Without apt (or without root) the tests use the PostgreSQL that comes from PyPI and skip what needs the others.
 set -eu
 missing=""
@@ -8,6 +9,7 @@ command -v pgbouncer >/dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ] || missing="$
 [ -x /usr/sbin/sshd ] || missing="$missing openssh-server"
 command -v ip >/dev/null 2>&1 || [ -x /usr/sbin/ip ] || missing="$missing iproute2"
 command -v iptables >/dev/null 2>&1 || [ -x /usr/sbin/iptables ] || missing="$missing iptables"
+command -v npm >/dev/null 2>&1 || missing="$missing npm"
 command -v jq >/dev/null 2>&1 || missing="$missing jq"
 command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || missing="$missing chromium"
 [ -z "$missing" ] && exit 0

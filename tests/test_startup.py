@@ -260,7 +260,7 @@ def test_gives_up_after_the_timeout_also_where_a_port_is_open(app: App) -> None:
         url = Secret(f"postgresql://u:s3cretpw@127.0.0.1:{deaf.getsockname()[1]}/app")
         done = replace(app, project=replace(app.project, url=url)).start("--timeout", "2s", "--", *UP)
     assert (done.exit_code, done.stdout) == (3, "")
-    assert 2 <= done.seconds < 8
+    assert 2 <= done.seconds < 30
     assert "database_unreachable, P1001" in done.stderr
     assert "s3cretpw" not in done.stderr
 
