@@ -83,12 +83,12 @@ class Look(Generic[T]):
         self._free = threading.Semaphore(LOOKS_AT_ONCE)
 
     async def taken(self) -> T:
-        """Raises ``TimeoutError`` after ``LOOKS_WAIT``, and while too many are under way."""
+        """Raises ``TimeoutError`` after ``LOOKS_WAIT``, which it may have waited for others to end."""
         with anyio.fail_after(LOOKS_WAIT):
             return await run_sync(self._one_of_few, abandon_on_cancel=True)
 
     def _one_of_few(self) -> T:
-        if not self._free.acquire(blocking=False):
+        if not self._free.acquire(timeout=LOOKS_WAIT):
             raise TimeoutError
         try:
             return self._take()

@@ -328,6 +328,7 @@ class Applier:
                 lock_database(self.context, self.session, self.format.lock_id)
                 self.locked = True
                 self._refuse_interference()
+                self._in_vain = False
                 return
             except (DatabaseUnreachable, ConnectionLost):
                 if self.context.clock.now() >= until:

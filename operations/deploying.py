@@ -92,12 +92,13 @@ class Run:
         watched = probing(self.context, self.release.machines, self.outages) if self.release else nullcontext()
         with watched:
             try:
-                return self._deployed(run(self.context, self.journal, self.plan, self._performers()))
+                steps = run(self.context, self.journal, self.plan, self._performers())
             except StepFailed as failed:
                 raise self._ended(failed) from failed.error
             finally:
                 if self.applier:
                     self.applier.session.close()
+            return self._deployed(steps)
 
     def _deployed(self, steps: tuple[StepResult, ...]) -> DeployResult:
         result = self._result("deployed", steps)
@@ -112,7 +113,7 @@ class Run:
             what = "brings the application's version before back" if alone else "finds the new state"
             said = f"The journal could not be finished; the next run looks what this one did, and {what}."
             return replace(result, notes=(*result.notes, said))
-        remember(self.context, self.journal.run_id, self.applier.session if self.applier else self.session)
+        remember(self.context, self.journal.run_id)
         if self.release:
             with suppress(LocktenderError):  # an image too many harms nobody; the next deploy tries again
                 found = latest(self.context, LOOKED_AT)

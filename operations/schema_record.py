@@ -10,7 +10,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from io import BytesIO
@@ -111,19 +111,19 @@ class Drift:
     unread: bool = False
 
 
-def remember(context: Context, run_id: str, session: Session | None = None) -> bool:
+def remember(context: Context, run_id: str) -> bool:
     """Record the schema as it is now; false where that failed, which is no reason for a run to fail.
 
-    By a ``session`` of the run, if there is one: a new one would have to learn the whole schema first.
+    By a session of its own, which sees no temporary table that the run's migrations have left to theirs.
 
     Called when the journal has told the run's end: nothing here, not even a signal, may turn what is done into a
     failure. A record that has become stale is told by the migrations applied, and then compared with nothing.
     """
     try:
         format = formats.detect(context.files, context.environment.migrations)
-        with nullcontext(session) if session else context.database.session(purpose=f"run {run_id}") as used:
-            stamp = catalog.stamp(used)  # before the catalog: what changes in between makes it another one
-            record = replace(_now(context, used, format, run_id), stamp=stamp)
+        with context.database.session(purpose=f"run {run_id}") as session:
+            stamp = catalog.stamp(session)  # before the catalog: what changes in between makes it another one
+            record = replace(_now(context, session, format, run_id), stamp=stamp)
         context.host.write(_path(context), record.to_bytes())
     except (Exception, KeyboardInterrupt):  # noqa: BLE001 - see above
         return False

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -213,15 +214,28 @@ def test_rows_read_as_prismas(database: PostgresDatabase) -> None:
         assert {row.name for row in tool.history(session) or ()} == {"failed", "baseline"}
 
 
-def test_rows_of_one_transaction_keep_their_order(database: PostgresDatabase) -> None:
-    tool, names = Prisma(), [f"{number:03}" for number in range(60)]
+NAMES = [f"{number:03}" for number in range(60)]
+
+
+@contextmanager
+def in_order(database: PostgresDatabase) -> Iterator[tuple[Prisma, PostgresSession]]:
+    """A transaction in which all but the first of ``NAMES`` are to be recorded; that one is of an hour later."""
+    tool = Prisma()
     with database.session() as session, session.transaction():
         tool.create_history(session)
         session.execute(
             "INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at)"
             " VALUES ('x', 'x', '000', now() + interval '1 hour')"
         )
-        for name in names[1:]:
+        yield tool, session
+        rows = tool.history(session) or ()
+        assert [row.name for row in rows] == NAMES
+        assert len({row.started_at for row in rows}) == len(NAMES)
+
+
+def test_rows_of_one_transaction_keep_their_order(database: PostgresDatabase) -> None:
+    with in_order(database) as (tool, session):
+        for name in NAMES[1:]:
             session.execute("SAVEPOINT one")
             tool.record_run(session, {}, str(uuid4()), migration(name))
             if int(name) % 4:
@@ -230,26 +244,12 @@ def test_rows_of_one_transaction_keep_their_order(database: PostgresDatabase) ->
                 tool.record_applied(session, migration(name))
             elif int(name) % 4 > 1:
                 tool.record_started(session, str(uuid4()), migration(name))
-        rows = tool.history(session) or ()
-        assert [row.name for row in rows] == names
-        assert len({row.started_at for row in rows}) == len(names)
 
 
-def test_rows_of_one_transaction_keep_their_order_though_only_the_first_looks_at_all_others(
-    database: PostgresDatabase,
-) -> None:
-    tool, names = Prisma(), [f"{number:03}" for number in range(20)]
-    with database.session() as session, session.transaction():
-        tool.create_history(session)
-        session.execute(
-            "INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at)"
-            " VALUES ('x', 'x', '000', now() + interval '1 hour')"
-        )
-        for name in names[1:]:
-            tool.record_run(session, {}, str(uuid4()), migration(name), next_in_transaction=name != names[1])
-        rows = tool.history(session) or ()
-        assert [row.name for row in rows] == names
-        assert len({row.started_at for row in rows}) == len(names)
+def test_they_keep_it_though_only_the_first_looks_at_all_others(database: PostgresDatabase) -> None:
+    with in_order(database) as (tool, session):
+        for name in NAMES[1:]:
+            tool.record_run(session, {}, str(uuid4()), migration(name), next_in_transaction=name != NAMES[1])
 
 
 def test_a_script_that_moves_the_search_path_does_not_move_the_table(database: PostgresDatabase) -> None:
