@@ -118,7 +118,8 @@ class Answers:
     def _answer(self, ask: Ask, environment: Environment) -> Message:
         if ask.verb in ("frozen", "unfrozen"):
             standing = self.ledger.frozen(environment.name)
-            return notices.freeze_told(environment.name, ask.user, standing, environment.alerts)
+            watched = environment.schedule.monitor is not None
+            return notices.freeze_told(environment.name, ask.user, standing, environment.alerts, watched=watched)
         with self.context_of(environment.name, f"slack:{ask.user}", silent) as context:
             if ask.verb == "check":
                 now = context.clock.now()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cli.progress import Reporter
     from operations.context import Context
     from operations.errors import LocktenderError
-    from operations.ledger import Ledger
+    from operations.ledger import Freezes, Ledger
     from operations.ports import Log
 
 LOG_VARIABLE = "LOCKTENDER_LOG"
@@ -61,10 +61,9 @@ class Desk:
     def ledger(self) -> Ledger:
         """The ledger; raises ``UsageError`` where nothing says where it is, as connecting does."""
         from cli import wiring
-        from operations.agreement import LEDGER
 
+        self._hide_ledger()
         if self._ledger is None:
-            self.secrets = (*self.secrets, *wiring.secrets_of_url(Secret(os.environ.get(LEDGER, ""))))
             self._ledger = wiring.ledger(os.environ)
         return self._ledger
 
@@ -73,6 +72,21 @@ class Desk:
         from operations.agreement import LEDGER
 
         return self.ledger() if os.environ.get(LEDGER) else None
+
+    def freezes_if_any(self) -> Freezes | None:
+        """What is frozen, for who only wants to know that: asked anew each time, and the ledger is not changed."""
+        from cli import wiring
+
+        self._hide_ledger()
+        return wiring.freezes(os.environ)
+
+    def _hide_ledger(self) -> None:
+        from cli import wiring
+        from operations.agreement import LEDGER
+
+        known = {one.reveal() for one in self.secrets}
+        secrets = wiring.secrets_of_url(Secret(os.environ.get(LEDGER, "")))
+        self.secrets = (*self.secrets, *(one for one in secrets if one.reveal() not in known))
 
     def reporter(self, secrets: tuple[Secret, ...] = ()) -> Reporter:
         """Progress for a verb that needs no environment."""

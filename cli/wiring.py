@@ -17,7 +17,7 @@ from operations.agreement import LEDGER
 from operations.context import Context
 from operations.database_url import parse_database_url
 from operations.errors import UsageError
-from operations.ledger import Ledger
+from operations.ledger import Freezes, Ledger
 from operations.ports import Database, Host, Log, ProjectFiles, Report
 from operations.secret import Secret
 from operations.settings import Environment
@@ -118,6 +118,16 @@ def ledger(environ: Mapping[str, str]) -> Ledger:
     from operations.adapters.ledger import PostgresLedger
 
     return PostgresLedger(parse_database_url(Secret(url)), connections=2).open()
+
+
+def freezes(environ: Mapping[str, str]) -> Freezes | None:
+    """What the ledger knows to be frozen; ``None`` where nothing says where it is. Raises ``ConfigurationError``."""
+    url = environ.get(LEDGER)
+    if not url:
+        return None
+    from operations.adapters.ledger_freezes import LedgerFreezes
+
+    return LedgerFreezes(parse_database_url(Secret(url)))
 
 
 def directory(options: Options) -> Directory:

@@ -18,3 +18,8 @@ def age_text(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def counted(number: int, what: str) -> str:
+    """``1 table``, ``2 tables``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -18,6 +18,7 @@ from operations.ledger import MonitorMemory
 from operations.lock import Owner, at_work
 from operations.monitoring import freezes, store
 from operations.monitoring.decide import Quiet, decide, merged
+from operations.monitoring.freezes import Reading
 from operations.monitoring.freezing import News, sifted
 from operations.monitoring.model import Event, Freeze, Message, State, found_in
 from operations.monitoring.sending import Sender, kept, written
@@ -41,7 +42,7 @@ class Look:
     checks: tuple[Check, ...]
     events: tuple[Event, ...]
     standing: Mapping[str, Status]
-    """Troubles that were told and are not over, by check."""
+    """Troubles that were told, or are held back, and are not over, by check."""
     quiet: tuple[str, ...] = ()
     """Checks that are silenced now; ``*``: all."""
     freeze: Freeze | None = None
@@ -79,8 +80,8 @@ class Monitor:
         found, before = _checked(context), self._remembered()
         now = context.clock.now()
         silenced, owner = _silenced(context, now), _running(context)
-        freeze, unread = freezes.standing(context, before.freeze if before else None, now)
-        news, line = _judged(context, before, found, freeze, _quiet(silenced, owner, now), now)
+        frozen = freezes.standing(context, before or State(), now)
+        news, line = _judged(context, before, found, frozen, _quiet(silenced, owner, now), now)
         before = before or State()
         outbox = kept([*before.outbox, *written(context, secrets.token_hex(6), news, now)], now)
         trends = sampled(before.trends, _measured(found.checks), now)
@@ -90,7 +91,7 @@ class Monitor:
         except _Superseded:
             news = replace(news, told=(), held_back=())
             troubles = ("somebody else has looked at the same time, and tells what there is to tell",)
-        troubles += unread
+        troubles += frozen.troubles
         _logged(context, news, troubles)
         return Look(
             at=now,
@@ -99,7 +100,7 @@ class Monitor:
             events=news.told,
             standing={name: one.announced for name, one in news.standing.items() if one.announced != "ok"},
             quiet=(EVERYTHING,) if owner else tuple(sorted(silenced)),
-            freeze=freeze,
+            freeze=frozen.freeze,
             held=state.held_back,
             undelivered=len(state.outbox),
             troubles=troubles,
@@ -154,7 +155,7 @@ class _Superseded(Exception):
 
 
 def _judged(
-    context: Context, before: State | None, found: CheckResult, freeze: Freeze | None, quiet: Quiet, now: float
+    context: Context, before: State | None, found: CheckResult, frozen: Reading, quiet: Quiet, now: float
 ) -> tuple[News, dict[str, Any]]:
     """What is to be told, and the line for the history, which has what happened, be it told, held back or told late."""
     rules, known = context.environment.alerts, merged(found.checks)
@@ -162,7 +163,7 @@ def _judged(
         rules = replace(rules, after=1, freeze_holds="nothing")
     before = before or State()
     decided = decide(before.standing, found.checks, now, rules, blind=found.blind, quiet=quiet)
-    news = sifted(before, decided, known, freeze, now, rules, quiet)
+    news = sifted(before, decided, known, frozen.freeze, now, rules, quiet, known=frozen.known)
     line = {
         "at": _time(now),
         "bad": {name: one.status for name, one in known.items() if one.status != "ok"},

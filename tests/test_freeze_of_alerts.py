@@ -11,19 +11,23 @@ from pathlib import Path
 
 import pytest
 
+from cli.desk import Desk
+from cli.options import Options
 from operations import monitor
 from operations.adapters.ledger import PostgresLedger
+from operations.adapters.ledger_freezes import LedgerFreezes
 from operations.adapters.postgres import PostgresDatabase
+from operations.agreement import LEDGER
 from operations.approvals.model import Freeze as Frozen
 from operations.checks.model import Check, Status
 from operations.context import Context
 from operations.database_url import parse_database_url
-from operations.errors import ConnectionLost
+from operations.errors import ConnectionLost, DatabaseUnreachable
 from operations.monitoring import freezes, store
-from operations.monitoring.decide import decide, merged
-from operations.monitoring.freezing import UNREAD, presumed, sifted
+from operations.monitoring.decide import Quiet, decide, merged
+from operations.monitoring.freezing import UNREAD, News, presumed, sifted
 from operations.monitoring.messages import payload, slack, spoken
-from operations.monitoring.model import Event, Freeze, Frost, Held, Passed, State
+from operations.monitoring.model import Event, Freeze, Frost, Held, Passed, Standing, State
 from operations.secret import Secret
 from operations.settings import Alerts
 
@@ -236,11 +240,34 @@ def test_people_know_what_stands_but_for_what_a_freeze_holds_back(seed: int, hol
 
 def test_what_stood_last_is_presumed_to_stand_while_nobody_can_tell_but_not_for_long() -> None:
     known = Freeze("ada", "holidays", 0.0, until=9000.0, read=1000.0)
-    assert presumed(known, 1000.0 + UNREAD) == known
-    assert presumed(known, 1001.0 + UNREAD) is None
-    assert presumed(replace(known, until=1500.0), 1500.0) is None
-    assert presumed(replace(known, over=True), 1001.0) is None
-    assert presumed(None, 0.0) is None
+    assert presumed(known, 1000.0 + UNREAD, 4000.0) == known
+    assert presumed(known, 1001.0 + UNREAD, 4000.0) is None
+    assert presumed(known, 1001.0 + UNREAD, 1000.0) == known, "one look that cannot tell is nothing, however rare"
+    assert presumed(replace(known, until=1500.0), 1500.0, 1000.0) is None
+    assert presumed(replace(known, over=True), 1001.0, 1000.0) is None
+    assert presumed(None, 0.0, 0.0) is None
+
+
+def test_what_a_freeze_held_back_of_which_nobody_can_tell_is_not_told_as_if_it_were_over() -> None:
+    stood = replace(HOLIDAYS, until=9000.0, read=60.0)
+    held = {"disk": Held("ok", 0.0, "warn", 60.0, 60.0, alerts=1), "app": Held("ok", 0.0, "warn", 60.0, 60.0, alerts=2)}
+    before = State(60.0, {"disk": Standing("warn", 60.0)}, freeze=stood, held=held)
+
+    def let_go(now: float, quiet: Quiet = lambda _: False) -> News:
+        return sifted(before, (before.standing, ()), {}, None, now, RULES, quiet, known=False)
+
+    frost = let_go(4000.0).frost
+    assert frost
+    assert (frost.over, frost.known, frost.held, [one.check for one in frost.passed]) == (False, False, 3, ["app"])
+    silenced = let_go(4000.0, lambda name: name == "app")
+    assert (list(silenced.held), silenced.freeze) == (["app"], stood), (
+        "what is silenced waits, and it is asked for anew"
+    )
+    frost = let_go(9000.0).frost
+    assert frost
+    assert (frost.over, frost.known) == (True, True), "its own time has come"
+    passed = replace(before, standing={}, held={"app": held["app"]})
+    assert sifted(passed, ({}, ()), {}, None, 4000.0, RULES, lambda _: False, known=False).worth_telling
 
 
 # --- messages ------------------------------------------------------------------------------------------------------
@@ -259,12 +286,16 @@ def test_a_message_says_that_the_environment_is_frozen_in_the_documented_schema(
         "since": "1970-01-01T00:00:00+00:00",
         "until": "1970-01-01T01:00:00+00:00",
         "over": False,
+        "known": True,
         "held": 2,
         "passed": [],
     }
     over = payload("production", "shop", [], 4000.0, Frost(replace(FREEZE, until=None), True, 2, (PASSED,)))
     assert (over["status"], over["summary"]) == ("ok", "production, not frozen any more: bloat came and went")
     assert over["freeze"]["until"] is None
+    lost = payload("production", "shop", [EVENT], 4000.0, Frost(FREEZE, False, 2, (PASSED,), known=False))
+    assert lost["summary"] == "production, perhaps still frozen: disk fail, bloat came and went"
+    assert (lost["freeze"]["over"], lost["freeze"]["known"], lost["freeze"]["held"]) == (False, False, 2)
     text = (Path(__file__).parents[1] / "docs" / "monitoring.md").read_text()
     for name in (*told["freeze"], *over["freeze"]["passed"][0], *told):
         assert f"`{name}`" in text, f"{name} is not documented"
@@ -284,6 +315,10 @@ def test_people_read_of_the_freeze_and_nothing_in_its_reason_means_anything() ->
     assert plain["title"].startswith("production, not frozen any more: disk fail, bloat came and went")
     assert "3 alerts" in plain["text"]
     assert "@" not in plain["text"]
+    lost = replace(frozen, freeze=replace(FREEZE, read=120.0), known=False)
+    text = slack("production", "shop", [EVENT], 4000.0, lost)["text"]
+    assert "still stands is not known since 1970-01-01T00:02:00+00:00: it cannot be read" in text
+    assert "ot frozen any more" not in text
 
 
 # --- looks ---------------------------------------------------------------------------------------------------------
@@ -357,7 +392,48 @@ def test_a_ledger_that_cannot_be_asked_ends_no_freeze_and_begins_none(
     assert monitor.once(replace(context, freezes=ledger)).held == 1
     assert (blink := monitor.once(later(context, 1))).events == ()
     assert blink.held == 1
-    assert [event.kind for event in monitor.once(later(context, 62)).events] == ["raised"], "an hour is enough"
+    with hook() as one:
+        told = replace(watched(webhooks=(Secret(one.url),)), freezes=context.freezes)
+        assert [event.kind for event in monitor.once(later(told, 62)).events] == ["raised"], "an hour is enough"
+    message = json.loads(one.got[0][2])
+    assert message["summary"] == "local, perhaps still frozen: backups warn"
+    assert (message["freeze"]["over"], message["freeze"]["known"], message["freeze"]["held"]) == (False, False, 1)
+
+
+def test_a_single_look_that_cannot_ask_ends_no_freeze_however_rare_looks_are(
+    watched: Callable[..., Context], ledger: PostgresLedger
+) -> None:
+    context = watched()
+    ledger.freeze(Frozen("local", ADA, "holidays", 0.0))
+    away = replace(context, freezes=Unreachable())
+    assert monitor.once(replace(context, freezes=ledger)).held == 1
+    assert monitor.once(later(away, 61)).events == ()
+    assert monitor.once(later(replace(context, freezes=ledger), 122)).held == 1
+    assert monitor.once(later(away, 183)).events == ()
+    assert [event.kind for event in monitor.once(later(away, 244)).events] == ["raised"]
+
+
+def test_a_mere_look_at_the_ledger_makes_no_tables_in_it(server18: Server, ledger: PostgresLedger) -> None:
+    empty = parse_database_url(server18.url(server18.create()))
+    assert LedgerFreezes(empty).frozen("local") is None
+    with PostgresDatabase(empty).session() as session:
+        assert session.rows("SELECT to_regnamespace('locktender')") == [(None,)]
+    ledger.freeze(Frozen("local", ADA, "holidays", 0.0))
+    looks = LedgerFreezes(ledger._parameters)
+    assert looks.frozen("local") == ledger.frozen("local")
+    assert looks.frozen("elsewhere") is None
+
+
+def test_the_ledgers_secrets_are_hidden_once_however_often_it_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(LEDGER, f"postgresql://locktender:s3cret@127.0.0.1:{free_port()}/ledger")
+    desk = Desk(Options())
+    assert desk.freezes_if_any()
+    hidden = desk.secrets
+    assert "s3cret" in {one.reveal() for one in hidden}
+    for _ in range(3):
+        with pytest.raises(DatabaseUnreachable):
+            desk.ledger()
+    assert desk.secrets == hidden
 
 
 def test_without_a_ledger_alerts_are_frozen_where_the_monitor_remembers(watched: Callable[..., Context]) -> None:

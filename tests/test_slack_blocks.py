@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.blocks import backups, check, home, lists, outcome, parts, request, status, text
+from bot.blocks import backups, check, home, lists, notices, outcome, parts, request, status, text
 from bot.blocks.request import RequestView
 from operations.approvals.model import Explanation, Outcome, State, Vote
 from operations.checks.model import Check
@@ -27,6 +27,14 @@ def as_json(part: object) -> str:
 
 def payload(message: parts.Message) -> dict[str, Any]:
     return {"text": message.text, "blocks": list(message.blocks)}
+
+
+def test_a_freeze_promises_to_hold_back_alerts_only_where_workers_send_them() -> None:
+    told = [
+        str(payload(notices.freeze_told("production", "U0BOB", samples.FROZEN, samples.ALERTS, watched=watched)))
+        for watched in (True, False)
+    ]
+    assert ["held back" in one for one in told] == [True, False]
 
 
 @pytest.mark.parametrize("name", samples.MESSAGES)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from bot.blocks.parts import Message, Option, Sheet, button
 from bot.blocks.status import LEVELS
-from bot.blocks.text import ago, bold, code, counted, joined, lines, moment, typed, utc
+from bot.blocks.text import ago, bold, code, joined, lines, moment, typed, utc
 from operations.backup_catalogue import BackupInfo
-from operations.measures import size_text
+from operations.measures import counted, size_text
 
 SHOWN = 10
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from bot.blocks.parts import Board, Sheet, button
 from bot.blocks.request import title
 from bot.blocks.status import LEVELS, AtWork, Frozen, held
-from bot.blocks.text import Marked, bold, counted, joined, lines, moment, people, person, quoted, typed
+from bot.blocks.text import Marked, bold, joined, lines, moment, people, person, quoted, typed
 from operations.approvals.model import Request, State
-from operations.measures import size_text
+from operations.measures import counted, size_text
 
 WHOLE = 12
 """So many environments are shown whole; of more, each is a paragraph."""

@@ -51,14 +51,14 @@ HELD: Mapping[FreezeHolds, str] = {
 """What becomes of alerts."""
 
 
-def freeze_told(environment: str, by: str, freeze: Freeze | None, alerts: Alerts) -> Message:
-    """To the channel: that nothing is deployed for now, or is again."""
+def freeze_told(environment: str, by: str, freeze: Freeze | None, alerts: Alerts, *, watched: bool) -> Message:
+    """To the channel: that nothing is deployed for now, or is again; ``watched``: whether workers send its alerts."""
     sheet = Sheet()
     if freeze is None:
         sheet.section(joined(bold(f"{environment} is not frozen any more"), ", by ", person(by), "."))
         return sheet.message(f"{environment} is not frozen any more.")
     until = joined("until ", moment(freeze.until)) if freeze.until else typed("until somebody lifts it")
     told = joined(bold(f"{environment} is frozen"), " by ", person(by), " ", until, ".")
-    held = HELD[alerts.freeze_holds] if alerts.webhooks or alerts.slack or alerts.apprise else ""
+    held = HELD[alerts.freeze_holds] if watched and (alerts.webhooks or alerts.slack or alerts.apprise) else ""
     sheet.section(lines(told, quoted(freeze.reason) if freeze.reason else "", held))
     return sheet.message(f"{environment} is frozen: {freeze.reason}")

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bot.blocks.parts import Element, Message, Sheet, button, confirm
-from bot.blocks.text import Marked, bold, code, counted, duration, joined, lines, moment, people, person, quoted, typed
+from bot.blocks.text import Marked, bold, code, duration, joined, lines, moment, people, person, quoted, typed
 from operations.approvals.model import Operation, Person, Request, State, Vote
+from operations.measures import counted
 
 TITLES: dict[Operation, str] = {
     "backup": "Backup",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.blocks.parts import Message, Sheet, button
-from bot.blocks.text import Marked, ago, bold, code, counted, joined, lines, moment, person, quoted, typed
+from bot.blocks.text import Marked, ago, bold, code, joined, lines, moment, person, quoted, typed
 from operations.backup_catalogue import BackupInfo
 from operations.checks.model import Check
-from operations.measures import size_text
+from operations.measures import counted, size_text
 from operations.status import StatusResult
 
 SHOWN = 8

@@ -111,11 +111,6 @@ def duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else age_text(seconds)
 
 
-def counted(number: int, what: str) -> str:
-    """``1 table``, ``2 tables``."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 def _escaped(text: str) -> Marked:
     text = text.replace("`", LOOKALIKE)
     return Marked(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,11 +13,10 @@ import click
 from cli.desk import Desk
 from cli.options import Duration, VerbGroup, verb
 from cli.output import Answer
-from operations.agreement import LEDGER
 from operations.errors import ExitCode, LocktenderError, UsageError
+from operations.measures import counted
 
 if TYPE_CHECKING:
-    from operations.approvals.model import Freeze as Frozen
     from operations.context import Context
     from operations.monitor import Look
     from operations.monitoring.model import Freeze
@@ -160,26 +158,16 @@ def view(look: Look) -> Iterator[str]:
     if look.freeze:
         yield f"  {_frozen(look.freeze)}"
     if look.held:
-        yield f"  held back: {look.held} alert{'' if look.held == 1 else 's'}"
+        yield f"  held back: {counted(look.held, 'alert')}"
     if look.undelivered:
         yield f"  {look.undelivered} messages could not be delivered yet"
     yield from (f"  note: {trouble}" for trouble in look.troubles)
 
 
-@dataclass(frozen=True)
-class _Freezes:
-    """Of the ledger, if it can be reached, which is tried anew each time."""
-
-    desk: Desk
-
-    def frozen(self, environment: str) -> Frozen | None:
-        return self.desk.ledger().frozen(environment)
-
-
 def _watching(desk: Desk) -> Context:
     """Where there is a ledger, it knows what is frozen."""
     context = desk.context()
-    return replace(context, freezes=_Freezes(desk)) if os.environ.get(LEDGER) else context
+    return replace(context, freezes=desk.freezes_if_any())
 
 
 def _print(desk: Desk, look: Look) -> None:
@@ -200,8 +188,7 @@ def _silences(known: Mapping[str, float]) -> Iterator[str]:
 
 
 def _frozen(made: Freeze) -> str:
-    until = f"until {_time(made.until)}" if made.until is not None else "until somebody lifts it"
-    return f"frozen by {made.by} {until}: {made.reason}"
+    return f"frozen by {made.by} {made.ends}: {made.reason}"
 
 
 def _word(look: Look) -> str:

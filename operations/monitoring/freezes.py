@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from operations.context import Context
 from operations.errors import LocktenderError
 from operations.monitoring import store
 from operations.monitoring.freezing import presumed
-from operations.monitoring.model import Freeze
+from operations.monitoring.model import Freeze, State
 
 
-def standing(context: Context, known: Freeze | None, now: float) -> tuple[Freeze | None, tuple[str, ...]]:
-    """It, and why it is not known for sure, in words; ``known`` stood last.
+@dataclass(frozen=True)
+class Reading:
+    """The freeze that stands, or is taken to; ``known``: whether it could be told if the one before stands."""
 
-    When the ledger's ends is told by its database's clock.
-    """
-    of_alerts = known if known and known.alerts_only else None
-    alerts, unread = _asked(lambda: _of_alerts(context, now), of_alerts, now)
-    environment, more = _asked(lambda: _of_environment(context), None if of_alerts else known, now)
-    return environment or alerts, (*unread, *more)
+    freeze: Freeze | None
+    known: bool
+    troubles: tuple[str, ...]
+    """Why something could not be told, in words."""
+
+
+def standing(context: Context, before: State, now: float) -> Reading:
+    """What stands now, after the look ``before``. When the ledger's ends is told by its database's clock."""
+    last = before.freeze
+    of_alerts = last if last and last.alerts_only else None
+    of_environment = None if of_alerts else last
+    alerts, unread = _asked(lambda: _of_alerts(context, now), presumed(of_alerts, now, before.looked_at), now)
+    environment, more = _asked(lambda: _of_environment(context), presumed(of_environment, now, before.looked_at), now)
+    return Reading(environment or alerts, not (unread if of_alerts else more), (*unread, *more))
 
 
 def begin(context: Context, reason: str, seconds: float) -> Freeze:
@@ -41,12 +50,12 @@ def end(context: Context) -> Freeze | None:
 
 
 def _asked(
-    read: Callable[[], Freeze | None], known: Freeze | None, now: float
+    read: Callable[[], Freeze | None], otherwise: Freeze | None, now: float
 ) -> tuple[Freeze | None, tuple[str, ...]]:
     try:
         found = read()
     except LocktenderError as error:
-        return presumed(known, now), (f"freeze: {error.message}",)
+        return otherwise, (f"freeze: {error.message}",)
     return (replace(found, read=now) if found else None), ()
 
 

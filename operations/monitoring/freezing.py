@@ -18,7 +18,7 @@ from operations.settings import Alerts, FreezeHolds
 HOLDS: Mapping[FreezeHolds, int] = {"nothing": 0, "warnings": 1, "everything": 2}
 """The gravest that is held back."""
 UNREAD = 3600.0
-"""Seconds for which a freeze is believed to stand when nobody can tell."""
+"""Seconds since it was last known for which a freeze is believed to stand when nobody can tell."""
 DETAIL = 300
 """Characters that are kept of what was so."""
 
@@ -37,14 +37,21 @@ class News:
     @property
     def worth_telling(self) -> bool:
         """Whether there is a message to be sent."""
-        return bool(self.told or (self.frost and self.frost.over))
+        return bool(self.told or (self.frost and self.frost.let_go))
 
 
-def presumed(known: Freeze | None, now: float) -> Freeze | None:
-    """What is taken to stand where nobody can tell: the freeze that stood last, until its end, and not for long."""
-    if known is None or known.over or now - known.read > UNREAD or (known.until is not None and now >= known.until):
+def presumed(known: Freeze | None, now: float, looked_at: float) -> Freeze | None:
+    """What is taken to stand where nobody can tell: the freeze that stood last, until its end, and not for long.
+
+    However rare looks are, the first that cannot tell ends nothing: the one before it, at ``looked_at``, could.
+    """
+    if known is None or _ended(known, now) or (now - known.read > UNREAD and known.read < looked_at):
         return None
     return known
+
+
+def _ended(freeze: Freeze, now: float) -> bool:
+    return freeze.over or (freeze.until is not None and now >= freeze.until)
 
 
 def sifted(
@@ -55,15 +62,21 @@ def sifted(
     now: float,
     rules: Alerts,
     quiet: Quiet,
+    *,
+    known: bool = True,
 ) -> News:
-    """What is told of what ``decide`` has come to, with the freeze that stands now, if one does."""
+    """What is told of what ``decide`` has come to, with the freeze that stands now, if one does.
+
+    Not ``known``: nobody could tell whether the one before stands.
+    """
     standing, events = decided
     if freeze:
         return _holding(before.held, standing, events, freeze, now, rules)
     due = {name: one for name, one in before.held.items() if not quiet(name)}
     if not (due and before.freeze):
         return News(standing, events, freeze=before.freeze if before.held else None, held=before.held)
-    return _letting_go(before.held, due, replace(before.freeze, over=True), standing, events, found, now, quiet)
+    stood = replace(before.freeze, over=known or _ended(before.freeze, now))
+    return _letting_go(before.held, due, stood, standing, events, found, now, quiet)
 
 
 def _holding(
@@ -123,13 +136,13 @@ def _letting_go(
         if stands.announced != "ok" and name not in told and not quiet(name):
             told[name] = event_of("reminder", name, stands.announced, stands.announced, stands.since, found.get(name))
     left = {name: one for name, one in before.items() if name not in due}
-    frost = Frost(freeze, True, sum(one.alerts for one in due.values()), tuple(sorted(passed, key=lambda p: p.began)))
+    alerts, began = sum(one.alerts for one in due.values()), tuple(sorted(passed, key=lambda one: one.began))
     return News(
         {name: replace(one, told=now) if name in told else one for name, one in standing.items()},
         tuple(sorted(told.values(), key=by_weight)),
         freeze=freeze if left else None,
         held=left,
-        frost=frost,
+        frost=Frost(freeze, freeze.over, alerts, began, known=freeze.over),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from operations.checks.model import Status
-from operations.measures import age_text
+from operations.measures import age_text, counted
 from operations.monitoring.decide import RANK
 from operations.monitoring.model import Event, Frost, Passed
 from operations.secret import Secret
@@ -69,6 +69,7 @@ def _freeze(frost: Frost) -> dict[str, Any]:
         "since": _time(freeze.since),
         "until": None if freeze.until is None else _time(freeze.until),
         "over": frost.over,
+        "known": frost.known,
         "held": frost.held,
         "passed": [
             {
@@ -84,11 +85,16 @@ def _freeze(frost: Frost) -> dict[str, Any]:
 
 
 def summary(environment: str, events: Sequence[Event], frost: Frost | None = None) -> str:
-    """``production: disk fail, clock recovered``; of a freeze, also that it stands, or is over and what passed."""
+    """``production: disk fail, clock recovered``; of a freeze, also whether it stands, and what passed meanwhile."""
     told = [f"{event.check} {'recovered' if event.kind == 'recovered' else event.status}" for event in events]
     told += [f"{one.check} came and went" for one in frost.passed] if frost else []
-    state = "" if frost is None else ", not frozen any more" if frost.over else ", frozen"
-    return f"{environment}{state}: {', '.join(told)}"
+    return f"{environment}{_state(frost)}: {', '.join(told)}"
+
+
+def _state(frost: Frost | None) -> str:
+    if frost is None:
+        return ""
+    return ", not frozen any more" if frost.over else ", frozen" if frost.known else ", perhaps still frozen"
 
 
 def slack(
@@ -142,15 +148,17 @@ def _lines(event: Event, now: float) -> Iterator[str]:
 
 
 def _frost(frost: Frost | None) -> Iterator[str]:
-    """That the environment is frozen, or was: by whom, why, until when; and how much that has held back."""
+    """That the environment is frozen, or was, or perhaps is: by whom, why, until when; and what that has held back."""
     if frost is None:
         return
-    freeze, held = frost.freeze, f"{frost.held} alert{'' if frost.held == 1 else 's'}"
+    freeze, held = frost.freeze, counted(frost.held, "alert")
     if frost.over:
         yield f"Not frozen any more. What the freeze by {freeze.by} ({freeze.reason}) held back: {held}."
-        return
-    until = f"until {_time(freeze.until)}" if freeze.until is not None else "until somebody lifts it"
-    yield f"Frozen by {freeze.by} {until}: {freeze.reason}. Held back until then: {held}."
+    elif frost.known:
+        yield f"Frozen by {freeze.by} {freeze.ends}: {freeze.reason}. Held back until then: {held}."
+    else:
+        stood = f"Whether the freeze by {freeze.by} {freeze.ends} ({freeze.reason}) still stands is not known"
+        yield f"{stood} since {_time(freeze.read)}: it cannot be read. What it held back: {held}."
 
 
 def _passed(frost: Frost | None) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from operations.checks.model import Check, Status
@@ -58,6 +59,13 @@ class Freeze:
     alerts_only: bool = False
     """It keeps nothing from beginning."""
 
+    @property
+    def ends(self) -> str:
+        """``until`` when, in words."""
+        if self.until is None:
+            return "until somebody lifts it"
+        return f"until {datetime.fromtimestamp(self.until, UTC).isoformat(timespec='seconds')}"
+
 
 @dataclass(frozen=True)
 class Held:
@@ -88,13 +96,20 @@ class Passed:
 
 @dataclass(frozen=True)
 class Frost:
-    """What a message says of a freeze: ``held`` alerts are held back by it, or were until it was ``over``."""
+    """What a message says of a freeze: ``held`` alerts are held back by it, or were until they were ``let_go``."""
 
     freeze: Freeze
     over: bool
     held: int
     passed: tuple[Passed, ...] = ()
-    """Once it is over."""
+    """Once they are let go."""
+    known: bool = True
+    """Whether anybody could tell that it stands, or is over."""
+
+    @property
+    def let_go(self) -> bool:
+        """Whether the message tells what was held back: when it is over, or nobody has been able to tell for long."""
+        return self.over or not self.known
 
 
 @dataclass(frozen=True)

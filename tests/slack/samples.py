@@ -229,6 +229,8 @@ STATUS_CARD = status.StatusCard(
 )
 NASTY = "`code` <!channel> & <https://evil.example|click> \u202egnp.exe\u0007\n*Approved by* <@U0CLEO>"
 
+FROZEN = Freeze("production", BOB, "Black Friday", NOW, NOW + HOUR)
+ALERTS = Alerts((Secret("https://e.x"),))
 MESSAGES: Mapping[str, Message] = {
     "status": status.message(STATUS_CARD),
     "status_up_to_date": status.message(
@@ -282,8 +284,9 @@ MESSAGES: Mapping[str, Message] = {
     "freeze_told": notices.freeze_told(
         "production",
         "U0BOB",
-        Freeze("production", BOB, "Black Friday", NOW, NOW + HOUR),
-        Alerts((Secret("https://e.x"),)),
+        FROZEN,
+        ALERTS,
+        watched=True,
     ),
     "form_button": notices.form_button("/db", "restore", "production"),
     "failure": notices.failure("check of production could not be shown.", "Nobody answers.", "Look at the server."),

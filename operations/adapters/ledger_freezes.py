@@ -1,0 +1,40 @@
+"""``Freezes`` of the ledger, for a mere look: it makes and updates no tables, so it needs no right but to read one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import psycopg
+
+from operations.adapters import ledger_rows as rows
+from operations.adapters import ledger_sql as sql
+from operations.adapters.ledger import keywords_of
+from operations.adapters.ledger_errors import translated
+from operations.adapters.ledger_schema import SETTINGS
+from operations.adapters.postgres import connect_error
+from operations.approvals.model import Freeze
+from operations.database_url import ConnectionParameters
+
+
+@dataclass(frozen=True)
+class LedgerFreezes:
+    """With a connection for each question: they are rare, and the ledger may have been away meanwhile."""
+
+    parameters: ConnectionParameters
+
+    @translated
+    def frozen(self, environment: str) -> Freeze | None:
+        """The one that stands; none where the ledger has no tables yet. Raises as connecting does, too."""
+        target = self.parameters.target
+        try:
+            connection = psycopg.connect(**keywords_of(self.parameters, "freeze"))
+        except psycopg.Error as error:
+            raise connect_error(error, f"{target.host}:{target.port}", target.user, target.database) from None
+        with connection:
+            for setting in SETTINGS:
+                connection.execute(setting.encode())
+            try:
+                found = connection.execute(sql.FROZEN.encode(), (environment,)).fetchone()
+            except psycopg.errors.UndefinedTable:
+                return None
+        return rows.freeze_of(found) if found else None
