@@ -236,8 +236,9 @@ def _typed(example: str) -> str:
 
 def _checks() -> Iterator[str]:
     yield (
-        "\nWhat `check` and `monitor` look at. Everything is only read, each query for 5 s at most; Docker may "
-        "take longer to answer. Thresholds are in `[environments.NAME.checks]`, where `ignore` leaves checks out.\n\n"
+        "\nWhat `check` and `monitor` look at. Everything is only read; each query, and each question to Docker "
+        "about containers and disks, ends after 5 s. Thresholds are in `[environments.NAME.checks]`, where `ignore` "
+        "leaves checks out.\n\n"
         "| check | question | looks at |\n|---|---|---|\n"
     )
     for name, look in (*health.IN_DATABASE, *health.BESIDE):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from operations.commands import compose, docker
-from operations.docker import ask
+from operations.docker import TIMEOUT, ask
 from operations.errors import CommandFailed, ConfigurationError, DatabaseUnreachable
 from operations.ports import Host, Target
 from operations.settings import App
@@ -68,16 +69,16 @@ class DatabaseContainer:
         return None
 
 
-def find(host: Host, app: App, service: str) -> DatabaseContainer:
-    """The one running container of a service.
+def find(host: Host, app: App, service: str, *, timeout: float = TIMEOUT) -> DatabaseContainer:
+    """The one running container of a service; ``timeout``: seconds for each question.
 
     Raises ``DockerUnusable``, ``DockerUnreachable``, ``ConfigurationError`` (no such service or project), and
     ``DatabaseUnreachable`` where it is not running.
     """
     start = f"On the host: {shlex.join([*compose.base(app), 'up', '--detach', service])}"
     try:
-        ids = ask(host, compose.container_ids(app, [service], all=True)).split()
-        inspected = json.loads(ask(host, docker.inspect(ids))) if ids else []
+        ids = ask(host, compose.container_ids(app, [service], all=True), timeout=timeout).split()
+        inspected = json.loads(ask(host, docker.inspect(ids), timeout=timeout)) if ids else []
     except CommandFailed as error:
         raise ConfigurationError(
             f"Compose does not tell which container service {service!r} has: {error.message}",
@@ -138,11 +139,19 @@ def seen_from_host(host: Host, app: App | None, target: Target) -> tuple[str, in
 
 def is_ordinary(name: str) -> bool:
     """Whether the host finds this by itself: a numeric address, itself, or a socket's directory."""
-    try:
-        ip_address(name)
-    except ValueError:
-        return name == "localhost" or name.startswith("/")
-    return True
+    return _address(name) is not None or is_here(name)
+
+
+def is_here(name: str) -> bool:
+    """Whether the host calls itself so, or it is a socket's directory."""
+    address = _address(name)
+    return address.is_loopback if address else name == "localhost" or name.startswith("/")
+
+
+def _address(name: str) -> IPv4Address | IPv6Address | None:
+    with suppress(ValueError):
+        return ip_address(name)
+    return None
 
 
 def _published(ports: Mapping[str, Any]) -> Iterator[tuple[int, int]]:

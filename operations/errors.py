@@ -147,6 +147,12 @@ class CommandFailed(OperationFailed):
     code = "command_failed"
 
 
+class CommandTimedOut(CommandFailed):
+    """A program on the host ran out of time and was ended."""
+
+    code = "command_timed_out"
+
+
 class ProgramUnusable(CommandFailed):
     """The host has no such program, or this account may not run it."""
 

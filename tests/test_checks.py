@@ -691,6 +691,21 @@ def test_containers_that_are_down_or_unwell(docker: Callable[..., Context]) -> N
     assert found(docker(Health={"Status": "healthy"}), "containers").status == "ok"
 
 
+def test_docker_that_does_not_answer_a_look_in_time_is_a_warning(
+    docker: Callable[..., Context], tmp_path: Path
+) -> None:
+    context = docker()
+    (tmp_path / "bin" / "docker").write_text("#!/bin/sh\nexec sleep 100\n")
+    asking = ("containers", "restarts", "server_disk")
+    told = check(limited(context, ignore=tuple(name for name in NAMES if name not in asking))).checks
+    slow = [one for one in told if one.detail == "Docker on this machine did not answer within 5 s"]
+    assert [(one.name, one.status) for one in slow] == [
+        (name, "warn") for name in ("server_disk", "containers", "restarts")
+    ]
+    assert all(one.why and "time docker ps" in one.fix for one in slow)
+    assert [one.status for one in told if one.subject == "/"] == ["ok"], "the disks are looked at all the same"
+
+
 def test_containers_that_keep_being_restarted(docker: Callable[..., Context]) -> None:
     assert found(docker(count=2), "restarts").status == "ok"
     one = found(docker(count=3), "restarts")

@@ -10,18 +10,21 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import pytest
 
 from operations.adapters.postgres import PostgresDatabase
 from operations.checks.model import Check
-from operations.checks.server_disk import device, devices, look, read_only
+from operations.checks.server_disk import look
 from operations.context import Context
 from operations.database_url import parse_database_url
+from operations.errors import HostError
 from operations.health import NAMES, check
 from operations.monitoring import store
 from operations.monitoring.model import State
 from operations.monitoring.trends import DAY, HOUR
+from operations.mounts import Mount, file_systems, located, parsed
 from operations.secret import Secret
 from operations.settings import App
 
@@ -61,7 +64,7 @@ def plain(server18: Server, context_of: Callable[..., Context]) -> Context:
 
 
 def seen(context: Context) -> dict[str, Check]:
-    """By their directories."""
+    """By their mount points."""
     return {one.subject: one for one in look(context)}
 
 
@@ -80,22 +83,25 @@ def test_where_a_tablespace_lies_by_what_the_database_says(plain: Context, serve
         os.chown(place, owner.st_uid, owner.st_gid)
         session.execute(f"CREATE TABLESPACE on_disk LOCATION '{place}'")
     try:
-        one = seen(plain)[str(place)]
+        one = seen(plain)[str(disk)]
         assert one.status == "ok"
         assert 0 < (one.value or 0) <= 64 * MIB
         (disk / "full").write_bytes(b"x" * (60 * MIB))
-        one = seen(limited(plain, server_disk=16 * MIB))[str(place)]
+        one = seen(limited(plain, server_disk=16 * MIB))[str(disk)]
         assert one.status == "fail"
         assert one.why == "There lie tables of a tablespace: without room nothing is written to them."
-        assert one.fix.startswith(f"du -xh --max-depth 3 {place} ")
+        assert one.fix.startswith(f"du -xh --max-depth 3 {disk} ")
         (disk / "full").unlink()
-        assert seen(limited(plain, server_disk=16 * MIB))[str(place)].status == "ok"
-        assert str(data) not in seen(plain), "who may not read all settings is not told"
-        assert str(data) in seen(replace(plain, database=boss))
+        assert seen(limited(plain, server_disk=16 * MIB))[str(disk)].status == "ok"
+        told = [
+            any("write-ahead log" in one.why for one in seen(limited(context, server_disk=10**17)).values())
+            for context in (plain, replace(plain, database=boss))
+        ]
+        assert told == [False, True], "who may not read all settings is not told where it is"
     finally:
         with boss.session() as session:
             session.execute("DROP TABLESPACE on_disk")
-    assert str(place) not in seen(plain)
+    assert str(disk) not in seen(plain)
 
 
 def test_each_file_system_once_with_all_that_lies_there_and_when_it_will_be_full(plain: Context, disk: Path) -> None:
@@ -175,10 +181,87 @@ def test_a_database_that_does_not_answer_or_is_elsewhere_costs_the_other_disks_n
         assert root in {Path(path).stat().st_dev for path in seen(context)}
 
 
-def test_a_devices_number_is_read_as_the_system_reads_it(plain: Context) -> None:
-    for major, minor in ((8, 1), (0, 45), (259, 300), (4095, 255), (5000, 1_000_000)):
-        assert device(os.makedev(major, minor)) == f"{major}:{minor}"
-    found = Path("/dev/shm").stat().st_dev
-    assert devices(plain.host, ["/dev/shm", "/no/where"]) == {"/dev/shm": f"{os.major(found)}:{os.minor(found)}"}
-    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    assert read_only(plain.host) <= {line.split()[2] for line in mounts}
+def test_a_disk_is_called_the_same_whatever_is_known_to_lie_on_it(plain: Context, server18: Server, disk: Path) -> None:
+    with server18.superuser().session() as session:
+        ((data,),) = session.rows("SHOW data_directory")
+        place, owner = disk / "tables", Path(str(data)).stat()
+        place.mkdir(mode=0o700)
+        os.chown(place, owner.st_uid, owner.st_gid)
+        session.execute(f"CREATE TABLESPACE on_disk LOCATION '{place}'")
+    try:
+        (disk / "app").mkdir()
+        context = with_app(plain, disk / "app")
+        away = PostgresDatabase(parse_database_url(Secret("postgresql://app:x@127.0.0.1:1/app")))
+        assert str(disk) in seen(context)
+        assert seen(context).keys() == seen(replace(context, database=away)).keys()
+    finally:
+        with server18.superuser().session() as session:
+            session.execute("DROP TABLESPACE on_disk")
+
+
+class Torn:
+    """The host, but that one disk does not say what is free."""
+
+    def __init__(self, host: Any, disk: Path) -> None:
+        self.host, self.disk = host, str(disk)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.host, name)
+
+    def free_bytes(self, path: str) -> int:
+        if path == self.disk:
+            raise HostError(f"{path}: Input/output error.")
+        return int(self.host.free_bytes(path))
+
+
+def test_a_disk_that_cannot_be_asked_costs_the_others_nothing(plain: Context, disk: Path) -> None:
+    context = with_app(plain, disk)
+    told = seen(replace(context, host=Torn(context.host, disk)))  # type: ignore[arg-type]
+    assert (told[str(disk)].status, told[str(disk)].detail) == ("fail", f"{disk}: Input/output error.")
+    assert told["/"].value
+
+
+class Counted(store.HostMemory):
+    """How often it is read."""
+
+    loads = 0
+
+    def load(self) -> State:
+        Counted.loads += 1
+        return super().load()
+
+
+def test_what_the_monitor_knows_is_read_once_for_all_disks(plain: Context, disk: Path) -> None:
+    context = with_app(plain, disk)
+    assert len(seen(replace(context, memory=Counted(context)))) > 1
+    assert Counted.loads == 1
+
+
+def test_a_path_is_on_the_file_system_that_the_system_says(plain: Context, disk: Path) -> None:
+    assert file_systems(plain.host, [str(disk), "/no/where"])[str(disk)].point == str(disk)
+    assert "/no/where" not in file_systems(plain.host, [str(disk), "/no/where"])
+
+
+def test_a_file_system_is_called_by_where_it_is_seen_whole_and_btrfs_is_found_by_its_path() -> None:
+    mounts = tuple(
+        parsed(
+            """22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+30 22 8:1 /run/netns /run rw,relatime - ext4 /dev/sda1 rw
+31 22 0:40 /@data /srv/big\\040disk rw shared:2 master:1 - btrfs /dev/sdb rw,subvol=/@data
+32 22 0:40 /@home /home rw - btrfs /dev/sdb rw,subvol=/@home
+33 22 7:0 / /snap ro - squashfs /dev/loop0 ro
+"""
+        )
+    )
+    assert [one.writable for one in mounts] == [True, True, True, True, False]
+    of_subvolume, root = os.makedev(0, 77), os.makedev(8, 1)
+    places = {"/srv/big disk/pg": of_subvolume, "/srv/big disk/pg/nested": os.makedev(0, 78), "/run/x": root, "/": root}
+    found = located(mounts, places)
+    assert {path: (one.device, one.point) for path, one in found.items()} == {
+        "/srv/big disk/pg": ("0:40", "/srv/big disk"),
+        "/srv/big disk/pg/nested": ("0:40", "/srv/big disk"),
+        "/run/x": ("8:1", "/"),
+        "/": ("8:1", "/"),
+    }
+    assert located((), places) == {}
+    assert not Mount("8:2", "/", "/srv", True).leads_to("/srv2")

@@ -19,7 +19,7 @@ from typing import IO
 
 from operations.adapters import gzip_reading
 from operations.adapters.tail import Tail
-from operations.errors import CommandFailed, DiskFull, HostError, ProgramUnusable
+from operations.errors import CommandTimedOut, DiskFull, HostError, ProgramUnusable
 from operations.ports import Completed
 from operations.signals import signals_held_back
 
@@ -249,7 +249,7 @@ def _wait(process: subprocess.Popen[str], program: str, timeout: float) -> None:
     try:
         process.wait(timeout)
     except subprocess.TimeoutExpired as error:
-        raise CommandFailed(f"{program} was still running after {timeout:.0f} s and was ended.") from error
+        raise CommandTimedOut(f"{program} was still running after {timeout:.0f} s and was ended.") from error
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from typing import Any
 
 from operations.adapters.ssh_line import BROKEN, Line
 from operations.adapters.tail import Tail
-from operations.errors import CommandFailed, HostUnreachable, ProgramUnusable
+from operations.errors import CommandFailed, CommandTimedOut, HostUnreachable, ProgramUnusable
 from operations.ports import Completed
 from operations.signals import signals_held_back
 
@@ -124,7 +124,7 @@ class RemoteProgram:
 
     def _wait(self, channel: Any, timeout: float) -> None:
         if not channel.status_event.wait(timeout):
-            raise CommandFailed(f"{self._name} was still running after {timeout:.0f} s and was ended.")
+            raise CommandTimedOut(f"{self._name} was still running after {timeout:.0f} s and was ended.")
 
     def _end(self, channel: Any) -> None:
         """However it came to this, the program has ended, too."""

@@ -8,7 +8,7 @@ from operations.checks.backups import own_and_sound
 from operations.checks.model import Check
 from operations.context import Context
 from operations.measures import size_text
-from operations.monitoring.trends import room
+from operations.monitoring.trends import room, trends
 
 ROOM = 2.0
 """The next backup may be this much larger than the last."""
@@ -17,7 +17,7 @@ PRUNE = "backup prune --dry-run"
 
 def look(context: Context) -> Iterator[Check]:
     """What is free for backups, against the largest of them, and what it will come to at the pace of the last days."""
-    found = room(context, "disk", context.environment.backup_dir)
+    found = room(context, trends(context).get("disk", ()), context.environment.backup_dir)
     free, told = found.free, found.told
     largest = max((backup.bytes for backup in own_and_sound(context)), default=0)
     fix = f"{context.command} {PRUNE}"

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
+from shlex import quote
 
+from operations.checks.containers import PATIENCE, unanswered
 from operations.checks.model import Check, Probe
 from operations.commands import docker
 from operations.context import Context
-from operations.database_container import DatabaseContainer, find
+from operations.database_container import DatabaseContainer, find, is_here
 from operations.docker import ask
-from operations.errors import LocktenderError
-from operations.monitoring.trends import room
+from operations.errors import CommandTimedOut, LocktenderError
+from operations.monitoring.trends import Samples, room, trends
+from operations.mounts import file_systems
 from operations.ports import Host
+from operations.release.release import name_of_host
 from operations.swap import maintenance
 
-TIMEOUT = 5.0
 DATABASES, DOCKER = "/var/lib/postgresql", "/var/lib/docker"
 """Where Debian's PostgreSQL and Docker keep what is theirs."""
 _PLACES = """
@@ -37,33 +39,44 @@ class Place:
 
 
 def look(context: Context) -> Iterator[Check]:
-    """Each file system once, by its device: PostgreSQL's data, log and tablespaces, Docker's, the checkout's, the root.
+    """Each file system once: PostgreSQL's data, log and tablespaces, Docker's, the checkout's, the root.
 
     When that of the backups will be full is told by a check of its own. Where the data lie PostgreSQL tells members of
     pg_read_all_settings (or pg_monitor); of others the usual place is looked at.
     """
-    every = tuple(_places(context))
+    try:
+        docker_root = _of_docker(context.host)
+    except CommandTimedOut:
+        yield unanswered("server_disk", name_of_host(context), f"Only {DOCKER} was looked at for what is Docker's.")
+        docker_root = DOCKER
+    every = tuple(_places(context, docker_root))
     backups = context.environment.backup_dir
-    found = devices(context.host, [backups, *(one.path for one in every)])
-    frozen = read_only(context.host)
+    found = file_systems(context.host, [backups, *(one.path for one in every)])
     shared: dict[str, list[Place]] = {}
     for place in every:
-        if place.path in found and found[place.path] not in frozen:
-            shared.setdefault(found[place.path], []).append(place)
-    for device, places in shared.items():
-        yield _judged(context, places, foreseen=device != found.get(backups))
+        if place.path in found and found[place.path].writable:
+            shared.setdefault(found[place.path].point, []).append(place)
+    known = trends(context)
+    of_backups = found[backups].point if backups in found else None
+    for point, places in shared.items():
+        samples = known.get(f"server_disk {point}", ())
+        yield _judged(context, point, places, samples, foreseen=point != of_backups)
 
 
-def _judged(context: Context, places: Sequence[Place], *, foreseen: bool) -> Check:
-    limits, path = context.environment.checks, places[0].path
-    found = room(context, f"server_disk {path}", path)
+def _judged(context: Context, point: str, places: Sequence[Place], samples: Samples, *, foreseen: bool) -> Check:
+    limits = context.environment.checks
+    try:
+        found = room(context, samples, point)
+    except LocktenderError as error:
+        why = "It could not be looked at."
+        return Check("server_disk", "fail", error.message, why, error.hint or "", subject=point)
     why = f"There lie {_listed(one.lies for one in places)}: without room {_listed(one.lost for one in places)}."
-    fix = f"du -xh --max-depth 3 {path} | sort -h, on the server, shows what takes it."
+    fix = f"du -xh --max-depth 3 {quote(point)} | sort -h, on the server, shows what takes it."
     if found.free < limits.server_disk:
-        return Check("server_disk", "fail", found.told, why, fix, value=found.free, subject=path)
+        return Check("server_disk", "fail", found.told, why, fix, value=found.free, subject=point)
     if foreseen and found.full_within(limits.disk_full_within):
-        return Check("server_disk", "warn", found.told, why, fix, value=found.free, subject=path)
-    return Check("server_disk", "ok", found.told, value=found.free, subject=path)
+        return Check("server_disk", "warn", found.told, why, fix, value=found.free, subject=point)
+    return Check("server_disk", "ok", found.told, value=found.free, subject=point)
 
 
 def _listed(words: Iterable[str]) -> str:
@@ -71,7 +84,7 @@ def _listed(words: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _places(context: Context) -> Iterator[Place]:
+def _places(context: Context, docker_root: str) -> Iterator[Place]:
     stops = "the database stops"
     for is_tablespace, path in _of_database(context):
         if is_tablespace:
@@ -80,7 +93,7 @@ def _places(context: Context) -> Iterator[Place]:
             yield Place(path, "databases", stops)
             yield Place(f"{path}/pg_wal", "their write-ahead log", stops)
     yield Place(DATABASES, "databases", stops)
-    yield Place(_of_docker(context.host), "Docker's volumes and images", "nothing can be built")
+    yield Place(docker_root, "Docker's volumes and images", "nothing can be built")
     app = context.environment.app
     if app and not context.app_hosts:
         yield Place(app.directory, "the application's checkout", "nothing can be deployed")
@@ -91,7 +104,7 @@ def _of_database(context: Context) -> Iterator[tuple[bool, str]]:
     """As the host has them; nothing where the database is on another machine, does not answer, or does not say."""
     try:
         inside = _container(context)
-        if inside is None and not _is_here(context.database.target.host):
+        if inside is None and not is_here(context.database.target.host):
             return
         with maintenance(context, "check") as session, Probe(context, session).reading():
             told: list[tuple[bool, str]] = session.rows(_PLACES)
@@ -107,43 +120,15 @@ def _container(context: Context) -> DatabaseContainer | None:
     app = context.environment.app
     if app is None or app.database_service is None:
         return None
-    found = find(context.host, app, app.database_service)
+    found = find(context.host, app, app.database_service, timeout=PATIENCE)
     return found if found.port_for(context.database.target) is not None else None
 
 
-def _is_here(name: str) -> bool:
-    """Whether the host calls itself so, or it is a socket's directory."""
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost" or name.startswith("/")
-
-
 def _of_docker(host: Host) -> str:
+    """Where it says, or else the usual place. Raises ``CommandTimedOut``."""
     try:
-        return ask(host, docker.root_directory(), timeout=TIMEOUT).strip() or DOCKER
+        return ask(host, docker.root_directory(), timeout=PATIENCE).strip() or DOCKER
+    except CommandTimedOut:
+        raise
     except LocktenderError:
         return DOCKER
-
-
-def devices(host: Host, paths: Iterable[str]) -> Mapping[str, str]:
-    """Which device's file system each path is on, as ``MAJOR:MINOR``, if it is there and can be seen."""
-    told = host.run(["stat", "-L", "-c", "%d %n", "--", *dict.fromkeys(paths)], timeout=TIMEOUT)
-    lines = (line.partition(" ") for line in told.stdout.splitlines())
-    return {path: device(int(number)) for number, _, path in lines if number.isdigit()}
-
-
-def device(number: int) -> str:
-    """As Linux writes in one number what has two: glibc's ``gnu_dev_major`` and ``gnu_dev_minor``. Pure."""
-    major = number >> 8 & 0xFFF | number >> 32 & ~0xFFF
-    return f"{major}:{number & 0xFF | number >> 12 & ~0xFF & 0xFFFFFFFF}"
-
-
-def read_only(host: Host) -> frozenset[str]:
-    """Devices whose file systems cannot be written to, however they are mounted: no room there is no trouble.
-
-    A line of mountinfo: id, parent, device, root, mount point, options …, -, type, source, the file system's options.
-    """
-    told = host.run(["cat", "/proc/self/mountinfo"], timeout=TIMEOUT)
-    mounts = (line.split() for line in told.stdout.splitlines())
-    return frozenset(mount[2] for mount in mounts if len(mount) > 9 and "ro" in mount[-1].split(","))

@@ -32,20 +32,20 @@ class Room:
         return self.left is not None and self.left < seconds
 
 
-def room(context: Context, name: str, directory: str) -> Room:
-    """On the server's disk that holds a directory; the monitor keeps what was free under ``name``."""
+def room(context: Context, samples: Samples, directory: str) -> Room:
+    """On the server's disk that holds a directory; ``samples`` of what was free."""
     free = context.host.free_bytes(directory)
-    left = runs_out(trend(context, name), context.clock.now(), free)
+    left = runs_out(samples, context.clock.now(), free)
     told = f"{size_text(free)} free for {directory}" + (f", full in {age_text(left)}" if left is not None else "")
     return Room(free, left, told)
 
 
-def trend(context: Context, name: str) -> Samples:
-    """What the monitor has kept under a name; nothing where it never ran, or what it knows cannot be read."""
+def trends(context: Context) -> Mapping[str, Samples]:
+    """What the monitor has kept, by name; nothing where it never ran, or what it knows cannot be read."""
     try:
-        return memory_of(context).load().trends.get(name, ())
+        return memory_of(context).load().trends
     except LocktenderError:
-        return ()
+        return {}
 
 
 def sampled(before: Mapping[str, Samples], measured: Iterable[tuple[str, float]], now: float) -> Mapping[str, Samples]:

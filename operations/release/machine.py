@@ -34,10 +34,13 @@ class Machine:
     key: str = ""
     """Empty for the host itself, whatever it is called."""
 
-    def states(self) -> tuple[ContainerState, ...]:
-        """The services' containers, running or not, be they in the Compose file or not yet, or not any more."""
-        ids = self._docker(compose.container_ids(self.app, all=True)).split()
-        found = containers(self._docker(docker.inspect(ids))) if ids else ()
+    def states(self, timeout: float = TIMEOUT) -> tuple[ContainerState, ...]:
+        """The services' containers, running or not, be they in the Compose file or not yet, or not any more.
+
+        ``timeout``: seconds for each of two questions.
+        """
+        ids = self._docker(compose.container_ids(self.app, all=True), timeout=timeout).split()
+        found = containers(self._docker(docker.inspect(ids), timeout=timeout)) if ids else ()
         return tuple(state for state in found if state.service in self.app.services)
 
     def look(self, commit: str | None) -> Version:

@@ -32,8 +32,13 @@ def machines_of(context: Context, app: App) -> tuple[Machine, ...]:
 
 def database_machine(context: Context, app: App) -> Machine:
     """The host, where the database's own service is."""
+    return Machine(name_of_host(context), context.host, app)
+
+
+def name_of_host(context: Context) -> str:
+    """As people are told of it."""
     server = context.environment.server
-    return Machine(server.host if server else "this machine", context.host, app)
+    return server.host if server else "this machine"
 
 
 @dataclass
