@@ -250,10 +250,12 @@ def test_a_file_system_is_called_by_where_it_is_seen_whole_and_btrfs_is_found_by
 31 22 0:40 /@data /srv/big\\040disk rw shared:2 master:1 - btrfs /dev/sdb rw,subvol=/@data
 32 22 0:40 /@home /home rw - btrfs /dev/sdb rw,subvol=/@home
 33 22 7:0 / /snap ro - squashfs /dev/loop0 ro
+34 22 8:2 /hosts /etc/hosts rw - ext4 /dev/sda2 rw
+35 22 8:2 / /mnt/postgresql rw - ext4 /dev/sda2 rw
 """
         )
     )
-    assert [one.writable for one in mounts] == [True, True, True, True, False]
+    assert [one.writable for one in mounts] == [True, True, True, True, False, True, True]
     of_subvolume, root = os.makedev(0, 77), os.makedev(8, 1)
     places = {"/srv/big disk/pg": of_subvolume, "/srv/big disk/pg/nested": os.makedev(0, 78), "/run/x": root, "/": root}
     found = located(mounts, places)
@@ -263,5 +265,7 @@ def test_a_file_system_is_called_by_where_it_is_seen_whole_and_btrfs_is_found_by
         "/run/x": ("8:1", "/"),
         "/": ("8:1", "/"),
     }
+    (linked,) = located(mounts, {"/var/lib/postgresql": os.makedev(8, 2)}).values()
+    assert linked.point == "/mnt/postgresql"
     assert located((), places) == {}
     assert not Mount("8:2", "/", "/srv", True).leads_to("/srv2")
