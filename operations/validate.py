@@ -174,7 +174,7 @@ class _Validating:
         with self._timed("proof"):
             try:
                 where = work if alone else PROOF
-                self.proven = prove(trial, where, tried.applied, tried.catalogs, tried.runs, report)
+                self.proven = prove(trial, where, tried, report)
             except LocktenderError as error:
                 self.errors.append(error)
                 why = trial.stopped or error.message
@@ -206,7 +206,7 @@ class _Validating:
             self.notes += tried.notes
         self.findings += self.proven.findings
         self.notes += self.proven.notes
-        proofs = self.proven.proofs
+        proofs = [*(tried.proofs if tried else ()), *self.proven.proofs]
         with self._timed("lint"):
             self._lint(sources, tried)
         before, after = (tried.catalogs[0], tried.catalogs[-1]) if tried else (None, None)

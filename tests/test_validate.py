@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from operations import catalog
 from operations.adapters.clock import SystemClock
 from operations.adapters.kept_clusters import PREPARED_PASSWORD, longest, prepare
 from operations.adapters.postgres import PostgresDatabase
@@ -22,11 +23,13 @@ from operations.adapters.trial_server import SUPERUSER, make_roles
 from operations.adapters.trials import NamedServer, OwnServer
 from operations.adapters.trials_ahead import Ahead
 from operations.database_url import parse_database_url
-from operations.errors import AuthenticationFailed, CommandFailed
+from operations.errors import AuthenticationFailed, CommandFailed, StatementFailed
+from operations.migrations.script import read_script
 from operations.secret import Secret
 from operations.validate import BASE_RENEWED, Question, validate
 from operations.validation.folders import Folder, Tree, folder_of
 from operations.validation.model import Validation
+from operations.validation.replay import Replay
 
 from .conftest import Server
 from .trials import Kept
@@ -460,6 +463,74 @@ def test_a_migration_that_fails_with_rows_is_proved_without(tried: Tried) -> Non
     found = tried("CREATE TABLE t (a INT);", "ALTER TABLE t ADD COLUMN b INT NOT NULL;")
     assert [p.state for p in found.rollback_proof] == ["proved", "lossy", "proved", "lossy"]
     assert "with rows in them it fails" in found.notes[-1]
+
+
+ROLES = """
+CREATE TABLE role (id SERIAL PRIMARY KEY, name TEXT);
+CREATE TABLE perm (role_id INT REFERENCES role(id));
+CREATE TABLE other (a INT);
+"""
+ROLE = "INSERT INTO role (name) VALUES ('d');\n"
+
+
+@pytest.mark.parametrize(
+    ("landed", "script", "without_rows"),
+    [
+        ("INSERT INTO role (name) VALUES ('a'), ('b'), ('c');", "INSERT INTO perm VALUES (4);", 0),
+        (
+            "ALTER SEQUENCE role_id_seq RESTART WITH 100;",
+            "INSERT INTO perm VALUES (100); ALTER TABLE other ADD COLUMN b INT NOT NULL;",
+            1,
+        ),
+    ],
+)
+def test_each_try_finds_the_sequences_where_they_stood(
+    trials: Kept, landed: str, script: str, without_rows: int
+) -> None:
+    base = {"20240101000000_init": ROLES + landed}
+    head = folder({**base, "20240201000000_new": ROLE + script}, {"20240201000000_new": "SELECT 1;"})
+    found = validate(Question(head, folder(base), trials, SystemClock()))
+    proofs = [(p.method, p.state) for p in found.rollback_proof]
+    assert proofs[-2:] == [("transaction", "proved"), ("down", "refuted")]
+    assert [("undone on empty tables only" in note, "second time" in note) for note in found.notes] == (
+        [(True, False)] * without_rows
+    )
+
+
+def test_an_error_of_looking_at_what_came_of_a_script_is_not_told_as_the_scripts(trials: Kept) -> None:
+    script = read_script("new", "CREATE TABLE t (a INT);")
+    with trials.open([]) as trial:
+        trial.create("work")
+        with trial.session("work") as session:
+            looks: list[int] = []
+
+            def look() -> None:
+                looks.append(1)
+                session.execute("CREATE ROLE nobody_may")
+
+            with pytest.raises(StatementFailed, match="permission denied"):
+                Replay(session, script, "new", lenient=True, commit=False, then=look).run()
+            assert looks == [1]
+            assert session.rows("SELECT to_regclass('t')") == [(None,)]
+
+
+RIGHTS = """
+    SELECT grantor::regrole::text, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END, privilege_type
+    FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba)))
+    WHERE datname = current_database() ORDER BY 1, 2, 3
+"""
+
+
+def test_the_database_that_a_cluster_brings_is_as_one_that_is_copied() -> None:
+    with OwnServer().open([]) as trial:
+        looks = []
+        for own in (True, False):
+            trial.create("base")  # the first time it is the cluster's
+            with trial.session("base") as session:
+                assert (session.rows("SELECT oid::int FROM pg_database WHERE datname = 'base'") == [(1,)]) is own
+                looks.append((catalog.read(session), session.rows(RIGHTS)))
+    assert looks[0] == looks[1]
+    assert ("postgres", "PUBLIC", "TEMPORARY") in looks[0][1]
 
 
 def test_on_a_named_server_nothing_reaches_beyond_its_database(server18: Server, tmp_path: Path) -> None:

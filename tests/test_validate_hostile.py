@@ -16,10 +16,15 @@ from cli.validation import shown
 from operations.adapters.clock import SystemClock
 from operations.adapters.folder import read_folder
 from operations.adapters.trials import OwnServer
+from operations.ports import silent
 from operations.validate import Question, validate
+from operations.validation.building import build
 from operations.validation.folders import Entry, Folder, folder_of
 from operations.validation.model import Validation
-from operations.validation.trial import Trials
+from operations.validation.proving import prove
+from operations.validation.reading import read_source
+from operations.validation.trial import BASE, Trials
+from operations.validation.trying import try_out
 
 from .trials import Kept
 
@@ -93,6 +98,29 @@ def test_odd_scripts_are_findings_and_no_crash(trials: Kept, script: str | bytes
     found = hostile(script, trials)
     assert not found.ok
     assert all(len(f.message) < 3000 for f in found.findings)
+
+
+@pytest.mark.parametrize("end", ["COMMIT; CREATE TABLE IF NOT EXISTS hidden (i INT)", "COMMIT; BEGIN", "ROLLBACK"])
+def test_a_hidden_end_of_the_transaction_is_found_and_nothing_is_proved(trials: Kept, end: str) -> None:
+    found = hostile(f"SET standard_conforming_strings = off;\nSELECT '\\''; {end}; --';", trials)
+    (told,) = (f for f in found.findings if f.severity == "error")
+    assert (told.rule, told.line, "has ended here" in told.message) == ("does-not-apply", 2, True)
+    assert [(p.method, p.state) for p in found.rollback_proof] == [("transaction", "refuted")]
+    assert found.whole
+    assert [(v.atomic, v.rollback) for v in (found.verdicts[NAME], found.whole)] == [(False, "swap")] * 2
+
+
+def test_a_try_that_has_left_something_on_the_base_is_not_proved_there_to_leave_nothing(trials: Kept) -> None:
+    source, _ = read_source(Entry(NAME, b"CREATE TABLE IF NOT EXISTS stays (i INT);"))
+    assert source
+    with trials.open([]) as trial:
+        base = build(trial, [], silent)
+        with trial.session(BASE) as session:
+            tried = try_out(session, [source], True, base, silent, commit=False)
+            session.execute("CREATE TABLE stays (i INT)")
+        proof = prove(trial, BASE, tried, silent).proofs[0]
+    assert (proof.method, proof.state) == ("transaction", "refuted")
+    assert "added table public.stays" in proof.differences
 
 
 DEEP = """

@@ -63,6 +63,12 @@ def standing(session: Session) -> dict[int, Relation]:
     return {oid: Relation(name, kind, file) for oid, name, kind, file in session.rows(_STANDING)}
 
 
+def transaction_number(session: Session) -> str:
+    """Of the transaction that is open, whether or not it has written; no other one of the session has the same."""
+    own = "pid = pg_catalog.pg_backend_pid() AND locktype = 'virtualxid' AND virtualxid = virtualtransaction"
+    return str(session.rows(f"SELECT virtualxid FROM pg_catalog.pg_locks WHERE {own}")[0][0])
+
+
 def wal_position(session: Session) -> int:
     """Bytes of write-ahead log that the whole server has written so far."""
     return int(session.rows("SELECT pg_catalog.pg_current_wal_insert_lsn() - '0/0'::pg_lsn")[0][0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -18,12 +18,14 @@ from operations.ports import Progress, Report, Session
 from operations.rules.model import Finding
 from operations.validation.beyond import beyond
 from operations.validation.findings import at, of_file
-from operations.validation.model import RollbackProof, StatementRun
+from operations.validation.model import RollbackProof
 from operations.validation.proposing import lost, proposals
 from operations.validation.reading import Source
 from operations.validation.replay import SETTINGS, Replay, ScriptFailed
 from operations.validation.seeds import seed, unseed
+from operations.validation.sequences import Positions, positions, put_back
 from operations.validation.trial import Trial
+from operations.validation.trying import Tried
 
 SHOWN = 10
 """Differences that are told of one undo."""
@@ -49,36 +51,18 @@ class _FailsWithRows(Exception):
         self.error = error
 
 
-def prove(
-    trial: Trial,
-    name: str,
-    sources: Sequence[Source],
-    catalogs: Sequence[Catalog],
-    runs: Sequence[StatementRun],
-    report: Report,
-) -> Proven:
-    """On a database that is as the base. Raises ``ConnectionLost``, ``StatementFailed``.
-
-    ``sources`` all apply; ``catalogs`` are those before the first and after each.
-    """
-    touched = {
-        source.migration.name: {
-            lock.relation for run in runs if run.file == f"{source.migration.name}/{SCRIPT}" for lock in run.locks
-        }
-        for source in sources
-    }
+def prove(trial: Trial, name: str, tried: Tried, report: Report) -> Proven:
+    """What applied, on a database that is as the base. Raises ``ConnectionLost``, ``StatementFailed``."""
     with trial.session(name) as session:
-        return _Proving(trial.throwaway, sources, catalogs, touched, report, session).all()
+        return _Proving(trial.throwaway, tried, report, session).all()
 
 
 @dataclass
 class _Proving:
-    """``touched``: tables of each migration that get rows first, if they have none; ``seeded`` are those that did."""
+    """``seeded``: tables that have got rows first, as they had none."""
 
     lenient: bool
-    sources: Sequence[Source]
-    catalogs: Sequence[Catalog]
-    touched: Mapping[str, set[str]]
+    tried: Tried
     report: Report
     session: Session
     seeded: set[str] = field(default_factory=set)
@@ -86,29 +70,40 @@ class _Proving:
 
     def all(self) -> Proven:
         place = frozenset({FORMATS[0].place(self.session)})
-        for number, source in enumerate(self.sources):
-            self.report(Progress("undoing the new migrations", number, len(self.sources), "migrations"))
-            self.session.reset(SETTINGS)
-            self.seeded.update(seed(self.session, self.touched[source.migration.name]))
-            before, after = self.catalogs[number : number + 2]
+        sources, session = self.tried.applied, self.session
+        for number, source in enumerate(sources):
+            self.report(Progress("undoing the new migrations", number, len(sources), "migrations"))
+            session.reset(SETTINGS)
+            was = positions(session)
+            self.seeded.update(seed(session, self._touched(source)))
+            before, after = self.tried.catalogs[number : number + 2]
 
             def one(before: Catalog = before, after: Catalog = after, source: Source = source) -> _One:
-                rows, errors = count_rows(self.session), self.found.errors
-                return _One(self.session, place, source, self.lenient, before, after, rows, errors)
+                rows, sequences = count_rows(session), positions(session)
+                return _One(
+                    session, place, source, self.lenient, before, after, self.tried.stamp, rows, sequences,
+                    self.found.errors,
+                )  # fmt: skip
 
             try:
                 self._prove(one())
             except _FailsWithRows as failed:
-                if not self._without_rows(one, failed):
+                if not self._without_rows(one, was, failed):
                     break
         return self.found
 
-    def _without_rows(self, one: Callable[[], _One], failed: _FailsWithRows) -> bool:
+    def _touched(self, source: Source) -> set[str]:
+        file = f"{source.migration.name}/{SCRIPT}"
+        return {lock.relation for run in self.tried.runs if run.file == file for lock in run.locks}
+
+    def _without_rows(self, one: Callable[[], _One], was: Positions, failed: _FailsWithRows) -> bool:
         """Once more on empty tables; false where the failure has left something behind, or comes again."""
-        name, error = one().source.migration.name, failed.error
+        error = failed.error
         unseed(self.session, self.seeded)
+        put_back(self.session, was)
         self.seeded.clear()
         again = one()
+        name = again.source.migration.name
         try:
             if not again.stands_as_before():
                 raise failed
@@ -155,13 +150,17 @@ class _One:
     lenient: bool
     before: Catalog
     after: Catalog
+    stamp: str | None
+    """Of the catalog before, where it was tried already, and taken back, on this database."""
     rows: Rows
+    sequences: Positions
     errors: list[StatementFailed]
 
     def by_transaction(self) -> RollbackProof:
         """What it did is taken back before the commit."""
-        before = catalog.stamp(self.session)
+        before = self.stamp or catalog.stamp(self.session)
         self._run(commit=False)
+        put_back(self.session, self.sequences)
         differences = self._differences(catalog.stamp(self.session) == before)
         return RollbackProof(
             self.source.migration.name, "transaction", "refuted" if differences else "proved", differences

@@ -11,7 +11,16 @@ from operations.migrations.script import Script, Statement
 from operations.ports import Session
 from operations.segments import TRANSACTION_COMMANDS, Segment, segments_of
 from operations.validation.excuses import excuse
-from operations.validation.measuring import Effects, Relation, Touched, effects, standing, touched, wal_position
+from operations.validation.measuring import (
+    Effects,
+    Relation,
+    Touched,
+    effects,
+    standing,
+    touched,
+    transaction_number,
+    wal_position,
+)
 from operations.validation.model import StatementRun, TableLock
 from operations.writes import flush
 
@@ -23,7 +32,7 @@ ROWS = frozenset({"INSERT", "SELECT"})
 """Kinds that go together in any case: they are many, and lock nothing that matters."""
 OWN_LOCK = "ShareUpdateExclusiveLock"
 """What all that works CONCURRENTLY holds while others read and write."""
-
+INVALID_TERMINATION = "2D000"
 
 BEYOND = "on a server that is not ours, nothing runs that reaches beyond its database"
 
@@ -36,6 +45,19 @@ class ScriptFailed(Exception):
         self.error = error
         self.offset = offset
         self.end = end
+
+
+class TransactionEnded(ScriptFailed):
+    """What the server reads in the script ended its transaction before all of it had run: of that, something stands."""
+
+    def __init__(self, statement: Statement) -> None:
+        error = StatementFailed(
+            "The transaction in which the file runs has ended here, so it is not atomic after all",
+            sqlstate=INVALID_TERMINATION,
+            server_hint="The server reads the text from here on in another way than it is written, as after SET "
+            "standard_conforming_strings = off: write it so that both read the same.",
+        )
+        super().__init__(error, statement.start, statement.end)
 
 
 class _TakenBack(Exception):
@@ -75,7 +97,10 @@ class Replay:
     _known: dict[int, Relation] = field(default_factory=dict)
 
     def run(self) -> tuple[StatementRun, ...]:
-        """Apply it, committed. Raises ``ScriptFailed``, ``ConnectionLost``."""
+        """Apply it, then call ``then``: committed, or, without ``commit``, in the transaction that is then taken back.
+
+        Raises ``ScriptFailed``, ``ConnectionLost``, and what ``then`` raises.
+        """
         self.left_out += (LeftOut(one, BEYOND) for one in self.beyond)
         self._known = standing(self.session)
         self.session.reset(self.settings)
@@ -105,14 +130,15 @@ class Replay:
             done, text = len(self.runs), self._text
             pieces = [s for s in statements if text[s.start : s.end].strip()]
             try:
-                with _AtCommit(pieces):
+                with _AtCommit(pieces) as script:
                     flush(self.session)  # or scans of the transactions before would be taken for this one's
                     with self.session.transaction(begin):
-                        before: dict[int, Touched] = {}
-                        for batch in _batches(pieces):
-                            before = self._measured(batch, before)
+                        self._statements(pieces)
                         if not self.commit:
-                            self._before_it_is_taken_back()
+                            self.session.execute("SET CONSTRAINTS ALL IMMEDIATE")
+                            script.over = True
+                            self.session.reset(self.settings)
+                            self.then()
                             raise _TakenBack
                 return
             except _TakenBack:
@@ -122,10 +148,17 @@ class Replay:
                 if not self._may_leave_out(failed, pieces):
                     raise
 
-    def _before_it_is_taken_back(self) -> None:
-        self.session.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        self.session.reset(self.settings)
-        self.then()
+    def _statements(self, pieces: Sequence[Statement]) -> None:
+        """In the transaction that is open. Its number is not asked for before the first message, as SET TRANSACTION may
+        only come first; how a script is read can change from the second one on.
+        """
+        before: dict[int, Touched] = {}
+        number = ""
+        for batch in _batches(pieces):
+            before = self._measured(batch, before)
+            number = number or transaction_number(self.session)
+        if pieces and transaction_number(self.session) != number:
+            raise TransactionEnded(pieces[-1])
 
     def _by_itself(self, segment: Segment) -> None:
         (statement,) = segment.statements
@@ -150,6 +183,8 @@ class Replay:
         written, began = self._written(), time.monotonic()
         self._send(batch)
         seconds = time.monotonic() - began
+        if not self.session.in_transaction:
+            raise TransactionEnded(batch[0])
         try:
             after = touched(self.session)
         except StatementFailed as error:  # a script can change what a session understands
@@ -226,16 +261,16 @@ class Replay:
 
 
 class _AtCommit:
-    """What fails at COMMIT only is told at the last statement."""
+    """What fails at COMMIT only is told at the last statement; once the script is ``over``, errors are our own."""
 
     def __init__(self, pieces: Sequence[Statement]) -> None:
-        self._pieces = pieces
+        self._pieces, self.over = pieces, False
 
-    def __enter__(self) -> None:
-        return None
+    def __enter__(self) -> _AtCommit:
+        return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, StatementFailed):
+        if isinstance(error, StatementFailed) and not self.over:
             last = self._pieces[-1] if self._pieces else None
             raise ScriptFailed(error, last.start if last else 0, last.end if last else None) from error
 

@@ -1,4 +1,4 @@
-"""The new migrations, tried one after the other on a copy of the base: what each does, and where it fails."""
+"""The new migrations, tried one after the other on a database that is as the base: what each does, where it fails."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from operations.validation.beyond import beyond
 from operations.validation.building import Base, left_out
 from operations.validation.excuses import may_follow
 from operations.validation.findings import at
-from operations.validation.model import StatementRun
+from operations.validation.model import RollbackProof, StatementRun
 from operations.validation.reading import Source
-from operations.validation.replay import LeftOut, Replay, ScriptFailed
+from operations.validation.replay import LeftOut, Replay, ScriptFailed, TransactionEnded
+from operations.validation.sequences import positions, put_back
 
 FIRST_LINES = 3
 
@@ -35,14 +36,22 @@ class Tried:
     errors: list[StatementFailed] = field(default_factory=list)
     """What the server said where a migration failed."""
     incomplete: bool = False
+    stamp: str | None = None
+    """Of the catalog before, where the try must have left nothing of itself; ``None`` where it stays."""
+    proofs: list[RollbackProof] = field(default_factory=list)
+    """Of those that showed already here that they cannot be taken back."""
 
 
 def try_out(
     session: Session, sources: Sequence[Source], lenient: bool, base: Base, report: Report, *, commit: bool = True
 ) -> Tried:
-    """Until the first that fails; without ``commit`` an atomic one leaves nothing. Raises ``ConnectionLost``."""
+    """Until the first that fails; without ``commit`` an atomic one leaves nothing.
+
+    Raises ``ConnectionLost``, ``StatementFailed``.
+    """
     place = frozenset({FORMATS[0].place(session)})
-    tried = Tried([base.catalog], incomplete=bool(base.troubles))
+    tried = Tried([base.catalog], incomplete=bool(base.troubles), stamp=None if commit else catalog.stamp(session))
+    was = {} if commit else positions(session)
 
     def read() -> None:
         tried.catalogs.append(catalog.read(session, place))
@@ -57,12 +66,15 @@ def try_out(
         except ScriptFailed as failed:
             tried.incomplete = tried.incomplete or bool(replay.left_out)
             _failed(tried, source, file, failed)
+            if isinstance(failed, TransactionEnded):
+                tried.proofs.append(RollbackProof(source.migration.name, "transaction", "refuted", (str(failed),)))
             _not_tried(tried, sources[number + 1 :])
             return tried
         finally:
             tried.runs += replay.runs
             _left_out(tried, file, source, replay.left_out)
         tried.applied.append(source)
+    put_back(session, was)
     return tried
 
 

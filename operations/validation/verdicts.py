@@ -14,7 +14,8 @@ UNDOES = ("proved", "lossy")
 
 def verdict(script: Script, proofs: Sequence[RollbackProof]) -> Verdict:
     """Of one migration; ``proofs`` are its own."""
-    return Verdict(script.verdict.atomic, script.verdict.reason, _way(script.verdict.atomic, [proofs]))
+    atomic, reason = _refuted(proofs) or (script.verdict.atomic, script.verdict.reason)
+    return Verdict(atomic, reason, _way(atomic, [proofs]))
 
 
 def whole(scripts: Sequence[Script], proofs: Sequence[RollbackProof]) -> Verdict | None:
@@ -22,11 +23,16 @@ def whole(scripts: Sequence[Script], proofs: Sequence[RollbackProof]) -> Verdict
     if not scripts:
         return None
     judged = combined(scripts)
-    return Verdict(
-        judged.atomic,
-        judged.reason,
-        _way(judged.atomic, [[p for p in proofs if p.migration == s.name] for s in scripts]),
-    )
+    atomic, reason = _refuted(proofs) or (judged.atomic, judged.reason)
+    return Verdict(atomic, reason, _way(atomic, [[p for p in proofs if p.migration == s.name] for s in scripts]))
+
+
+def _refuted(proofs: Sequence[RollbackProof]) -> tuple[bool, str] | None:
+    """What was tried counts for more than what was read."""
+    for proof in proofs:
+        if proof.method == "transaction" and proof.state == "refuted":
+            return False, f"{proof.migration} could not be taken back when it was tried: {proof.differences[0]}"
+    return None
 
 
 def _way(atomic: bool, proofs: Sequence[Sequence[RollbackProof]]) -> Way:
