@@ -17,7 +17,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 from operations.advisory import STEADY, lock_database
 from operations.blockers import Blocker, watching
 from operations.context import Context
-from operations.counting import counted, counted_outside
+from operations.counting import BEGUN, Begun, counted, counted_outside
 from operations.errors import (
     ConnectionLost,
     DatabaseUnreachable,
@@ -275,7 +275,12 @@ class Applier:
 
     @contextmanager
     def _committing(self, name: str, piece: int, begin: str = "BEGIN") -> Iterator[dict[str, Any]]:
-        """A transaction whose own writes stand in the journal just before it commits, or when it has failed."""
+        """A transaction whose own writes stand in the journal just before it commits, or when it has failed.
+
+        Should our client die in it, what stood before tells its rows from others'; of the first one nothing stays.
+        """
+        if self.began_with_data and (self.applied or name):
+            self.journal.record(BEGUN, sync=False, **Begun.read(self.session).to_json())
         with counted(self.session, self.journal, begin, "committing", migration=name, piece=piece) as facts:
             yield facts
 

@@ -32,6 +32,8 @@ _LOCKED = """
 # A relation that this transaction has dropped is in no catalog any more, but still locked. A composite type is one,
 # too, and what is done to it reaches all tables that use it.
 NAMESPACES = "pg_catalog.pg_namespace"
+BEGUN, ENDED = "transaction", ("committing", "attempted")
+"""Events in a run's journal: what stood before a transaction, and that its rows have been counted."""
 
 
 @contextmanager
@@ -104,24 +106,55 @@ def _of_schema(counters: Counters) -> Counters:
 
 
 @dataclass(frozen=True)
+class Begun:
+    """What stood when a transaction of ours began: if our client dies in it, its rows are rolled back uncounted."""
+
+    stamp: str
+    outside: Outside
+    catalogs: Counters
+
+    @classmethod
+    def read(cls, session: Session) -> Begun:
+        """The schema before the counts: what others do to it in between is seen by ``rolled_back``. Not within one."""
+        return cls(catalog.stamp(session), Outside.read(session), writes.catalogs(session))
+
+    def rolled_back(self, now: Counters, session: Session) -> Counters:
+        """Rows that catalogs have gained, if nothing that stands in them has changed, and no table was emptied."""
+        if (self.stamp, self.outside) != (catalog.stamp(session), Outside.read(session)):
+            return Counters()
+        return _of_schema(writes.gained(self.catalogs, now.of_system()))
+
+    def to_json(self) -> dict[str, Any]:
+        """For the journal."""
+        return {"stamp": self.stamp, "outside": self.outside.to_json(), "catalogs": self.catalogs.to_json()}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Begun:
+        """What ``to_json`` gave."""
+        return cls(value["stamp"], Outside.from_json(value["outside"]), Counters.from_json(value["catalogs"]))
+
+
+@dataclass(frozen=True)
 class Ours:
     """What runs of ours have written; ``None`` where some of it could not be counted.
 
-    ``interrupted`` is what stood before a statement outside of transactions that our client did not live to count.
+    ``interrupted`` is what stood before a statement outside of transactions that our client did not live to count,
+    ``begun`` what stood before the first transaction in which it died.
     """
 
     counters: Counters | None
     interrupted: Outside | None
+    begun: Begun | None = None
 
 
 def counted_since(records: Iterable[RunRecord], run_id: str) -> Ours:
     """What our runs have written, from run ``run_id`` on. Pure."""
-    total, interrupted, begun = Counters(), None, False
+    total, interrupted, first, reached = Counters(), None, None, False
     for record in records:
-        begun = begun or record.run_id == run_id
-        if not begun:
+        reached = reached or record.run_id == run_id
+        if not reached:
             continue
-        open_statement = None
+        open_statement = open_transaction = None
         for entry in record.entries:
             if entry.facts.get("verbatim") or entry.facts.get("own", {}) is None:
                 return Ours(None, None)
@@ -131,8 +164,13 @@ def counted_since(records: Iterable[RunRecord], run_id: str) -> Ours:
                 open_statement = Outside.from_json(entry.facts["outside"])
             if entry.event == "outside":
                 open_statement = None
-        interrupted = interrupted or open_statement
-    return Ours(total, interrupted)
+            if entry.event == BEGUN:
+                first = first or open_transaction  # of an attempt whose rows the server forgot with its connection
+                open_transaction = Begun.from_json(entry.facts)
+            if entry.event in ENDED:
+                open_transaction = None
+        interrupted, first = interrupted or open_statement, first or open_transaction
+    return Ours(total, interrupted, first)
 
 
 @dataclass(frozen=True)
@@ -194,6 +232,8 @@ def written_by_others(context: Context, origin: Trace, session: Session, now: Co
         return Written.unknown("there is no restore point")
     # The history is the migration tools' own book-keeping: what stands in it is looked up there.
     before, after, own = (c.without(history_table) for c in (point.counters, now, ours.counters))
+    if ours.begun:
+        own = own + ours.begun.rolled_back(now, session)
     written = writes.since(before, after, own)
     if point.kind == "empty":
         return replace(written, catalog=0)

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+FIRST_USER_OID = 16384
+"""Object ids below are the system's own (FirstNormalObjectId)."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -78,6 +81,10 @@ class Counters:
             rows = moment.rows - sum((self.relations[oid].rows for oid in left_out), Rows())
             moment = replace(moment, rows=rows)
         return Counters({oid: relation for oid, relation in self.relations.items() if oid not in left_out}, moment)
+
+    def of_system(self) -> Counters:
+        """Of the server's own relations alone."""
+        return Counters({oid: relation for oid, relation in self.relations.items() if oid < FIRST_USER_OID})
 
     def tables(self) -> set[str]:
         """Names of the tables that were written to, catalogs aside."""

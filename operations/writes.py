@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from operations.errors import DataWouldBeLost
 from operations.ports import Session
-from operations.row_counts import Counters, Moment, Relation, Rows
+from operations.row_counts import FIRST_USER_OID, Counters, Moment, Relation, Rows
 
 __all__ = [
     "Counters", "Moment", "Relation", "Rows", "Written", "attempted", "catalogs", "counters", "flush", "gained",
@@ -26,8 +26,6 @@ RELIABLE_FROM = 150000
 """Before, a collector process was told by datagrams, which may get lost."""
 ATTEMPTS = 5
 IGNORED = ("statistics", "temporary")
-FIRST_USER_OID = 16384
-"""Object ids below are the system's own (FirstNormalObjectId)."""
 
 _MOMENT = """
     SELECT d.oid::bigint, current_setting('server_version_num')::int,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 
@@ -126,6 +128,41 @@ def die_everywhere(
                 assert deploy(victim).outcome in ("deployed", "nothing_to_do")
             drop(server, victim)
     pytest.fail("it never came to its end")
+
+
+@pytest.mark.parametrize("others", [None, 'ALTER TABLE "Product" ADD COLUMN theirs int', 'TRUNCATE "Product" CASCADE'])
+def test_what_a_client_had_changed_in_the_transaction_it_died_in_is_not_taken_for_others(
+    others: str | None, server15: Server, context_of: Callable[..., Context]
+) -> None:
+    """It is rolled back, but counted; what others have done since stays all the same."""
+    settings = {"backups": Backups(test_restore="never"), "strategy": "online", "transactions": "file"}
+    context = context_of(server15.url(server15.create()), **settings)
+    write_migration(context, "1_init", SHOP)
+    deploy(context)
+    old = state(context)
+    write_migration(context, "2_whole", 'ALTER TABLE "Product" ALTER COLUMN name TYPE varchar(999);')
+    write_migration(context, "3_dies", 'ALTER TABLE "Product" ADD COLUMN note text; SELECT pg_sleep(600);')
+    child = os.fork()
+    if not child:
+        try:
+            deploy(context)
+        finally:
+            os._exit(0)
+    sleeping = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+    with context.database.session() as session:
+        while not session.rows(sleeping):
+            time.sleep(0.05)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        session.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+        while session.rows(sleeping):
+            time.sleep(0.05)
+        if others:
+            session.execute(others)
+            session.rows("SELECT pg_stat_force_next_flush()")
+    settled = apply(context, to="1_init")
+    assert (state(context) == old) == (others is None), settled.notes
+    assert status(context).pending == (("2_whole", "3_dies") if others is None else ("3_dies",))
 
 
 def copy_of(context: Context, server: Server, template: str, name: str) -> Context:
