@@ -7,7 +7,7 @@ the journal before: whether it happened can then always be looked up, also after
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -280,7 +280,8 @@ class Applier:
         Should our client die in it, what stood before tells its rows from others'; of the first one nothing stays.
         """
         if self.began_with_data and (self.applied or name):
-            self.journal.record(BEGUN, sync=False, **Begun.read(self.session).to_json())
+            with suppress(StatementFailed):  # of a schema too large to be looked at so soon: then a person is asked
+                self.journal.record(BEGUN, sync=False, **Begun.read(self.session).to_json())
         with counted(self.session, self.journal, begin, "committing", migration=name, piece=piece) as facts:
             yield facts
 
