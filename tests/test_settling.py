@@ -62,14 +62,20 @@ class DyingHost(LocalHost):
             os._exit(9)
 
 
+def forked(act: Callable[[], object]) -> int:
+    """A process of its own that does this, and no more; its id."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        act()
+    finally:
+        os._exit(0)
+
+
 def run_dying(context: Context, at: int, after: bool) -> bool:
     """Deploy in a process of its own that dies on the way; whether it did."""
-    child = os.fork()
-    if not child:
-        try:
-            deploy(replace(context, host=DyingHost(at, after)))
-        finally:
-            os._exit(0)
+    child = forked(lambda: deploy(replace(context, host=DyingHost(at, after))))
     _, code = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(code) == 9
 
@@ -142,12 +148,7 @@ def test_what_a_client_had_changed_in_the_transaction_it_died_in_is_not_taken_fo
     old = state(context)
     write_migration(context, "2_whole", 'ALTER TABLE "Product" ALTER COLUMN name TYPE varchar(999);')
     write_migration(context, "3_dies", 'ALTER TABLE "Product" ADD COLUMN note text; SELECT pg_sleep(600);')
-    child = os.fork()
-    if not child:
-        try:
-            deploy(context)
-        finally:
-            os._exit(0)
+    child = forked(lambda: deploy(context))
     sleeping = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
     with context.database.session() as session:
         while not session.rows(sleeping):

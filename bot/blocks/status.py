@@ -116,7 +116,7 @@ def verdict(card: StatusCard) -> str:
 
 
 def held(frozen: Frozen) -> str:
-    """``3 alerts are held back.``; empty for none."""
+    """``3 alerts held back.``; empty for none."""
     return f"{counted(frozen.held, 'alert')} held back." if frozen.held else ""
 
 
