@@ -128,7 +128,7 @@ class Inside(InDocker):
         return Call(
             docker.execute(self.container.id, moved, user=self.user, variables=marked),
             marked,
-            docker.kill_marked(self.container.id, mark, user=self.user),
+            docker.end_marked(self.container.id, mark, user=self.user),
         )
 
 
@@ -175,7 +175,7 @@ def end_orphans(context: Context) -> None:
     with suppress(LocktenderError):
         if environment.client == "container":
             container = find(host, app, app.database_service)
-            ask(host, docker.kill_marked(container.id, lock, user=account(host)))
+            ask(host, docker.end_marked(container.id, lock, user=account(host)))
         elif ids := ask(host, docker.labelled(docker.LOCK_LABEL, lock)).split():
             ask(host, docker.remove(ids))
 

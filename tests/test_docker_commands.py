@@ -83,7 +83,7 @@ def test_docker() -> None:
     assert docker.execute("c", ["ls", "/"], user="1:2", variables=["B", "A"]) == [
         "docker", "exec", "--user", "1:2", "--env", "A", "--env", "B", "c", "ls", "/",
     ]  # fmt: skip
-    killing = docker.kill_marked("c", "/b/.locktender/x", user="1:2")
+    killing = docker.end_marked("c", "/b/.locktender/x", user="1:2")
     assert killing[:7] == ["docker", "exec", "--user", "1:2", "c", "sh", "-c"]
     assert killing[8:] == ["sh", "LOCKTENDER_LOCK=/b/.locktender/x"]
 
@@ -136,7 +136,7 @@ def test_inside_the_database_container() -> None:
         "c0ffee", "pg_dump", "--file=/backups/app/1.partial/archive", "--dbname=x",
     ]  # fmt: skip
     assert call.env == {**ENV, "LOCKTENDER_LOCK": "/srv/backups/app/.locktender/x"}
-    assert call.ending == docker.kill_marked("c0ffee", "/srv/backups/app/.locktender/x", user="1000:1000")
+    assert call.ending == docker.end_marked("c0ffee", "/srv/backups/app/.locktender/x", user="1000:1000")
     assert INSIDE.call(DUMP, ENV, connects=False).env != call.env
 
 
@@ -344,7 +344,7 @@ def test_killing_what_is_marked_spares_everything_else() -> None:
         for value in (mark, f"{mark}#1", f"{mark}/other")
     ]
     try:
-        words = docker.kill_marked("c", mark, user="0:0")
+        words = docker.end_marked("c", mark, user="0:0")
         subprocess.run(words[words.index("sh") :], check=True, timeout=30)
         assert processes[0].wait(10) == -9
         assert [process.poll() for process in processes[1:]] == [None, None]

@@ -11,10 +11,19 @@ LOCK_VARIABLE = "LOCKTENDER_LOCK"
 """Tells processes of ours that were started inside somebody else's container."""
 LOCK_LABEL = "locktender.lock"
 """Tells containers that only the holder of the lock named by the value may use, and remove."""
-_KILL = (
-    "for process in /proc/[0-9]*; do tr '\\0' '\\n' <$process/environ 2>/dev/null"
-    ' | grep -qxF -- "$1" && kill -9 "${process#/proc/}"; done; true'
-)
+_END = """\
+marked() {
+  for process in /proc/[0-9]*; do
+    tr '\\0' '\\n' <$process/environ 2>/dev/null | grep -qxF -- "$1" && echo "${process#/proc/}"
+  done
+}
+kill -s TERM $(marked "$1") 2>/dev/null
+kill -s CONT $(marked "$1") 2>/dev/null
+for attempt in 1 2 3 4 5 6 7 8 9 10; do
+  [ -z "$(marked "$1")" ] && exit 0
+  sleep 1
+done
+"""
 
 
 def inspect(containers: Sequence[str]) -> list[str]:
@@ -82,9 +91,14 @@ def execute(container: str, argv: Sequence[str], *, user: str, variables: Iterab
     return ["docker", "exec", "--user", user, *names, container, *argv]
 
 
-def kill_marked(container: str, lock: str, *, user: str) -> list[str]:
-    """Kill what ``execute`` has left running inside with this value of ``LOCK_VARIABLE``; needs only a shell there."""
-    return execute(container, ["sh", "-c", _KILL, "sh", f"{LOCK_VARIABLE}={lock}"], user=user)
+def end_marked(container: str, lock: str, *, user: str) -> list[str]:
+    """End what ``execute`` has left running inside with this value of ``LOCK_VARIABLE``; needs only a shell there.
+
+    Asked to end, PostgreSQL's tools leave with status 1. They are never killed: PostgreSQL is process 1 there, which
+    inherits the workers of a parallel tool, and takes one that died by a signal for a crash of its own: it throws out
+    everybody and recovers (``CleanupBackend`` in its postmaster.c).
+    """
+    return execute(container, ["sh", "-c", _END, "sh", f"{LOCK_VARIABLE}={lock}"], user=user)
 
 
 def _mount(path: str, writable: bool) -> str:

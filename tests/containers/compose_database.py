@@ -83,6 +83,14 @@ class ComposeDatabase:
     def psql(self, database: str, sql: str) -> str:
         return self.docker("exec", self.container, "psql", "-U", "app", "-d", database, "-qAtc", sql)
 
+    def log(self) -> str:
+        """What the server has said since it was started first."""
+        done = subprocess.run(
+            ["docker", "logs", self.container],
+            env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True, timeout=60,
+        )  # fmt: skip
+        return done.stdout
+
     def create(self) -> str:
         name = f"t_{secrets.token_hex(4)}"
         self.psql("postgres", f"CREATE DATABASE {name}")
