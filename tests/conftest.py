@@ -73,11 +73,13 @@ class Server:
             f"postgresql://{quote(user, safe='')}:{word}@127.0.0.1:{self.process.port}/{quote(database, safe='')}"
         )
 
-    def create(self, name: str | None = None, owner: str = "app_owner") -> str:
-        """A new empty database that belongs to ``owner``; returns its name."""
+    def create(self, name: str | None = None, owner: str = "app_owner", template: str = "template1") -> str:
+        """A new database that belongs to ``owner``, empty or a copy of ``template``; returns its name."""
         name = name or f"t_{uuid.uuid4().hex[:12]}"
         with self.superuser().session() as session:
-            session.execute(f"CREATE DATABASE {identifier(name)} OWNER {identifier(owner)}")
+            session.execute(
+                f"CREATE DATABASE {identifier(name)} OWNER {identifier(owner)} TEMPLATE {identifier(template)}"
+            )
         return name
 
     def owned(self, name: str | None = None) -> PostgresDatabase:

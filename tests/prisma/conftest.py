@@ -30,11 +30,11 @@ def prisma() -> Prisma:
 
 @pytest.fixture
 def subject_of(server: Server, tmp_path: Path) -> Callable[[Path], Subject]:
-    """A new database with a migrations folder, to be worked on by either tool."""
+    """A new database, or a copy of one, with a migrations folder, to be worked on by either tool."""
     made: list[Subject] = []
 
-    def make(migrations: Path, schema: str | None = None) -> Subject:
-        name = server.create()
+    def make(migrations: Path, schema: str | None = None, template: str = "template1") -> Subject:
+        name = server.create(template=template)
         url = server.url(name)
         if schema:
             url = Secret(f"{url.reveal()}?schema={schema}")
