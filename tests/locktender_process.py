@@ -29,9 +29,12 @@ class Ran:
 
     @property
     def answer(self) -> dict[str, Any]:
-        """The JSON object at the end of stdout."""
+        """The JSON object, which must be all of stdout."""
         assert self.stdout.strip(), f"no JSON on stdout; stderr: {self.stderr}"
-        answer: dict[str, Any] = json.loads(self.stdout.strip().splitlines()[-1])
+        (line,) = self.stdout.splitlines()
+        answer: dict[str, Any] = json.loads(line)
+        assert set(answer) == {"ok", "command", "environment", "result", "error"}
+        assert answer["ok"] == (self.exit_code == 0)
         return answer
 
     @property

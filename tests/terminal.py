@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
 import select
@@ -10,37 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from .locktender_process import finish
+from .locktender_process import Ran, finish
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = ("LOCKTENDER_", "NO_COLOR", "COLUMNS", "DATABASE_URL")
-
-
-@dataclass(frozen=True)
-class Said:
-    """A finished run."""
-
-    exit_code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def envelope(self) -> dict[str, Any]:
-        """The JSON object, which must be all of stdout."""
-        (line,) = self.stdout.splitlines()
-        found: dict[str, Any] = json.loads(line)
-        assert set(found) == {"ok", "command", "environment", "result", "error"}
-        assert found["ok"] == (self.exit_code == 0)
-        return found
-
-    @property
-    def error(self) -> dict[str, Any]:
-        error: dict[str, Any] = self.envelope["error"]
-        return error
 
 
 def clean_environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -65,10 +39,9 @@ def start(
 
 def locktender(
     *words: str, cwd: Path, env: Mapping[str, str] | None = None, python: Sequence[str] = ("-m", "cli")
-) -> Said:
+) -> Ran:
     """Run it without a terminal, to its end."""
-    ran = finish(start(*words, cwd=cwd, env=env, python=python), timeout=400)
-    return Said(ran.exit_code, ran.stdout, ran.stderr)
+    return finish(start(*words, cwd=cwd, env=env, python=python), timeout=400)
 
 
 def at_a_terminal(

@@ -151,14 +151,14 @@ def test_the_error_names_the_verb_and_the_environment(tmp_path: Path) -> None:
     for words in (["--json", "status"], ["status", "--json"]):
         done = locktender(*words, cwd=tmp_path)
         assert done.exit_code == ExitCode.FAILED_OLD_STATE
-        assert (done.envelope["command"], done.envelope["environment"]) == ("status", "production")
+        assert (done.answer["command"], done.answer["environment"]) == ("status", "production")
         assert (done.error["code"], done.error["prisma_code"]) == ("database_unreachable", "P1001")
         assert "s3cretpw" not in done.stdout + done.stderr
     human = locktender("status", cwd=tmp_path)
     assert human.stderr.splitlines()[0].startswith("error: No PostgreSQL answered at 127.0.0.1:1")
     assert "next: Is the server running" in human.stderr
     assert human.stderr.splitlines()[-1] == "[database_unreachable, P1001; exit 3, failed; the old state stands]"
-    assert locktender("backup", "--json", "show", "--nope", cwd=tmp_path).envelope["command"] == "backup show"
+    assert locktender("backup", "--json", "show", "--nope", cwd=tmp_path).answer["command"] == "backup show"
 
 
 def options(*typed: str, **values: Any) -> Options:
@@ -190,14 +190,14 @@ def test_variables_stand_in_for_options_and_options_after_the_verb_win(tmp_path:
     (tmp_path / "a.toml").write_text(FILE.replace("production", "a"))
     (tmp_path / "b.toml").write_text(FILE.replace("production", "b"))
     variables = {"LOCKTENDER_CONFIG": "a.toml"}
-    assert locktender("status", "--json", cwd=tmp_path, env=variables).envelope["environment"] == "a"
+    assert locktender("status", "--json", cwd=tmp_path, env=variables).answer["environment"] == "a"
     assert (
-        locktender("--json", "--config", "b.toml", "status", cwd=tmp_path, env=variables).envelope["environment"] == "b"
+        locktender("--json", "--config", "b.toml", "status", cwd=tmp_path, env=variables).answer["environment"] == "b"
     )
     both = locktender("--json", "--config", "b.toml", "status", "--config", "a.toml", cwd=tmp_path)
-    assert both.envelope["environment"] == "a"
+    assert both.answer["environment"] == "a"
     lone = {"LOCKTENDER_DATABASE_URL": URL, "LOCKTENDER_BACKUP_DIR": "x", "LOCKTENDER_MIGRATIONS": "m"}
-    assert locktender("--json", "status", cwd=tmp_path, env=lone).envelope["environment"] == "local"
+    assert locktender("--json", "status", cwd=tmp_path, env=lone).answer["environment"] == "local"
 
 
 def test_a_hint_begins_with_a_command_that_can_be_typed() -> None:

@@ -17,7 +17,8 @@ from operations.lock import held
 from operations.secret import Secret
 
 from .conftest import Server
-from .terminal import Said, at_a_terminal, locktender
+from .locktender_process import Ran
+from .terminal import at_a_terminal, locktender
 
 GOLDEN = Path(__file__).parent / "golden"
 INIT = 'CREATE TABLE "Item" (id serial PRIMARY KEY, price int NOT NULL);\nINSERT INTO "Item" (price) VALUES (1), (2);\n'
@@ -51,7 +52,7 @@ class Shop:
             "LOCKTENDER_BACKUP_DIR": self.context.environment.backup_dir,
         }
 
-    def run(self, *words: str) -> Said:
+    def run(self, *words: str) -> Ran:
         return locktender(*words, cwd=self.directory, env=self.variables)
 
     def typed(self, *words: str, answers: Mapping[str, str]) -> tuple[int, str]:
@@ -66,7 +67,7 @@ class Shop:
         with self.context.database.session() as session:
             return [price for (price,) in session.rows('SELECT price FROM "Item" ORDER BY id')]
 
-    def golden(self, name: str, said: Said) -> None:
+    def golden(self, name: str, said: Ran) -> None:
         """Compare with the file; LOCKTENDER_GOLDEN=write writes it anew."""
         text = f"{said.stdout}--- stderr\n{said.stderr}--- exit code {said.exit_code}\n"
         text = text.replace(str(self.directory), "<DIRECTORY>")
@@ -97,8 +98,8 @@ def shop18(server18: Server, context_of: Callable[..., Context], tmp_path: Path)
 
 def test_status_from_pending_to_up_to_date(shop18: Shop) -> None:
     pending = shop18.run("status", "--json")
-    assert (pending.exit_code, pending.envelope["command"], pending.envelope["environment"]) == (1, "status", "local")
-    result = pending.envelope["result"]
+    assert (pending.exit_code, pending.answer["command"], pending.answer["environment"]) == (1, "status", "local")
+    result = pending.answer["result"]
     lists = {
         "applied": [],
         "pending": ["20240101000000_init"],
@@ -109,7 +110,7 @@ def test_status_from_pending_to_up_to_date(shop18: Shop) -> None:
     }
     assert {key: result[key] for key in lists} == lists
     assert result["format"] == "prisma"
-    assert pending.envelope["error"] is None
+    assert pending.answer["error"] is None
     assert shop18.run("deploy").exit_code == 0
     assert shop18.run("status").exit_code == 0
     shop18.golden("status_up_to_date", shop18.run("status"))
@@ -119,7 +120,7 @@ def test_status_from_pending_to_up_to_date(shop18: Shop) -> None:
 
 
 def test_a_deploy_in_json_has_what_the_contract_says(shop: Shop) -> None:
-    done = shop.run("deploy", "--json").envelope
+    done = shop.run("deploy", "--json").answer
     assert done["ok"] is True
     result = done["result"]
     assert result["outcome"] == "deployed"
@@ -132,8 +133,8 @@ def test_a_deploy_in_json_has_what_the_contract_says(shop: Shop) -> None:
     assert isinstance(result["downtime_seconds"], (int, float))
     assert all(set(step) >= {"name", "status", "seconds"} for step in result["steps"])
     assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{6}", result["run_id"])
-    assert shop.run("deploy", "--json").envelope["result"]["outcome"] == "nothing_to_do"
-    assert shop.run("apply", "--json").envelope["result"]["outcome"] == "nothing_to_do"
+    assert shop.run("deploy", "--json").answer["result"]["outcome"] == "nothing_to_do"
+    assert shop.run("apply", "--json").answer["result"]["outcome"] == "nothing_to_do"
 
 
 def test_a_deploy_that_fails_shows_both_result_and_error_and_leaves_the_old_state(shop18: Shop) -> None:
@@ -142,7 +143,7 @@ def test_a_deploy_that_fails_shows_both_result_and_error_and_leaves_the_old_stat
     failed = shop18.run("deploy", "--json")
     assert (failed.exit_code, failed.error["code"], failed.error["prisma_code"]) == (3, "migration_failed", "P3018")
     assert "20240102000000_half_way/migration.sql:3:1" in failed.error["message"]
-    result = failed.envelope["result"]
+    result = failed.answer["result"]
     assert (result["outcome"], result["applied"]) == ("rolled_back", [])
     assert result["rollback"]["method"] == "transaction"
     assert result["rollback"]["lossless"] is True
@@ -154,15 +155,15 @@ def test_a_deploy_that_fails_shows_both_result_and_error_and_leaves_the_old_stat
 def test_a_dry_run_tells_the_plan_and_changes_nothing(shop18: Shop) -> None:
     shop18.migration("20240102000000_index", 'CREATE INDEX CONCURRENTLY "Item_price" ON "Item" (price);')
     shop18.golden("deploy_dry_run", shop18.run("deploy", "--dry-run"))
-    assert shop18.run("status", "--json").envelope["result"]["applied"] == []
+    assert shop18.run("status", "--json").answer["result"]["applied"] == []
     shop18.golden("deploy_first", shop18.run("deploy", "-q"))
-    assert shop18.run("apply", "--dry-run", "--json").envelope["result"]["outcome"] in ("planned", "nothing_to_do")
+    assert shop18.run("apply", "--dry-run", "--json").answer["result"]["outcome"] in ("planned", "nothing_to_do")
 
 
 def test_apply_stops_where_it_is_told_and_baseline_only_records(shop18: Shop) -> None:
     shop18.migration("20240102000000_more", "CREATE TABLE more (id int);")
     shop18.migration("20240103000000_most", "CREATE TABLE most (id int);")
-    assert shop18.run("apply", "--to", "20240102000000_more", "--json").envelope["result"]["applied"] == [
+    assert shop18.run("apply", "--to", "20240102000000_more", "--json").answer["result"]["applied"] == [
         "20240101000000_init",
         "20240102000000_more",
     ]
@@ -171,44 +172,44 @@ def test_apply_stops_where_it_is_told_and_baseline_only_records(shop18: Shop) ->
         session.script("DROP TABLE _prisma_migrations")
     refused = shop18.run("deploy", "--json")
     assert (refused.exit_code, refused.error["prisma_code"]) == (5, "P3005")
-    done = shop18.run("apply", "--baseline", "20240102000000_more", "--json").envelope
+    done = shop18.run("apply", "--baseline", "20240102000000_more", "--json").answer
     assert done["result"]["applied"] == ["20240103000000_most"]
 
 
 def test_backups_from_create_to_prune(shop18: Shop) -> None:
     shop18.run("deploy")
-    made = shop18.run("backup", "create", "--json").envelope
+    made = shop18.run("backup", "create", "--json").answer
     assert made["command"] == "backup create"
     result = made["result"]
     assert set(result) >= {"id", "path", "bytes", "seconds", "verified", "tables", "rows"}
     assert (result["tables"], result["rows"], result["verified"]) == (2, 3, False)
     assert Path(result["path"], "manifest.json").exists()
-    second = shop18.run("backup", "create", "--test-restore", "--json").envelope["result"]
+    second = shop18.run("backup", "create", "--test-restore", "--json").answer["result"]
     assert second["verified"] is True
-    listed = shop18.run("backup", "list", "--json").envelope["result"]
+    listed = shop18.run("backup", "list", "--json").answer["result"]
     assert [backup["id"] for backup in listed["backups"]] == [second["id"], result["id"]]
-    verified = shop18.run("backup", "verify", result["id"], "--test-restore", "--json").envelope["result"]
+    verified = shop18.run("backup", "verify", result["id"], "--test-restore", "--json").answer["result"]
     assert (verified["id"], verified["intact"], verified["problems"]) == (result["id"], True, [])
-    shown = shop18.run("backup", "show", "latest", "--json").envelope["result"]
+    shown = shop18.run("backup", "show", "latest", "--json").answer["result"]
     assert (shown["id"], shown["database"]) == (second["id"], shop18.context.database.target.database)
     shop18.golden("backup_list", shop18.run("backup", "list"))
     refused = shop18.run("backup", "prune", "--json")
     assert (refused.exit_code, refused.error["code"]) == (2, "usage")
     assert "--yes" in refused.error["hint"]
-    assert shop18.run("backup", "prune", "--yes", "--json").envelope["ok"] is True
+    assert shop18.run("backup", "prune", "--yes", "--json").answer["ok"] is True
 
 
 def test_a_damaged_backup_is_not_intact(shop18: Shop) -> None:
     shop18.run("deploy")
-    path = Path(shop18.run("backup", "create", "--json").envelope["result"]["path"])
+    path = Path(shop18.run("backup", "create", "--json").answer["result"]["path"])
     archive = max((path / "archive").iterdir(), key=lambda file: file.stat().st_size)
     data = bytearray(archive.read_bytes())
     data[len(data) // 2] ^= 1
     archive.write_bytes(data)
     found = shop18.run("backup", "verify", "latest", "--json")
     assert found.exit_code == 1
-    assert found.envelope["result"]["intact"] is False
-    assert archive.name in " ".join(found.envelope["result"]["problems"])
+    assert found.answer["result"]["intact"] is False
+    assert archive.name in " ".join(found.answer["result"]["problems"])
     shop18.golden("backup_verify_damaged", shop18.run("backup", "verify", "latest", "-q"))
     assert shop18.run("backup", "verify", "20240101T000000Z-abcdef", "--json").error["code"] == "not_found"
 
@@ -228,12 +229,12 @@ def test_rollback_asks_first_and_takes_the_last_deploy_back(shop18: Shop) -> Non
     assert code == 0, screen
     assert "Rolled back." in screen
     assert shop18.prices() == [1, 2]
-    assert shop18.run("status", "--json").envelope["result"]["pending"] == ["20240102000000_wrong"]
+    assert shop18.run("status", "--json").answer["result"]["pending"] == ["20240102000000_wrong"]
 
 
 def test_restore_asks_for_the_databases_name_swaps_and_is_undone(shop: Shop) -> None:
     shop.run("deploy")
-    backup_id = shop.run("backup", "create", "--json").envelope["result"]["id"]
+    backup_id = shop.run("backup", "create", "--json").answer["result"]["id"]
     with shop.context.database.session() as session:
         session.script(WRONG)
     name = shop.context.database.target.database
@@ -248,7 +249,7 @@ def test_restore_asks_for_the_databases_name_swaps_and_is_undone(shop: Shop) -> 
     done = shop.run("restore", "--undo", "--yes", "--json")
     assert done.exit_code == 0
     assert shop.prices() == [0, 0]
-    again = shop.run("restore", backup_id, "--yes", "--json").envelope["result"]
+    again = shop.run("restore", backup_id, "--yes", "--json").answer["result"]
     assert set(again) >= {
         "restored", "emergency_backup", "previous_database", "seconds", "outage_seconds", "validation"
     }  # fmt: skip
@@ -260,13 +261,13 @@ def test_restore_asks_for_the_databases_name_swaps_and_is_undone(shop: Shop) -> 
 def test_replaced_databases_are_dropped_when_they_are_old(shop18: Shop) -> None:
     shop18.run("deploy")
     shop18.run("backup", "create")
-    kept = shop18.run("restore", "latest", "--yes", "--json").envelope["result"]["previous_database"]
-    assert shop18.run("restore", "--prune", "1d", "--yes", "--json").envelope["result"] == {"pruned": []}
+    kept = shop18.run("restore", "latest", "--yes", "--json").answer["result"]["previous_database"]
+    assert shop18.run("restore", "--prune", "1d", "--yes", "--json").answer["result"] == {"pruned": []}
     assert shop18.run("restore", "--prune", "0s", "--json").exit_code == 2
     wrong = shop18.run("restore", "--prune", "week", "--yes", "--json")
     assert (wrong.exit_code, wrong.error["code"]) == (2, "usage")
     assert kept in shop18.run("restore", "--prune", "0s", "--dry-run").stdout
-    pruned = shop18.run("restore", "--prune", "0s", "--yes", "--json").envelope["result"]["pruned"]
+    pruned = shop18.run("restore", "--prune", "0s", "--yes", "--json").answer["result"]["pruned"]
     assert [each["name"] for each in pruned] == [kept]
     assert shop18.run("restore", "--undo", "--yes", "--json").error["code"] == "not_found"
 
@@ -284,8 +285,8 @@ def test_restore_into_another_database_asks_nothing_and_touches_nothing(shop18: 
 def test_resolve_records_what_a_person_says(shop18: Shop) -> None:
     asked = shop18.run("resolve", "20240101000000_init", "--applied", "--json")
     assert (asked.exit_code, asked.error["code"]) == (2, "usage")
-    assert shop18.run("resolve", "20240101000000_init", "--applied", "--yes", "--json").envelope["ok"] is True
-    assert shop18.run("status", "--json").envelope["result"]["applied"] == ["20240101000000_init"]
+    assert shop18.run("resolve", "20240101000000_init", "--applied", "--yes", "--json").answer["ok"] is True
+    assert shop18.run("status", "--json").answer["result"]["applied"] == ["20240101000000_init"]
     twice = shop18.run("--yes", "resolve", "20240101000000_init", "--applied", "--json")
     assert (twice.exit_code, twice.error["prisma_code"]) == (5, "P3008")
     absent = shop18.run("resolve", "nope", "--rolled-back", "--yes", "--json")
@@ -296,8 +297,8 @@ def test_check_exit_codes(shop18: Shop) -> None:
     shop18.run("deploy")
     shop18.run("backup", "create", "--test-restore")
     healthy = shop18.run("check", "--json")
-    assert (healthy.exit_code, healthy.envelope["ok"]) == (0, True)
-    checks = healthy.envelope["result"]["checks"]
+    assert (healthy.exit_code, healthy.answer["ok"]) == (0, True)
+    checks = healthy.answer["result"]["checks"]
     assert all(set(each) == {"name", "status", "detail", "why", "fix", "value", "subject", "ddl"} for each in checks)
     assert {each["status"] for each in checks} == {"ok"}
     with shop18.context.database.session() as session:

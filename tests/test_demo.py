@@ -38,7 +38,7 @@ def running_in(place: Path) -> list[str]:
 def test_the_whole_story(place: Path) -> None:
     said = locktender("demo", "--json", cwd=place, env={"TMPDIR": str(place)})
     assert said.exit_code == 0, said.stderr
-    result = said.envelope["result"]
+    result = said.answer["result"]
     assert [step["ok"] for step in result["steps"]] == [True] * 6
     states = [step["state"] for step in result["steps"]]
     assert states[0]["rows"] > 100_000

@@ -507,8 +507,8 @@ def test_the_program_writes_and_tells_without_a_terminal(project: Path) -> None:
     assert "would write  locktender.toml\n  --- /dev/null" in dry.stdout
     assert not (project / "locktender.toml").exists()
     done = locktender("init", "--json", "--host", "app.example.com", "--env", "staging", cwd=project)
-    assert (done.exit_code, done.envelope["environment"]) == (0, "staging")
-    told: dict[str, Any] = done.envelope["result"]
+    assert (done.exit_code, done.answer["environment"]) == (0, "staging")
+    told: dict[str, Any] = done.answer["result"]
     assert {file["path"]: file["status"] for file in told["files"]} == {
         "locktender.toml": "created",
         ".github/workflows/locktender-pull-request.yml": "created",

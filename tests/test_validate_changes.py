@@ -34,7 +34,7 @@ from operations.validation.search_path import schema_of
 
 from . import terminal
 from .conftest import Server
-from .terminal import Said
+from .locktender_process import Ran
 
 LOCK = b'provider = "postgresql"\n'
 LANDED = {"20240101000000_a": "SELECT 1;\n", "20240301000000_c": "SELECT 3;\n"}
@@ -147,12 +147,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def locktender(checkout: Path, cache: str) -> Callable[..., Said]:
+def locktender(checkout: Path, cache: str) -> Callable[..., Ran]:
     """The program in the checkout; what has landed is kept from one test to the next."""
     return lambda *words, **env: terminal.locktender(*words, cwd=checkout, env={"LOCKTENDER_CACHE": cache, **env})
 
 
-def golden(name: str, said: Said) -> None:
+def golden(name: str, said: Ran) -> None:
     """Compare with the file; LOCKTENDER_GOLDEN=write writes it anew."""
     text = f"{said.stdout}--- stderr\n{said.stderr}--- exit code {said.exit_code}\n"
     text = re.sub(r" +$", "", re.sub(r"PostgreSQL \d+\.\d+", "PostgreSQL <VERSION>", text), flags=re.MULTILINE)
@@ -162,7 +162,7 @@ def golden(name: str, said: Said) -> None:
     assert text == path.read_text()
 
 
-def test_the_command_line_tells_it_for_people_and_for_scripts(checkout: Path, locktender: Callable[..., Said]) -> None:
+def test_the_command_line_tells_it_for_people_and_for_scripts(checkout: Path, locktender: Callable[..., Ran]) -> None:
     said = locktender("validate", "--base-ref", "main", "-q")
     golden("validate_failed", said)
     script = checkout / "prisma" / "migrations" / "20240301000000_mine" / "migration.sql"
@@ -183,7 +183,7 @@ def test_the_command_line_tells_it_for_people_and_for_scripts(checkout: Path, lo
         (("--shadow-url", "postgresql://u:s3cretpw@127.0.0.1:1/x", "--base-ref", "main"), "No PostgreSQL answered"),
     ],
 )
-def test_wrong_usage_is_told(locktender: Callable[..., Said], words: tuple[str, ...], told: str) -> None:
+def test_wrong_usage_is_told(locktender: Callable[..., Ran], words: tuple[str, ...], told: str) -> None:
     said = locktender("validate", *words)
     assert said.exit_code in (2, 3)
     assert told in said.stderr
@@ -222,7 +222,7 @@ def test_where_objects_lie_is_asked_in_words_that_an_older_git_knows() -> None:
 
 
 def test_a_configuration_file_tells_folder_and_rules_and_its_secrets_may_be_missing(
-    checkout: Path, locktender: Callable[..., Said]
+    checkout: Path, locktender: Callable[..., Ran]
 ) -> None:
     (checkout / "locktender.toml").write_text(
         '[environments.production]\ndatabase_url = "env:NOT_HERE"\nmigrations = "prisma/migrations"\nbackup_dir = "b"\n'
@@ -231,7 +231,7 @@ def test_a_configuration_file_tells_folder_and_rules_and_its_secrets_may_be_miss
     script = checkout / "prisma" / "migrations" / "20240301000000_mine" / "migration.sql"
     script.write_text('CREATE INDEX "Item_theirs" ON "Item"("theirs");\nALTER TABLE "Item" DROP COLUMN "id";\n')
     said = locktender("validate", "--base-ref", "main", "--json", "--fail-on", "warning")
-    told = said.envelope
+    told = said.answer
     assert (told["ok"], told["command"], told["error"]) == (False, "validate", None)
     found = told["result"]
     assert found["changes"]["new"] == ["20240301000000_mine"]
@@ -269,7 +269,7 @@ def test_a_database_that_can_be_reached_tells_what_has_landed_and_how_many_rows_
 
 
 def test_the_database_of_a_named_environment_is_asked_and_that_it_does_not_answer_is_a_note(
-    checkout: Path, locktender: Callable[..., Said], server18: Server
+    checkout: Path, locktender: Callable[..., Ran], server18: Server
 ) -> None:
     (checkout / "locktender.toml").write_text(
         '[environments.production]\ndatabase_url = "env:URL"\nmigrations = "prisma/migrations"\nbackup_dir = "b"\n'
@@ -284,13 +284,13 @@ def test_the_database_of_a_named_environment_is_asked_and_that_it_does_not_answe
         )
     url = f"{server18.url(name).reveal()}?schema=shop"
     words = ("--env", "production", "validate", "--base-ref", "main", "--json")
-    told = locktender(*words, URL=url).envelope["result"]
+    told = locktender(*words, URL=url).answer["result"]
     assert ["(4\u202f321 rows)" in finding["message"] for finding in told["findings"]] == [True]
     assert [change["object"] for change in told["schema_changes"]] == ['shop."Item_theirs"']
     for url, why in (("", "URL is not set"), ("postgresql://u:s3cretpw@127.0.0.1:1/x", "No PostgreSQL answered")):
         said = locktender(*words, URL=url)
         assert said.exit_code == 0
-        assert any(why in note for note in said.envelope["result"]["notes"])
+        assert any(why in note for note in said.answer["result"]["notes"])
         assert "s3cretpw" not in said.stdout + said.stderr
 
 
@@ -352,7 +352,7 @@ def test_the_urls_schema_counts_where_other_secrets_of_the_environment_are_not_t
 
 
 def test_the_files_url_says_the_schema_though_no_environment_is_named(
-    checkout: Path, locktender: Callable[..., Said], server18: Server
+    checkout: Path, locktender: Callable[..., Ran], server18: Server
 ) -> None:
     script = checkout / "prisma" / "migrations" / "20240301000000_mine" / "migration.sql"
     script.write_text("CREATE TABLE t (a INT);")
@@ -363,12 +363,12 @@ def test_the_files_url_says_the_schema_though_no_environment_is_named(
             f'[environments.production]\ndatabase_url = "{written}"\nmigrations = "prisma/migrations"\n'
             'backup_dir = "b"\n[environments.production.alerts]\nheartbeat = "env:NOT_HERE"\n'
         )
-        told = locktender(*words, **variables).envelope["result"]
+        told = locktender(*words, **variables).answer["result"]
         assert {change["object"].partition(".")[0] for change in told["schema_changes"]} == {"app"}
 
 
 def test_a_database_that_names_no_schema_has_the_files_and_never_that_of_the_trial_server(
-    checkout: Path, locktender: Callable[..., Said], server18: Server
+    checkout: Path, locktender: Callable[..., Ran], server18: Server
 ) -> None:
     (checkout / "locktender.toml").write_text(
         '[environments.production]\ndatabase_url = "env:URL"\nmigrations = "prisma/migrations"\nbackup_dir = "b"\n'
@@ -380,7 +380,7 @@ def test_a_database_that_names_no_schema_has_the_files_and_never_that_of_the_tri
     for key, schema in (("", "public"), ('schema = "shop"\n', "shop")):
         with (checkout / "locktender.toml").open("a") as file:
             file.write(key)
-        told = locktender(*words).envelope["result"]
+        told = locktender(*words).answer["result"]
         assert {change["object"].partition(".")[0] for change in told["schema_changes"]} == {schema}
 
 
