@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -335,7 +336,7 @@ def test_a_backup_directory_that_the_container_does_not_have(
         find(context, 150000)
 
 
-def test_killing_what_is_marked_spares_everything_else() -> None:
+def test_what_is_marked_is_asked_to_end_even_if_it_is_stopped_and_all_else_is_spared() -> None:
     """The script that is run inside a container, run here: it needs nothing but a shell, tr and grep."""
     mark = f"/tmp/{os.getpid()}.lock"
     sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -344,9 +345,11 @@ def test_killing_what_is_marked_spares_everything_else() -> None:
         for value in (mark, f"{mark}#1", f"{mark}/other")
     ]
     try:
+        processes[0].send_signal(signal.SIGSTOP)
         words = docker.end_marked("c", mark, user="0:0")
-        subprocess.run(words[words.index("sh") :], check=True, timeout=30)
-        assert processes[0].wait(10) == -9
+        ran = subprocess.run(words[words.index("sh") :], check=True, timeout=60, capture_output=True)
+        assert processes[0].wait(10) == -signal.SIGTERM
+        assert (ran.stdout, ran.stderr) == (b"", b"")
         assert [process.poll() for process in processes[1:]] == [None, None]
     finally:
         for process in processes:

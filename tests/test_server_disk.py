@@ -24,7 +24,7 @@ from operations.health import NAMES, check
 from operations.monitoring import store
 from operations.monitoring.model import State
 from operations.monitoring.trends import DAY, HOUR
-from operations.mounts import Mount, file_systems, located, parsed
+from operations.mounts import Mount, file_systems, located, parsed, with_root
 from operations.secret import Secret
 from operations.settings import App
 
@@ -240,6 +240,16 @@ def test_what_the_monitor_knows_is_read_once_for_all_disks(plain: Context, disk:
 def test_a_path_is_on_the_file_system_that_the_system_says(plain: Context, disk: Path) -> None:
     assert file_systems(plain.host, [str(disk), "/no/where"])[str(disk)].point == str(disk)
     assert "/no/where" not in file_systems(plain.host, [str(disk), "/no/where"])
+
+
+def test_in_a_changed_root_the_system_has_a_file_system_too() -> None:
+    """As in a chroot, where the kernel tells of no mount that is the root."""
+    proc = Mount("0:51", "/", "/proc", True)
+    mounts = with_root([proc], os.makedev(254, 0))
+    assert located(mounts, {"/": os.makedev(254, 0)})["/"] == Mount("254:0", "/", "/", True)
+    assert located(mounts, {"/srv/app": os.makedev(254, 0)})["/srv/app"].point == "/"
+    assert with_root([proc], None) == [proc]
+    assert with_root(mounts, os.makedev(8, 1)) == mounts
 
 
 def test_a_file_system_is_called_by_where_it_is_seen_whole_and_btrfs_is_found_by_its_path() -> None:

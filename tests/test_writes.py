@@ -78,8 +78,7 @@ THEIRS = [
 
 @pytest.fixture
 def prepared(database: PostgresDatabase) -> PostgresDatabase:
-    with database.session() as session:
-        session.script(PREPARED)
+    elsewhere(database, PREPARED, others=0)  # what it counted reaches the server's statistics when it ends
     return database
 
 

@@ -14,9 +14,9 @@ LOCK_LABEL = "locktender.lock"
 _END = """\
 marked() {
   for process in /proc/[0-9]*; do
-    tr '\\0' '\\n' <$process/environ 2>/dev/null | grep -qxF -- "$1" && echo "${process#/proc/}"
+    tr '\\0' '\\n' <$process/environ | grep -qxF -- "$1" && echo "${process#/proc/}"
   done
-}
+} 2>/dev/null
 kill -s TERM $(marked "$1") 2>/dev/null
 kill -s CONT $(marked "$1") 2>/dev/null
 for attempt in 1 2 3 4 5 6 7 8 9 10; do
