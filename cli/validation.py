@@ -108,6 +108,8 @@ def _changes(changes: Sequence[SchemaChange]) -> Iterator[RenderableType | str]:
 
 
 def _proofs(proofs: Sequence[RollbackProof]) -> Iterator[str]:
+    from operations.validation.losing import objects, rows
+
     if not proofs:
         return
     yield ""
@@ -115,6 +117,9 @@ def _proofs(proofs: Sequence[RollbackProof]) -> Iterator[str]:
         yield f"undo by {one.method}: {shown(one.migration)}: {one.state}"
         yield from (f"  differs: {shown(text)}" for text in one.differences)
         yield from (f"  would be lost: {shown(text)}" for text in one.lost)
+        if one.loss:
+            yield f"  that is {objects(one.loss)}; what is written until then is counted by the rollback itself"
+            yield from (f"    {shown(text)}" for text in rows(one.loss))
         if one.proposal:
             yield f"  proposed {shown(one.migration)}/down.sql:"
             yield from (f"    {shown(line)}" for line in one.proposal.splitlines())

@@ -144,6 +144,12 @@ RESULTS = {
     "`deploy`, `apply`, `rollback`": "`run_id`, `outcome` (`planned`, `deployed`, `nothing_to_do`, `rolled_back`, "
     "`needs_attention`), `applied`, `backup_id`, `atomic`, `rollback` (`method`: `transaction`, `down` or `swap`; "
     "`lossless`), `steps` (`name`, `status`, `seconds`), `downtime_seconds`, `plan`",
+    "`validate`": "`ok`, `changes` (`new`, `edited`, `deleted`, `renamed`, `late`), `findings` (`rule`, `severity`, "
+    "`file`, `line`, `column`, `message`, `help` …), `verdicts` (by name: `atomic`, `reason`, `rollback`), `whole`, "
+    "`statements` (`file`, `line`, `kind`, `seconds`, `locks`, `rewrites`, `scans` …), `schema_changes` (`change`, "
+    "`kind`, `object`, `before`, `after`), `rollback_proof` (`migration`, `method`, `state`, `differences`, `lost`, "
+    "`proposal`, `by_itself`; `loss`: `tables`, `columns`, and the `rows` of each table, `counted_in` the "
+    "`environment`, the `trial` or only by a `rollback`), `diagram`, `server_version`, `seconds`, `notes`",
     "`start`": "`outcome` (`up_to_date`, `applied`, `not_applied`, `not_ready`), `waited_seconds`, `pending`, "
     "`problems`, `applied`, `run_id`, `backup_id`, `attempts`; printed before the application begins to write",
     "`backup create`": "`id`, `path`, `bytes`, `seconds`, `verified`, `tables`, `rows`",

@@ -82,6 +82,7 @@ class _Validating:
         question = self.question
         found = changing.changes(question.base, question.head, question.ancestor)
         self.notes += question.notes
+        self.notes += sorted(changing.untried(question.base, question.head, question.ancestor))
         self.findings += changing.findings(question.base, question.head, found)
         with ThreadPoolExecutor(1) as threads:  # the server has work enough with what has landed
             reading = beside(threads, lambda: self._read(found))
@@ -174,11 +175,13 @@ class _Validating:
         with self._timed("proof"):
             try:
                 where = work if alone else PROOF
-                self.proven = prove(trial, where, tried, report)
+                self.proven = prove(trial, where, tried, report, self.question.rows)
             except LocktenderError as error:
-                self.errors.append(error)
-                why = trial.stopped or error.message
-                self.notes.append(f"Undoing them could not be tried: {why}")
+                self.proven = Proven(broken=error)
+            if self.proven.broken:
+                self.errors.append(self.proven.broken)
+                why = trial.stopped or self.proven.broken.message
+                self.notes.append(f"Undoing them could not be tried to the end: {why}")
         self.errors += (*base.errors, *tried.errors, *self.proven.errors)
         return tried
 

@@ -82,6 +82,16 @@ def test_names_in_other_alphabets_keep_their_places() -> None:
     assert finding.message.startswith("Column ö of Größe")
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_no_name_becomes_sql_of_a_suggestion(end: str) -> None:
+    def suggested(name: str) -> str | None:
+        (finding,) = found(f'ALTER TABLE t ADD CONSTRAINT "{name}" CHECK (a > 0);', None)
+        return finding.suggestion
+
+    assert "In a later migration" in (suggested("c") or "")
+    assert suggested(f"c{end}DROP TABLE t; --") is None
+
+
 def test_suggestions_of_statements_that_follow_each_other_are_one() -> None:
     text = """-- AddForeignKey
 ALTER TABLE "T" ADD CONSTRAINT x FOREIGN KEY (a) REFERENCES u (id);

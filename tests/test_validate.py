@@ -25,11 +25,16 @@ from operations.adapters.trials_ahead import Ahead
 from operations.database_url import parse_database_url
 from operations.errors import AuthenticationFailed, CommandFailed, StatementFailed
 from operations.migrations.script import read_script
+from operations.ports import silent
 from operations.secret import Secret
 from operations.validate import BASE_RENEWED, Question, validate
-from operations.validation.folders import Folder, Tree, folder_of
-from operations.validation.model import Validation
+from operations.validation.building import build
+from operations.validation.folders import Entry, Folder, Tree, folder_of
+from operations.validation.model import Loss, LostRows, Validation
+from operations.validation.reading import read_source
 from operations.validation.replay import Replay
+from operations.validation.trial import BASE as BASE_DATABASE
+from operations.validation.trying import try_out
 
 from .conftest import Server
 from .trials import Kept
@@ -428,10 +433,50 @@ def test_what_the_catalog_can_undo_is_proposed_and_proved(tried: Tried) -> None:
     ]
 
 
+def test_a_way_back_that_a_deploy_would_not_find_counts_only_once_it_is_committed(tried: Tried) -> None:
+    make = 'CREATE INDEX CONCURRENTLY i ON "User"(email);'
+    drop, down = "DROP INDEX CONCURRENTLY i;", 'CREATE INDEX i ON "User"(email);'
+    found = tried(make, drop)
+    assert [(p.method, p.state, p.by_itself) for p in found.rollback_proof] == [
+        ("proposed", "proved", True), ("proposed", "proved", False),
+    ]  # fmt: skip
+    assert [verdict.rollback for verdict in found.verdicts.values()] == ["down", "swap"]
+    assert [verdict.rollback for verdict in tried(make, drop, downs=(None, down)).verdicts.values()] == ["down"] * 2
+
+
 def test_what_cannot_be_undone_for_certain_is_not_proposed(tried: Tried) -> None:
     found = tried(*NOT_UNDONE)
     ways = [(p.method, p.state) for p in found.rollback_proof if p.method != "transaction"]
     assert ways == [("swap", "unproved")] * len(NOT_UNDONE)
+
+
+FILLS = """
+CREATE TABLE t AS SELECT generate_series(1, 5) i;
+ALTER TABLE "User" ADD COLUMN a INT, ADD COLUMN b INT;
+CREATE TABLE parts (i INT) PARTITION BY RANGE (i);
+"""
+
+
+def test_what_an_undo_would_lose_is_counted_and_so_are_the_rows(tried: Tried) -> None:
+    def losses(**changes: Any) -> list[Loss | None]:
+        down = 'DROP TABLE parts, t; ALTER TABLE "User" DROP COLUMN a, DROP COLUMN b;'
+        found = tried(FILLS, 'CREATE INDEX i ON "User"(email);', downs=(down,), **changes)
+        return [proof.loss for proof in found.rollback_proof if proof.method != "transaction"]
+
+    here = LostRows('public."User"', 2, "trial")
+    new = (LostRows("public.parts", None, "rollback"), LostRows("public.t", 5, "trial"))
+    assert losses() == [Loss(2, 2, (here, *new)), None]
+    there = LostRows('public."User"', 4321, "environment")
+    assert losses(rows={("public", "User"): 4321}) == [Loss(2, 2, (there, *new)), None]
+    assert losses(rows={("public", "t"): 7})[0] == Loss(2, 2, (replace(here, rows=None, counted_in="rollback"), *new))
+
+
+def test_rows_that_were_put_there_for_the_proof_are_none_that_would_be_lost(tried: Tried) -> None:
+    found = tried("CREATE TABLE t (a INT);", "ALTER TABLE t ADD COLUMN b INT; CREATE TABLE u AS SELECT a FROM t;")
+    assert [proof.loss for proof in found.rollback_proof if proof.loss] == [
+        Loss(1, 0, (LostRows("public.t", 0, "trial"),)),
+        Loss(1, 1, (LostRows("public.t", 0, "trial"), LostRows("public.u", 0, "trial"))),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -442,6 +487,8 @@ def test_what_cannot_be_undone_for_certain_is_not_proposed(tried: Tried) -> None
         ('CREATE INDEX i ON "User"(email);', "DROP INDEX j;", "42704"),
         ('UPDATE "User" SET email = \'x\';', 'UPDATE "User" SET email = \'y\';', 'rows of public."User"'),
         ("CREATE TABLE e (a INT); ALTER TABLE e ADD b INT", "DROP TABLE e; DELETE FROM \"User\";", "held 2 rows"),
+        ("CREATE TABLE e (a INT);", "DROP TABLE e; SELECT setval('\"User_id_seq\"', 1);", "then gives 2 again"),
+        ("CREATE TABLE e (a INT);", "DROP TABLE e; COPY \"User\" FROM STDIN;", "COPY from or to the client"),
     ],
 )  # fmt: skip
 def test_a_down_script_that_does_not_undo_is_an_error(tried: Tried, script: str, down: str, told: str) -> None:
@@ -495,6 +542,103 @@ def test_each_try_finds_the_sequences_where_they_stood(
     assert [("undone on empty tables only" in note, "second time" in note) for note in found.notes] == (
         [(True, False)] * without_rows
     )
+
+
+def test_an_undo_leaves_the_sequences_of_the_next_migration_where_they_stood(trials: Kept) -> None:
+    base = {"20240101000000_init": ROLES + "INSERT INTO role (name) VALUES ('a'), ('b'), ('c');"}
+    names = ("20240201000000_new", "20240202000000_new")
+    scripts = ("CREATE TABLE e (a INT);", f"{ROLE}INSERT INTO perm VALUES (4);")
+    downs = {names[0]: "DROP TABLE e; SELECT nextval('role_id_seq');"}
+    head = folder({**base, **dict(zip(names, scripts, strict=True))}, downs)
+    found = validate(Question(head, folder(base), trials, SystemClock()))
+    methods = {(p.migration, p.method): p.state for p in found.rollback_proof}
+    assert methods[names[1], "transaction"] == "proved"
+    assert found.notes == ()
+
+
+GUARD = """
+CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'never take one away'; END $$;
+CREATE CONSTRAINT TRIGGER guard AFTER DELETE ON "User" DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION guard();
+"""
+
+
+def test_an_undo_that_would_fail_at_its_commit_fails(trials: Kept) -> None:
+    base = {"20240101000000_init": INIT + GUARD}
+    script, down = "INSERT INTO \"User\" VALUES (9, 'c');", 'DELETE FROM "User" WHERE id = 9;'
+    head = folder({**base, "20240201000000_new": script}, {"20240201000000_new": down})
+    found = validate(Question(head, folder(base), trials, SystemClock()))
+    assert [(p.method, p.state) for p in found.rollback_proof] == [("transaction", "proved"), ("down", "refuted")]
+    assert "never take one away" in found.findings[-1].message
+
+
+def test_a_down_script_with_an_error_of_syntax_is_an_error_at_its_place(tried: Tried) -> None:
+    found = tried("CREATE TABLE e (a INT);", downs=("DROP TABLE e;\nSELEC 1;",))
+    (finding,) = (f for f in found.findings if f.file.endswith("down.sql"))
+    assert (finding.rule, finding.severity, finding.line, finding.column) == ("down-does-not-undo", "error", 2, 1)
+    assert [(p.method, p.state) for p in found.rollback_proof][1:] == [("down", "refuted"), ("proposed", "lossy")]
+
+
+def test_a_down_script_that_ends_its_own_session_is_an_error(tried: Tried) -> None:
+    found = tried("CREATE TABLE e (a INT);", downs=("DROP TABLE e; SELECT pg_terminate_backend(pg_backend_pid());",))
+    assert [(f.rule, f.severity) for f in found.findings] == [("down-does-not-undo", "error")]
+    assert [(p.method, p.state) for p in found.rollback_proof] == [("transaction", "proved"), ("down", "refuted")]
+
+
+HIDDEN = """
+ALTER TABLE "User" ENABLE ROW LEVEL SECURITY;
+ALTER TABLE "User" FORCE ROW LEVEL SECURITY;
+"""
+
+
+@pytest.mark.parametrize(
+    ("down", "state"), [("SELECT 1;", "proved"), ('UPDATE "User" SET id = 7 WHERE id = 1;', "refuted")]
+)
+def test_rows_that_a_table_hides_from_its_owner_are_compared_all_the_same(trials: Kept, down: str, state: str) -> None:
+    base = {"20240101000000_init": f'{INIT}{HIDDEN}CREATE POLICY p ON "User" USING (true);'}
+    head = folder({**base, "20240201000000_new": "SELECT 1;"}, {"20240201000000_new": down})
+    found = validate(Question(head, folder(base), trials, SystemClock()))
+    assert [(p.method, p.state) for p in found.rollback_proof][:2] == [("transaction", "proved"), ("down", state)]
+    assert found.notes == ()
+
+
+def test_hiding_rows_from_their_owner_can_be_undone(tried: Tried) -> None:
+    found = tried(HIDDEN, 'ALTER TABLE "User" NO FORCE ROW LEVEL SECURITY;')
+    assert [p.state for p in found.rollback_proof if p.method == "transaction"] == ["proved"] * 2
+    assert found.notes == ()
+
+
+def test_what_was_prepared_is_prepared_again_at_each_try(tried: Tried) -> None:
+    found = tried("PREPARE p AS SELECT 1; EXECUTE p;", "PREPARE q AS SELECT 1;")
+    assert [p.state for p in found.rollback_proof if p.method == "transaction"] == ["proved"] * 2
+    assert found.notes == ()
+
+
+def test_settings_of_a_down_script_change_nothing_about_what_is_compared(tried: Tried) -> None:
+    down = "SELECT set_config('search_path', '', false); SET DateStyle = 'German'; DROP INDEX public.i;"
+    found = tried('CREATE INDEX i ON "User"(email);', "CREATE VIEW v AS SELECT 1;", downs=(down,))
+    assert [(p.method, p.state) for p in found.rollback_proof][:2] == [("transaction", "proved"), ("down", "proved")]
+
+
+def test_locks_of_the_try_do_not_stand_while_its_undoing_is_tried(trials: Kept) -> None:
+    source, _ = read_source(Entry("20240201000000_new", b"SELECT pg_advisory_lock(42); CREATE TABLE locked (a INT);"))
+    assert source
+    with trials.open([]) as trial:
+        base = build(trial, [], silent)
+        with trial.session(BASE_DATABASE) as session:
+            try_out(session, [source], True, base, silent, commit=False)
+            assert session.rows("SELECT FROM pg_locks WHERE locktype = 'advisory'") == []
+
+
+def test_a_way_back_from_what_has_landed_is_said_not_to_be_tried(trials: Kept) -> None:
+    name = "20240101000000_init"
+    untried = f"{name}/down.sql was not tried: {name} has landed. A rollback compares all before it commits."
+    had, has = folder(BASE, {name: "SELECT 1;"}), folder(BASE, {name: 'DROP TABLE "User";'})
+    for base, head, ancestor, notes in (
+        (folder(BASE), has, None, (untried,)), (had, has, None, (untried,)), (has, has, None, ()),
+        (had, has, has, ()), (has, folder(BASE), None, ()),
+    ):  # fmt: skip
+        assert validate(Question(head, base, trials, SystemClock(), ancestor)).notes == notes
 
 
 def test_an_error_of_looking_at_what_came_of_a_script_is_not_told_as_the_scripts(trials: Kept) -> None:

@@ -83,6 +83,9 @@ def test_line_endings_are_no_edit() -> None:
 
 def test_the_provider_must_stay() -> None:
     assert told(folder(LANDED, b'provider = "mysql"')) == [("provider-changed", "error", "migration_lock.toml")]
+    for nothing in (b"# Nothing", b"provider = 5", b"\xff\xfe"):
+        assert told(folder(LANDED, nothing)) == [("provider-changed", "error", "migration_lock.toml")]
+        assert told(folder(LANDED, nothing), folder(LANDED, nothing)) == []
     assert told(folder(LANDED, None)) == [("lock-file-deleted", "warning", "migration_lock.toml")]
 
 

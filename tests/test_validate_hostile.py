@@ -19,7 +19,7 @@ from operations.adapters.trials import OwnServer
 from operations.ports import silent
 from operations.validate import Question, validate
 from operations.validation.building import build
-from operations.validation.folders import Entry, Folder, folder_of
+from operations.validation.folders import Entry, Folder, Tree, folder_of
 from operations.validation.model import Validation
 from operations.validation.proving import prove
 from operations.validation.reading import read_source
@@ -108,6 +108,35 @@ def test_a_hidden_end_of_the_transaction_is_found_and_nothing_is_proved(trials: 
     assert [(p.method, p.state) for p in found.rollback_proof] == [("transaction", "refuted")]
     assert found.whole
     assert [(v.atomic, v.rollback) for v in (found.verdicts[NAME], found.whole)] == [(False, "swap")] * 2
+
+
+SHADOWING = """
+CREATE SCHEMA evil;
+CREATE TABLE public.x (a INT);
+CREATE FUNCTION evil.no(text, text) RETURNS bool LANGUAGE sql AS 'SELECT false';
+CREATE FUNCTION evil.no(int, int) RETURNS bool LANGUAGE sql AS 'SELECT false';
+CREATE FUNCTION evil.no(name, name) RETURNS bool LANGUAGE sql AS 'SELECT false';
+CREATE FUNCTION evil.no(oid, oid) RETURNS bool LANGUAGE sql AS 'SELECT false';
+CREATE OPERATOR evil.= (leftarg = text, rightarg = text, function = evil.no);
+CREATE OPERATOR evil.= (leftarg = int, rightarg = int, function = evil.no);
+CREATE OPERATOR evil.= (leftarg = name, rightarg = name, function = evil.no);
+CREATE OPERATOR evil.>= (leftarg = oid, rightarg = oid, function = evil.no);
+CREATE DOMAIN evil.oid AS pg_catalog.text;
+CREATE DOMAIN evil.text AS pg_catalog.int4;
+"""
+
+
+def test_names_of_a_scripts_own_do_not_change_what_is_measured(trials: Kept) -> None:
+    base = folder_of(Tree({"20240101000000_a/migration.sql": SHADOWING.encode()}))
+    path = "SET search_path = evil, pg_catalog;\n"
+    scripts = {"20240201000000_b": f"{path}ALTER TABLE public.x ADD b INT;",
+               "20240202000000_c": f"{path}CREATE INDEX CONCURRENTLY i ON public.x (a);"}  # fmt: skip
+    head = Folder({**base.migrations, **{name: Entry(name, sql.encode()) for name, sql in scripts.items()}})
+    found = validate(Question(head, base, trials, SystemClock()))
+    assert [f.rule for f in found.findings if f.severity == "error"] == []
+    locks = {(run.file[-15], lock.relation, lock.mode) for run in found.statements for lock in run.locks}
+    assert locks >= {("b", "public.x", "AccessExclusiveLock"), ("c", "public.x", "ShareUpdateExclusiveLock")}
+    assert {p.state for p in found.rollback_proof if p.method == "transaction"} == {"proved"}
 
 
 def test_a_try_that_has_left_something_on_the_base_is_not_proved_there_to_leave_nothing(trials: Kept) -> None:

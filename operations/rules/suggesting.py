@@ -18,10 +18,10 @@ def not_valid(context: Context) -> str | None:
         return None
     schema = (node.relation.schemaname,) if node.relation.schemaname else ()
     table = identifier(*schema, node.relation.relname)
-    return (
-        f"{indent}{statement.text} NOT VALID;\n"
-        f"{indent}-- In a later migration: ALTER TABLE {table} VALIDATE CONSTRAINT {identifier(constraint.conname)};"
-    )
+    later = f"ALTER TABLE {table} VALIDATE CONSTRAINT {identifier(constraint.conname)};"
+    if len(later.splitlines()) > 1:  # a name that would end the comment, and go on as SQL
+        return None
+    return f"{indent}{statement.text} NOT VALID;\n{indent}-- In a later migration: {later}"
 
 
 def with_word(context: Context, after: str, word: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from operations.migrations.model import in_bytes
-from operations.migrations.prisma_folder import LOCK, PROVIDERS, SCRIPT, provider_of, usual_name
+from operations.migrations.prisma_folder import DOWN, LOCK, PROVIDERS, SCRIPT, provider_of, usual_name
 from operations.rules.model import Finding
 from operations.validation.findings import of_file
 from operations.validation.folders import Entry, Folder
@@ -27,6 +27,15 @@ def changes(base: Folder, head: Folder, ancestor: Folder | None = None) -> Chang
         renamed=renamed,
         late=tuple(name for name in new if in_bytes(name) < last),
     )
+
+
+def untried(base: Folder, head: Folder, ancestor: Folder | None = None) -> Iterator[str]:
+    """What is changed and not tried, as notes: ways back from what has landed begin where nobody is any more."""
+    since = ancestor or base
+    for name in head.migrations.keys() & base.migrations.keys():
+        down, before = head.migrations[name].down, since.migrations.get(name)
+        if down is not None and down not in (base.migrations[name].down, before and before.down):
+            yield f"{name}/{DOWN} was not tried: {name} has landed. A rollback compares all before it commits."
 
 
 def findings(base: Folder | None, head: Folder, found: Changes) -> Iterator[Finding]:
@@ -94,6 +103,11 @@ def _lock_file(base: Folder | None, head: Folder) -> Iterator[Finding]:
             "provider-changed", "error", LOCK,
             f"{LOCK} names the provider {provider!r}; these migrations are PostgreSQL's.",
             'Put provider = "postgresql" back. Migrations of another database need a folder of their own.',
+        )  # fmt: skip
+    elif head.lock is not None and provider is None and base and base.lock and provider_of(base.lock):
+        yield of_file(
+            "provider-changed", "error", LOCK, f"{LOCK} names no provider any more.",
+            'Put provider = "postgresql" back: Prisma tells by it which database the migrations are for.',
         )  # fmt: skip
     elif base and base.lock is not None and head.lock is None:
         yield of_file(

@@ -27,8 +27,10 @@ _TOUCHED = """
     SELECT l.relation::bigint, l.mode, pg_catalog.pg_relation_filenode(l.relation)::bigint,
            pg_catalog.pg_stat_get_xact_numscans(l.relation)
     FROM pg_catalog.pg_locks l
-    WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation' AND l.granted AND l.relation >= 16384
+    WHERE l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() AND l.locktype OPERATOR(pg_catalog.=) 'relation'
+      AND l.granted AND l.relation OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
 """
+# What is asked within a script's transaction names its operators and types in full: a script may have made its own.
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,16 @@ def standing(session: Session) -> dict[int, Relation]:
 
 def transaction_number(session: Session) -> str:
     """Of the transaction that is open, whether or not it has written; no other one of the session has the same."""
-    own = "pid = pg_catalog.pg_backend_pid() AND locktype = 'virtualxid' AND virtualxid = virtualtransaction"
+    own = (
+        "pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() AND locktype OPERATOR(pg_catalog.=) 'virtualxid'"
+        " AND virtualxid OPERATOR(pg_catalog.=) virtualtransaction"
+    )
     return str(session.rows(f"SELECT virtualxid FROM pg_catalog.pg_locks WHERE {own}")[0][0])
 
 
 def wal_position(session: Session) -> int:
     """Bytes of write-ahead log that the whole server has written so far."""
-    return int(session.rows("SELECT pg_catalog.pg_current_wal_insert_lsn() - '0/0'::pg_lsn")[0][0])
+    return int(session.rows("SELECT pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), '0/0')")[0][0])
 
 
 def touched(session: Session) -> dict[int, Touched]:

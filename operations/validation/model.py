@@ -60,10 +60,36 @@ class SchemaChange:
 
 
 @dataclass(frozen=True)
+class LostRows:
+    """How many rows of one table an undo takes away, or takes a column from; ``None`` if that is not known.
+
+    ``counted_in``: the ``environment``'s database (its planner's estimate), the ``trial`` server once the migration had
+    run there; or nowhere, so that only a ``rollback`` can.
+    """
+
+    table: str
+    rows: int | None
+    counted_in: Literal["environment", "trial", "rollback"]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What an undo takes away: so many tables, so many columns of other tables, and the rows of all of these tables.
+
+    Rows are those of now. What is written between a deploy and a rollback is counted by the rollback.
+    """
+
+    tables: int
+    columns: int
+    rows: tuple[LostRows, ...]
+
+
+@dataclass(frozen=True)
 class RollbackProof:
     """Whether undoing one migration leads back to the same schema and rows.
 
-    ``proved``: identical. ``lossy``: identical, but what was written since would be lost (``lost`` says what).
+    ``proved``: identical. ``lossy``: identical, but what was written since would be lost (``lost`` says what, ``loss``
+    how much).
     ``refuted``: not identical, ``differences`` says where. ``unproved``: there is no script, and none to propose.
     """
 
@@ -74,6 +100,9 @@ class RollbackProof:
     lost: tuple[str, ...] = ()
     proposal: str | None = None
     """Text of a ``down.sql`` that was proven, ready to commit."""
+    loss: Loss | None = None
+    by_itself: bool = False
+    """Of what is proposed: a deploy finds that script by itself; any other is of use only once it is committed."""
 
 
 @dataclass(frozen=True)

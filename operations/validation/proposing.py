@@ -39,22 +39,19 @@ class NotThus(Exception):
     """What was changed cannot be changed back by what the catalog tells."""
 
 
-def proposals(script: Script, before: Catalog, after: Catalog, schema: str) -> Iterator[str]:
-    """The likelier one first; an empty text where there is nothing to undo. ``schema`` is that of names without one."""
+def proposals(script: Script, before: Catalog, after: Catalog, schema: str) -> Iterator[tuple[str, bool]]:
+    """The likelier one first, each with whether a deploy would find it by itself, as it inverts statements, too.
+
+    An empty text where there is nothing to undo. ``schema`` is that of names without one.
+    """
     if len(script.text) > MOST:
         return
-    found = [_of_statements(script), None if _writes(script, before, after, schema) else _of_catalogs(before, after)]
-    yield from dict.fromkeys(text for text in found if text is not None)
-
-
-def lost(before: Catalog, after: Catalog) -> tuple[str, ...]:
-    """Tables and columns that an undo takes away, with whatever was written there since."""
-    added = [identity(d.object) for d in diff(before, after) if d.kind == "added"]
-    tables = {one.name for one in added if one.kind == "table"}
-    of_tables = [
-        f"column {o.name}" for o in added if o.kind == "column" and o.table not in tables and _is_table(o, after)
-    ]
-    return (*(f"table {name}" for name in sorted(tables)), *sorted(of_tables))
+    of_statements = _of_statements(script)
+    if of_statements is not None:
+        yield of_statements, True
+    of_catalogs = None if _writes(script, before, after, schema) else _of_catalogs(before, after)
+    if of_catalogs is not None and of_catalogs != of_statements:
+        yield of_catalogs, False
 
 
 def _is_table(column: Identity, catalog: Catalog) -> bool:

@@ -104,6 +104,8 @@ class Replay:
         self.left_out += (LeftOut(one, BEYOND) for one in self.beyond)
         self._known = standing(self.session)
         self.session.reset(self.settings)
+        if any(statement.kind == "PREPARE" for statement in self.script.statements or ()):
+            self.session.execute("DEALLOCATE ALL")  # no ROLLBACK does that, where it was tried before
         if self.script.statements is None:
             self._message(Segment(self.script.text, 0, False, True, ()))
         elif self.script.verdict.atomic:
@@ -234,7 +236,8 @@ class Replay:
     def _locked_outside(self, statement: Statement) -> Effects:
         """Such a statement's locks are gone when it is done; those of its own table are known beforehand."""
         found = self.session.rows(
-            "SELECT pg_catalog.to_regclass(name)::oid::bigint FROM pg_catalog.unnest(%s::text[]) name",
+            "SELECT pg_catalog.to_regclass(name)::pg_catalog.oid::bigint"
+            " FROM pg_catalog.unnest(%s::pg_catalog.text[]) name",
             (list(statement.relations),),
         )
         names = sorted(self._known[oid].name for (oid,) in found if oid in self._known)

@@ -1,19 +1,39 @@
-"""Where sequences stand, and back to it: the one thing in a database that no ROLLBACK takes back."""
+"""Where sequences stand, and back to it: the one thing in a database that no ROLLBACK takes back.
+
+They may well stand further on after an undo. Further back, they give numbers that are taken.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from operations.ports import Session
 from operations.quoting import literal
 
 AT_ONCE = 200
-Positions = Mapping[str, tuple[int, bool]]
-"""By quoted, dotted name: ``last_value`` and ``is_called``."""
+
+
+class Position(NamedTuple):
+    """``value`` and ``called`` as ``setval`` takes them; ``step`` is negative where it counts down."""
+
+    value: int
+    called: bool
+    step: int
+
+    @property
+    def next(self) -> int:
+        """The number that it gives next, unless that is out of its bounds."""
+        return self.value + self.step * self.called
+
+
+Positions = Mapping[str, Position]
+"""By quoted, dotted name."""
 
 _NAMES = """
-    SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
+    SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), s.seqincrement
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_sequence s ON s.seqrelid = c.oid
     WHERE c.relkind = 'S' AND n.nspname !~ '^pg_' AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
       AND pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_table_privilege(c.oid, 'UPDATE')
 """
@@ -27,18 +47,26 @@ _PUT_BACK = """
 
 def positions(session: Session) -> Positions:
     """Of all sequences that the role may move."""
-    names = [name for (name,) in session.rows(_NAMES)]
-    found: dict[str, tuple[int, bool]] = {}
+    steps: dict[str, int] = dict(session.rows(_NAMES))
+    names, found = list(steps), dict[str, Position]()
     for start in range(0, len(names), AT_ONCE):
         query = " UNION ALL ".join(
             f"SELECT {literal(name)}, last_value, is_called FROM {name}" for name in names[start : start + AT_ONCE]
         )
-        found |= {name: (value, called) for name, value, called in session.rows(query)}
+        found |= {name: Position(value, called, steps[name]) for name, value, called in session.rows(query)}
     return found
 
 
 def put_back(session: Session, was: Positions) -> None:
     """Those that have moved since, as far as they are still there. One query."""
     if was:
-        values, called = zip(*was.values(), strict=True)
+        values, called, _ = zip(*was.values(), strict=True)
         session.rows(_PUT_BACK, (list(was), list(values), list(called)))
+
+
+def behind(was: Positions, now: Positions) -> Iterator[str]:
+    """Those that would give numbers again that they had given, in words. Pure."""
+    for name in sorted(was.keys() & now.keys()):
+        before, found = was[name].next, now[name].next
+        if (found - before) * (1 if was[name].step > 0 else -1) < 0:
+            yield f"sequence {name} would have given {before} next, and then gives {found} again"

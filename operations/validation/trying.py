@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from operations import catalog
@@ -16,9 +16,11 @@ from operations.validation.beyond import beyond
 from operations.validation.building import Base, left_out
 from operations.validation.excuses import may_follow
 from operations.validation.findings import at
+from operations.validation.losing import losing
 from operations.validation.model import RollbackProof, StatementRun
 from operations.validation.reading import Source
 from operations.validation.replay import LeftOut, Replay, ScriptFailed, TransactionEnded
+from operations.validation.row_counts import rows_of
 from operations.validation.sequences import positions, put_back
 
 FIRST_LINES = 3
@@ -38,6 +40,10 @@ class Tried:
     incomplete: bool = False
     stamp: str | None = None
     """Of the catalog before, where the try must have left nothing of itself; ``None`` where it stays."""
+    losing: list[Mapping[str, int]] = field(default_factory=list)
+    """Of each migration that could be applied: the tables whose rows its undoing takes something from, with their
+    rows.
+    """
     proofs: list[RollbackProof] = field(default_factory=list)
     """Of those that showed already here that they cannot be taken back."""
 
@@ -55,6 +61,7 @@ def try_out(
 
     def read() -> None:
         tried.catalogs.append(catalog.read(session, place))
+        tried.losing.append(_rows(session, losing(*tried.catalogs[-2:])))
 
     for number, source in enumerate(sources):
         report(Progress("trying the new migrations", number, len(sources), "migrations"))
@@ -75,7 +82,16 @@ def try_out(
             _left_out(tried, file, source, replay.left_out)
         tried.applied.append(source)
     put_back(session, was)
+    session.rows("SELECT pg_catalog.pg_advisory_unlock_all()")  # this session may end only after the next has begun
     return tried
+
+
+def _rows(session: Session, names: Collection[str]) -> Mapping[str, int]:
+    """How many each of the tables has, where they can be counted."""
+    try:
+        return {name: found.rows for name, found in rows_of(session, names, hashed=False).items()} if names else {}
+    except StatementFailed:
+        return {}
 
 
 def _failed(tried: Tried, source: Source, file: str, failed: ScriptFailed) -> None:

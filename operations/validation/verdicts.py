@@ -39,5 +39,5 @@ def _way(atomic: bool, proofs: Sequence[Sequence[RollbackProof]]) -> Way:
     """The cheapest that holds for all: nothing of a transaction stays, the rest needs a script that was proven."""
     if atomic:
         return "transaction"
-    undone = all(any(p.method in ("down", "proposed") and p.state in UNDOES for p in own) for own in proofs)
+    undone = all(any((p.method == "down" or p.by_itself) and p.state in UNDOES for p in own) for own in proofs)
     return "down" if undone else "swap"

@@ -35,9 +35,7 @@ def test_every_pull_request_of_a_history_applies_and_can_be_undone_as_it_is_said
     found: Counter[str] = Counter()
     last = range(1, len(names))[-count(LAST) :]
     for number in last:
-        base, head = (
-            replace(whole, migrations={n: whole.migrations[n] for n in names[:k]}) for k in (number, number + 1)
-        )
+        base, head = (beginning(whole, names[:k]) for k in (number, number + 1))
         answer = validate(Question(head, base, trials, SystemClock()))
         found.update(finding.rule for finding in answer.findings)
         wrong = [f for f in answer.findings if f.rule in ("does-not-apply", "trial-ended", "down-does-not-undo")]
