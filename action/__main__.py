@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,7 +17,9 @@ from action.event import Event, read
 from action.inputs import Inputs, parse
 from action.job import Job, Outcome, caught
 from action.log import Log
+from action.redaction import redacted
 from action.wiring import job as built
+from operations.answer import redacted as without_secrets
 from operations.errors import LocktenderError, UsageError
 from operations.secret import Secret
 from operations.settings_secrets import lines_of, secrets_of_url
@@ -117,12 +120,18 @@ def _summarise(environ: Mapping[str, str], log: Log, outcome: Outcome) -> None:
 
 
 def _put_out(environ: Mapping[str, str], log: Log, command: str, outcome: Outcome) -> None:
-    result = log.clean(json.dumps(outcome.envelope(command), ensure_ascii=False))
-    values = {"outcome": outcome.outcome, "result": result, **outcome.outputs}
-    too_long = [name for name, value in values.items() if len(value) > outputs.LARGEST]
+    told = replace(
+        outcome,
+        result=redacted(outcome.result, log.secrets),
+        error=without_secrets(outcome.error, log.secrets) if outcome.error else None,
+    )
+    result = json.dumps(told.envelope(command), ensure_ascii=False)
+    values = {"outcome": outcome.outcome, **outcome.outputs}
+    # What is redacted must stay JSON: a password may be a word or a number that JSON is made of.
+    plain = {name: value if name in outputs.JSON else log.clean(value) for name, value in values.items()}
+    kept, too_long = outputs.fitting({**plain, "result": result})
     for name in too_long:
         log.annotate("warning", f"The output {name} is left out: it is longer than GitHub takes.", title="Locktender")
-    kept = {name: log.clean(value) for name, value in values.items() if name not in too_long}
     outputs.write_outputs(environ.get("GITHUB_OUTPUT"), kept)
 
 

@@ -12,7 +12,8 @@ from action.sections import Section, page, row, table
 from action.verdict import MARKS, PROOFS, WAYS, headline, lines
 from operations.rules.model import Finding
 from operations.rules.registry import RULES
-from operations.validation.model import StatementRun, Validation
+from operations.validation import losing
+from operations.validation.model import RollbackProof, StatementRun, Validation
 
 LIMIT = 65_000
 """Characters of a comment; GitHub refuses more than 65 536."""
@@ -21,6 +22,8 @@ SUMMARY_LIMIT = 900_000
 RULES_PAGE = "https://github.com/locktender/locktender/blob/main/docs/rules"
 LONGEST_PROPOSAL = 20_000
 MOST_IN_A_CELL = 20
+LONGEST_CELL = 600
+"""Characters of foreign text in a cell of the comment, before they are escaped."""
 HELD = "A lock stands where its transaction takes it first; it is held until the transaction ends."
 SEVERITIES = ("error", "warning", "note")
 DIAGRAM_TROUBLE = re.compile(r"%%|^\s*(?:click|link|links|callback|href|style|classDef|accTitle|accDescr)\b", re.M)
@@ -49,9 +52,15 @@ class Place:
 
 def marker(place: Place) -> str:
     """What our comment is known by: one for each environment and project of a repository, and each name."""
-    words = re.sub(r"[^\w./ -]", "", f"{place.environment or 'default'} {place.directory}", flags=re.ASCII)
-    name = f" {hashlib.sha256(place.name.encode(errors='replace')).hexdigest()[:16]}" if place.name else ""
-    return f"<!-- locktender:validate {words.replace('--', '-')}{name} -->"
+    where = f"{place.environment or 'default'} {place.directory}"
+    words = re.sub(r"[^\w./ -]", "", where, flags=re.ASCII).replace("--", "-")
+    told = "".join(f" {_digest(text)}" for text in (where if words != where else "", place.name) if text)
+    return f"<!-- locktender:validate {words}{told} -->"
+
+
+def _digest(text: str) -> str:
+    """Of what cannot be told in a marker as it is."""
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:16]
 
 
 def title(place: Place) -> str:
@@ -59,10 +68,11 @@ def title(place: Place) -> str:
     return f"Locktender ({inline(place.name)})" if place.name else "Locktender"
 
 
-def comment(validation: Validation, place: Place) -> str:
-    """The sticky comment, of at most ``LIMIT`` characters."""
+def comment(validation: Validation, place: Place, limit: int = LIMIT) -> str:
+    """The sticky comment, of at most ``limit`` characters."""
     top = f"{marker(place)}\n### {title(place)}: {headline(validation)}"
-    return page(top, _sections(validation, place, 40), _bottom(validation, place), LIMIT)
+    sections = _sections(validation, place, 40, LONGEST_CELL)
+    return page(top, sections, _bottom(validation, place), limit, "in the summary of the run")
 
 
 def summary(validation: Validation, place: Place) -> str:
@@ -71,12 +81,16 @@ def summary(validation: Validation, place: Place) -> str:
     return page(top, _sections(validation, place, 2000), _bottom(validation, place), SUMMARY_LIMIT)
 
 
-def _sections(validation: Validation, place: Place, most: int) -> list[Section]:
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]} …"
+
+
+def _sections(validation: Validation, place: Place, most: int, longest: int = 10_000) -> list[Section]:
     """Of each table at most so many rows are made: a hostile file may well have a hundred thousand."""
     every = [
         _migrations(validation, most),
-        _findings(validation, place, most),
-        _changes(validation, most),
+        _findings(validation, place, most, longest),
+        _changes(validation, most, longest),
         _diagram(validation),
         _statements(validation, most),
         _proofs(validation, most),
@@ -96,15 +110,15 @@ def _migrations(validation: Validation, most: int) -> Section:
     return Section("", rows, head, total=len(every))
 
 
-def _findings(validation: Validation, place: Place, most: int) -> Section:
+def _findings(validation: Validation, place: Place, most: int, longest: int) -> Section:
     ordered = sorted(validation.findings, key=lambda one: SEVERITIES.index(one.severity))
-    rows = tuple(_finding(one, place) for one in ordered[:most])
+    rows = tuple(_finding(one, place, longest) for one in ordered[:most])
     folded = not any(one.severity != "note" for one in ordered)
     head = table(("", "where", "what", "how to fix"))
     return Section(f"Findings ({len(ordered)})", rows, head, folded=folded, total=len(ordered))
 
 
-def _finding(one: Finding, place: Place) -> str:
+def _finding(one: Finding, place: Place, longest: int) -> str:
     where = link(
         f"{code(one.file)}:{one.line}",
         place.server_url,
@@ -114,7 +128,8 @@ def _finding(one: Finding, place: Place) -> str:
         place.path(one.file),
         anchor=f"L{one.line}",
     )
-    return row(MARKS[one.severity], where, f"{inline(one.message)} {_rule(one.rule)}", inline(one.help))
+    message, help = (inline(_cut(text, longest)) for text in (one.message, one.help))
+    return row(MARKS[one.severity], where, f"{message} {_rule(one.rule)}", help)
 
 
 def _rule(name: str) -> str:
@@ -122,10 +137,14 @@ def _rule(name: str) -> str:
     return f"[{code(name)}]({RULES_PAGE}/{name}.md)" if name in RULES else code(name)
 
 
-def _changes(validation: Validation, most: int) -> Section:
+def _changes(validation: Validation, most: int, longest: int) -> Section:
     every = validation.schema_changes
     rows = tuple(
-        row(one.change, inline(one.kind), code(one.object), code(one.before or ""), code(one.after or ""))
+        row(
+            one.change,
+            inline(one.kind),
+            *(code(_cut(text or "", longest)) for text in (one.object, one.before, one.after)),
+        )
         for one in every[:most]
     )
     head = table(("", "", "object", "before", "after"))
@@ -163,11 +182,15 @@ def _proofs(validation: Validation, most: int) -> Section:
             code(one.migration),
             WAYS[one.method],
             PROOFS[one.state],
-            "<br>".join(inline(text) for text in (*one.differences, *one.lost)[:MOST_IN_A_CELL]),
+            "<br>".join(inline(text) for text in (*one.differences, *_loss(one), *one.lost)[:MOST_IN_A_CELL]),
         )
         for one in every[:most]
     )
     return Section("Proof of rollback", rows, table(("migration", "by", "result", "")), total=len(every))
+
+
+def _loss(one: RollbackProof) -> tuple[str, ...]:
+    return (f"{losing.objects(one.loss)} would be lost", *losing.rows(one.loss)) if one.loss else ()
 
 
 def _proposals(validation: Validation, place: Place) -> Iterator[Section]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from action.event import Event
+from action.event import Event, PullRequest
 from action.platform import Objects, PlatformError
 from operations.errors import OperationFailed, UsageError
 from operations.validation import commits
@@ -79,18 +79,10 @@ def ends(event: Event, base_ref: str, checked_out: str, objects: Objects) -> End
 
 def _ends(event: Event, base_ref: str, checked_out: str, objects: Objects) -> Ends:
     here = checked_out or event.sha
-    pull = event.pull
-    if pull and event.name == "pull_request_target":  # the workspace is the base's, or nobody knows whose
-        found = _apart(objects.resolve(base_ref) if base_ref else pull.base_sha, pull.head_sha, objects)
-        return Ends(found.base, found.ancestor, pull.head_sha, found.notes)
+    if event.pull:
+        return _of_pull_request(event, event.pull, base_ref, here, objects)
     if base_ref:
         return _apart(objects.resolve(base_ref), here, objects)
-    if pull:
-        if here != pull.head_sha:
-            parents = objects.parents(here)
-            if len(parents) == 2 and parents[1] == pull.head_sha:  # GitHub's own merge: the base as it is now
-                return Ends(parents[0])
-        return _apart(pull.base_sha, here, objects)
     if event.name in ("merge_group", "push") and event.base:
         return Ends(objects.resolve(event.base))
     if not event.base:
@@ -98,6 +90,26 @@ def _ends(event: Event, base_ref: str, checked_out: str, objects: Objects) -> En
             f"The event {event.name!r} names no branch to compare with.", hint="Give the input base-ref: main"
         )
     return _apart(objects.resolve(event.base), here, objects)
+
+
+def _of_pull_request(event: Event, pull: PullRequest, base_ref: str, here: str, objects: Objects) -> Ends:
+    """The workspace counts where it is the event's own commit, or GitHub's merge of that into the base.
+
+    With ``pull_request_target`` it is the base's, or nobody knows whose. Anything else may have been pushed since, and
+    be called a merge with whatever base its author likes: what is told about a commit is read from that commit.
+    """
+    base = objects.resolve(base_ref) if base_ref else pull.base_sha
+    if event.name == "pull_request":
+        if here == pull.head_sha:
+            return _apart(base, here, objects)
+        parents = objects.parents(here) if here == event.sha else ()
+        if len(parents) == 2 and parents[1] == pull.head_sha:
+            return _apart(base, here, objects) if base_ref else Ends(parents[0])
+    found = _apart(base, pull.head_sha, objects)
+    if event.name == "pull_request":
+        odd = f"The workspace is at {here[:12]}, so the files were read as they are at the commit {pull.head_sha[:12]}."
+        found = replace(found, notes=(*found.notes, odd))
+    return replace(found, head=pull.head_sha)
 
 
 def _apart(base: str, head: str, objects: Objects) -> Ends:

@@ -14,6 +14,10 @@ JOINER = "&#8288;"
 """U+2060, invisible: keeps ``@name`` and ``#1`` from becoming a mention or a reference."""
 HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories of what is not seen, or moves what is seen: controls, bidi marks, surrogates, line separators."""
+BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+"""Letters, marks and symbols of other categories that are not seen either (most of Default_Ignorable_Code_Point)."""
+BLOCK = re.compile(r"^(\d{0,9})([-+=.)])(?=[ =-]|$)")
+"""What would begin a list, a line or a heading where a paragraph begins."""
 PLAIN = re.compile(r"""[^\w ,;.?/%'"()=+-]|_""")
 """What may mean something in markdown or HTML."""
 REFERENCE = re.compile(r"(?i)\b(gh)-(?=\d)")
@@ -23,13 +27,13 @@ RUNNER_COMMAND = re.compile(r"##\[|^(\s*)::", re.MULTILINE)
 
 def visible(text: str, keep: str = "") -> str:
     """Every character that is not seen, written as what it is (``<U+202E>``), but for those in ``keep``."""
-    if text.isprintable():
+    if text.isprintable() and not BLANK.search(text):
         return text
     return "".join(character if _seen(character, keep) else f"<U+{ord(character):04X}>" for character in text)
 
 
 def _seen(character: str, keep: str) -> bool:
-    return character in keep or unicodedata.category(character) not in HIDDEN
+    return character in keep or not (unicodedata.category(character) in HIDDEN or BLANK.match(character))
 
 
 def one_line(text: str) -> str:
@@ -39,7 +43,7 @@ def one_line(text: str) -> str:
 
 def inline(text: str) -> str:
     """A sentence within markdown: shown to the letter, and nothing else."""
-    told = PLAIN.sub(_entity, one_line(text))
+    told = BLOCK.sub(lambda found: f"{found[1]}&#{ord(found[2])};", PLAIN.sub(_entity, one_line(text)))
     return WWW.sub(r"\1&#46;", REFERENCE.sub(rf"\1{JOINER}-", told))
 
 

@@ -9,6 +9,9 @@ from typing import Any
 from operations.errors import UsageError
 
 PULL_REQUEST_EVENTS = ("pull_request", "pull_request_target")
+PROPOSING = ("pull_request", "merge_group")
+PROPOSED = ("refs/pull/", "refs/heads/gh-readonly-queue/")
+"""Beginnings of refs of what is not merged yet: of pull requests, and of the merge queue's groups of them."""
 DEPENDABOT = "dependabot[bot]"
 NOTHING = "0" * 40
 """What git calls the commit before the first one."""
@@ -44,16 +47,20 @@ class Event:
     attempt: str = "1"
     server_url: str = "https://github.com"
     pull: PullRequest | None = None
+    cause: str = ""
+    """Of a workflow that runs after another one: that one's event."""
 
     @property
     def read_only(self) -> bool:
         """Whether GitHub gives such a run a token that may only read, and no secrets."""
-        return self.name == "pull_request" and self.pull is not None and (self.pull.fork or self.pull.dependabot)
+        if self.pull is None:
+            return self.actor == DEPENDABOT
+        return self.name == "pull_request" and (self.pull.fork or self.pull.dependabot)
 
     @property
     def of_pull_request(self) -> bool:
         """Whether the event, and so perhaps the workspace, is what somebody proposes, and nobody has merged."""
-        return self.name.startswith("pull_request") or self.ref.startswith("refs/pull/")
+        return any(name.startswith(PROPOSING) for name in (self.name, self.cause)) or self.ref.startswith(PROPOSED)
 
     @property
     def run_url(self) -> str:
@@ -90,7 +97,13 @@ def read(environ: Mapping[str, str], payload: Mapping[str, Any]) -> Event:
         attempt=environ.get("GITHUB_RUN_ATTEMPT", "1"),
         server_url=environ.get("GITHUB_SERVER_URL", "https://github.com").rstrip("/"),
         pull=pull,
+        cause=_cause(payload),
     )
+
+
+def _cause(payload: Mapping[str, Any]) -> str:
+    before = payload.get("workflow_run")
+    return str(before.get("event") or "") if isinstance(before, dict) else ""
 
 
 def _pull_request(payload: Mapping[str, Any], environ: Mapping[str, str]) -> PullRequest:

@@ -66,6 +66,7 @@ class GithubPlatform:
         self._name = repository
         self._calling = Requests(pause, sleep)
         self._trees: dict[tuple[str, bool], dict[str, Entry]] = {}
+        self._viewer = ""
 
     @property
     def _repository(self) -> Repository:
@@ -75,8 +76,14 @@ class GithubPlatform:
         return self._repository.get_pull(number)
 
     def viewer(self) -> str:
-        """By GraphQL, the only way for a workflow's own token; where it may not, by the name that such tokens have."""
+        """By GraphQL, the only way for a workflow's own token; where it may not, by the name that such tokens have.
 
+        It is asked for once.
+        """
+        self._viewer = self._viewer or self._asked_for_viewer()
+        return self._viewer
+
+    def _asked_for_viewer(self) -> str:
         def ask() -> str:
             answer = self._github.requester.graphql_query(VIEWER, {})[1]
             return str(answer["data"]["viewer"]["login"])

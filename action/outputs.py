@@ -9,8 +9,10 @@ from pathlib import Path
 NAMES = ("outcome", "run-id", "backup-id", "pending", "applied", "findings", "report-path", "result")
 SUMMARY_LIMIT = 1024 * 1024
 """Bytes of a step's summary; GitHub drops a longer one whole."""
-LARGEST = 512 * 1024
-"""Characters of one output: GitHub takes 1 MiB for all outputs of a job, in UTF-16."""
+JSON = ("pending", "applied", "findings", "result")
+"""Those of results out of which secrets were taken before they were written as JSON."""
+LARGEST = 1000 * 1024
+"""Bytes of all outputs, in UTF-16: GitHub takes 1 MiB for all outputs of a job."""
 CUT = "\n\n*The summary ends here: it would be longer than GitHub takes.*\n"
 
 
@@ -19,6 +21,20 @@ def heredoc(name: str, value: str, delimiter: str) -> str:
     if delimiter in value or delimiter in name:
         raise ValueError(f"the value of {name} holds the delimiter")
     return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"
+
+
+def fitting(values: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """The shortest ones, as long as there is room for them, and the names of the others. Pure."""
+    kept: dict[str, str] = {}
+    left_out: list[str] = []
+    room = LARGEST
+    for name, value in sorted(values.items(), key=lambda one: len(one[1])):
+        room -= len(value.encode("utf-16-le", errors="surrogatepass"))
+        if room >= 0:
+            kept[name] = value
+        else:
+            left_out.append(name)
+    return kept, left_out
 
 
 def write_outputs(path: str | None, values: Mapping[str, str]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, Literal, TypeVar, get_origin, get_type_hints
 
 from operations.secret import Secret, redact
 
@@ -21,10 +22,21 @@ def _hidden(value: Any, secrets: Sequence[Secret]) -> Any:
     if isinstance(value, str):
         return redact(value, secrets)
     if is_dataclass(value) and not isinstance(value, type):
-        changed = {field.name: _hidden(getattr(value, field.name), secrets) for field in fields(value) if field.init}
-        return replace(value, **changed)
+        ours = _of_our_words(type(value))
+        names = [field.name for field in fields(value) if field.init and field.name not in ours]
+        return replace(value, **{name: _hidden(getattr(value, name), secrets) for name in names})
     if isinstance(value, Mapping):
         return {_hidden(key, secrets): _hidden(one, secrets) for key, one in value.items()}
     if isinstance(value, (tuple, list)):
         return type(value)(_hidden(one, secrets) for one in value)
     return value
+
+
+@cache
+def _of_our_words(kind: type) -> frozenset[str]:
+    """Fields that hold one of a few words of ours, such as a severity, and by which it is decided what is shown."""
+    try:
+        hints = get_type_hints(kind)
+    except NameError:  # of what is imported for its types only
+        return frozenset()
+    return frozenset(name for name, hint in hints.items() if get_origin(hint) is Literal)

@@ -17,7 +17,10 @@ ATTEMPTS = 4
 LONGEST_WAIT = 30.0
 """Seconds; a rate limit that lasts longer is not waited for."""
 KINDS: dict[int, Kind] = {401: "forbidden", 403: "forbidden", 404: "missing", 409: "refused", 422: "refused"}
-NOT_AS_DOCUMENTED = (BadAttributeException, KeyError, TypeError, AttributeError, ValueError, AssertionError)
+NOT_AS_DOCUMENTED = (
+    *(BadAttributeException, LookupError, TypeError, AttributeError, ValueError, AssertionError, ArithmeticError),
+    RecursionError,
+)
 FOREIGN = (GithubException, requests.RequestException, *NOT_AS_DOCUMENTED)
 """What comes out of PyGithub."""
 

@@ -37,7 +37,7 @@ def _of(findings: Sequence[Finding], place: Place, shown: Mapping[str, tuple[ran
 def hunks(patch: str) -> Iterator[range]:
     """The lines of the new file that each hunk of a unified diff shows."""
     begin, count = 0, 0
-    for line in patch.splitlines():
+    for line in patch.removesuffix("\n").split("\n"):  # and at no other character: that is part of a line
         if found := HUNK.match(line):
             if count:
                 yield range(begin, begin + count)

@@ -1,4 +1,8 @@
-"""What a validation leaves on GitHub: one comment, one check run, suggested changes. Each at most once, never stale."""
+"""What a validation leaves on GitHub: one comment, one check run, suggested changes. Each at most once, never stale.
+
+One after the other: GitHub asks for no requests at once, and answers them with 403 or 429 where there are.
+https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#avoid-concurrent-requests
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from action.annotations import gravest
 from action.checkout import checked_out
 from action.commands import Level
-from action.comment import Place, comment, marker, summary, title
+from action.comment import LIMIT, Place, comment, marker, summary, title
 from action.configured import asked, opened, within
 from action.ends import Ends, ends, file_at, tree_at
 from action.escaping import inline, plain
@@ -33,8 +33,8 @@ CHECK = "Locktender"
 LEVELS: dict[str, Level] = {"error": "error", "warning": "warning", "note": "notice"}
 LONGEST_KEY = 150
 """Characters; a longer one is told by its digest."""
-MOST_OF_CHECK = 60_000
-"""Characters of a check run's summary; GitHub takes 65 535."""
+MOST_OF_CHECK = 65_000
+"""Bytes of a check run's summary; GitHub takes 65 535."""
 
 
 def validate(job: Job) -> Outcome:
@@ -140,8 +140,8 @@ def _log(job: Job, validation: Validation) -> None:
 def _tell(job: Job, validation: Validation, place: Place) -> None:
     event, sleep = job.event, job.means.sleep
     if event.pull and job.inputs.comment:
-        sticky = Sticky(event.pull.number, event.head_sha, marker(place), job.log.clean(comment(validation, place)))
-        _put_comment(job, sticky)
+        body = f"{marker(place)}\n{_said(job, comment(validation, place))}"
+        _put_comment(job, Sticky(event.pull.number, event.head_sha, marker(place), body[:LIMIT]))
         if any(finding.suggestion is not None for finding in validation.findings):
             job.tell("suggested changes", lambda github: _suggest(job, github, validation, place))
     told = Told(plain(headline(validation)), _short(job, validation, place), _conclusion(validation), event.run_url)
@@ -188,11 +188,17 @@ def _key(job: Job) -> str:
     return f"locktender {job.event.key} {where if len(where) <= LONGEST_KEY else digest}"
 
 
+def _said(job: Job, text: str) -> str:
+    """A comment without its marker, in which nothing may be redacted: by it the comment is found again."""
+    return job.log.clean(text.partition("\n")[2])
+
+
 def _short(job: Job, validation: Validation, place: Place) -> str:
-    text = job.log.clean(comment(validation, place)).partition("\n")[2]
-    return (
-        text if len(text) <= MOST_OF_CHECK else f"{inline(headline(validation))}. The summary of the run says it all."
-    )
+    """The comment, in as many bytes as a check run takes; a character has four at most."""
+    text = _said(job, comment(validation, place))
+    if len(text.encode()) > MOST_OF_CHECK:
+        text = _said(job, comment(validation, place, MOST_OF_CHECK // 4))
+    return text.encode()[:MOST_OF_CHECK].decode(errors="ignore")
 
 
 def _conclusion(validation: Validation) -> Conclusion:

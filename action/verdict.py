@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from operations.rules.model import Severity
+from operations.validation.losing import objects
 from operations.validation.model import RollbackProof, Validation
 
 MARKS: dict[Severity, str] = {"error": "❌", "warning": "⚠️", "note": "💡"}
@@ -83,6 +84,10 @@ def _line(
         change=change,
         atomic="" if verdict is None else "yes" if verdict.atomic else "no",
         reason=verdict.reason if verdict else "",
-        way_back=f"{way}: {PROOFS[proof.state]}" if proof else way,
+        way_back=f"{way}: {PROOFS[proof.state]}{_counted(proof)}" if proof else way,
         findings=" ".join(f"{mark} {counts[name, kind]}" for kind, mark in MARKS.items() if counts[name, kind]),
     )
+
+
+def _counted(proof: RollbackProof) -> str:
+    return f" ({objects(proof.loss)})" if proof.loss else ""

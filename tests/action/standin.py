@@ -213,7 +213,7 @@ class _Handler(BaseHTTPRequestHandler):
         return 200, found[size * (page - 1) : size * page], {"Link": link} if more else {}
 
     def _send(self, status: int, answer: Any, headers: Mapping[str, str]) -> None:
-        data = b"" if status == 204 else json.dumps(answer).encode()
+        data = b"" if status == 204 else answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("Content-Length", str(len(data)))
@@ -269,6 +269,8 @@ def _get_review_comments(one: StandIn, _: Any, __: Query, number: str) -> Answer
 
 
 def _create_review(one: StandIn, sent: Any, _: Query, number: str) -> Answer:
+    if not all(_in_a_hunk(one.state.patches, comment) for comment in sent.get("comments", ())):
+        return 422, {"message": "Unprocessable Entity", "errors": ["Line could not be resolved"]}, {}
     made = {"id": one.state.next_id(), **sent}
     one.state.reviews.append(made)
     for comment in sent.get("comments", ()):
@@ -276,7 +278,29 @@ def _create_review(one: StandIn, sent: Any, _: Query, number: str) -> Answer:
     return 200, made, {}
 
 
+def _in_a_hunk(patches: Mapping[str, str], comment: Mapping[str, Any]) -> bool:
+    """Whether all lines of a comment are shown by the same hunk of the file's diff."""
+    wanted = {comment["line"], comment.get("start_line", comment["line"])}
+    for hunk in re.split(r"(?m)^@@ ", patches.get(comment["path"], ""))[1:]:
+        head, *lines = hunk.removesuffix("\n").split("\n")
+        begin = int(head.split("+")[1].split(" ")[0].split(",")[0])
+        count = sum(not line.startswith(("-", "\\")) for line in lines)
+        if wanted <= set(range(begin, begin + count)):
+            return True
+    return False
+
+
+def _too_long(sent: Any) -> Answer | None:
+    """https://github.com/github/docs/issues/35252: the limit is one of bytes."""
+    if len((sent.get("output") or {}).get("summary", "").encode()) <= 65535:
+        return None
+    error = {"resource": "CheckRun", "field": "summary", "message": "summary exceeds a maximum bytesize of 65535"}
+    return 422, {"message": "Validation Failed", "errors": [error]}, {}
+
+
 def _create_check_run(one: StandIn, sent: Any, _: Query) -> Answer:
+    if refused := _too_long(sent):
+        return refused
     made = {"id": one.state.next_id(), **sent}
     made["annotations"] = list((sent.get("output") or {}).pop("annotations", ()))
     one.state.check_runs[made["id"]] = made
@@ -290,6 +314,8 @@ def _check_run(made: dict[str, Any]) -> dict[str, Any]:
 
 
 def _update_check_run(one: StandIn, sent: Any, _: Query, id: str) -> Answer:
+    if refused := _too_long(sent):
+        return refused
     made = one.state.check_runs[int(id)]
     output = sent.get("output") or {}
     made["annotations"] += output.pop("annotations", ())

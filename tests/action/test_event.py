@@ -48,6 +48,9 @@ class Commits:
 
 PULL = PullRequest(7, head_sha=B, base_sha=C, base_ref="main")
 EVENT = Event("pull_request", "ada/shop", sha=M, head_sha=B, base=C, pull=PULL)
+ODD, ODD_MERGE = (
+    f"The workspace is at {here[:12]}, so the files were read as they are at the commit {B[:12]}." for here in (A, M)
+)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +61,9 @@ EVENT = Event("pull_request", "ada/shop", sha=M, head_sha=B, base=C, pull=PULL)
         (EVENT, "", B, Ends(C)),
         (replace(EVENT, pull=replace(PULL, base_sha=A)), "", B, Ends(A, C)),
         (EVENT, "main", M, Ends(A, C)),
+        (EVENT, "", A, Ends(C, None, B, (ODD,))),
+        (replace(EVENT, sha=A), "", M, Ends(C, None, B, (ODD_MERGE,))),
+        (replace(EVENT, sha=A), "main", M, Ends(A, C, B, (ODD_MERGE,))),
         (replace(EVENT, name="pull_request_target"), "", A, Ends(C, None, B)),
         (replace(EVENT, name="pull_request_target"), "main", A, Ends(A, C, B)),
         (Event("merge_group", "ada/shop", M, M, base=A), "", M, Ends(A)),
@@ -71,6 +77,9 @@ EVENT = Event("pull_request", "ada/shop", sha=M, head_sha=B, base=C, pull=PULL)
         "head",
         "head-behind",
         "base-ref",
+        "elsewhere",
+        "another-merge",
+        "another-merge-base-ref",
         "target",
         "target-base-ref",
         "queue",
@@ -121,10 +130,18 @@ def test_events_are_read_as_github_documents_them(name: str, payload: dict[str, 
         ("issue_comment", "refs/heads/main", False),
         ("push", "refs/heads/main", False),
         ("workflow_dispatch", "refs/pull/7/head", True),
+        ("merge_group", "refs/heads/gh-readonly-queue/main/pr-7-abc", True),
+        ("push", "refs/heads/gh-readonly-queue/main/pr-7-abc", True),
     ],
 )
 def test_what_is_only_proposed_is_known_by_every_event(name: str, ref: str, proposed: bool) -> None:
     assert Event(name, "ada/shop", A, A, A, ref=ref).of_pull_request is proposed
+
+
+def test_what_runs_after_a_pull_requests_workflow_is_as_proposed_as_that() -> None:
+    for cause, proposed in (("pull_request", True), ("merge_group", True), ("push", False), (None, False)):
+        event = read(variables("workflow_run"), {"workflow_run": cause and {"event": cause}})
+        assert event.of_pull_request is proposed
 
 
 def test_forks_and_dependabot_have_a_token_that_may_only_read() -> None:
@@ -135,6 +152,8 @@ def test_forks_and_dependabot_have_a_token_that_may_only_read() -> None:
     assert read_only("pull_request", fork=True)
     assert read_only("pull_request", author="dependabot[bot]")
     assert not read_only("pull_request_target", fork=True)
+    assert read(variables("push", GITHUB_ACTOR="dependabot[bot]"), {}).read_only
+    assert not read(variables("push"), {}).read_only
     gone = pull_request(7, A, B)
     gone["pull_request"]["head"]["repo"] = None
     assert read(variables("pull_request"), gone).read_only

@@ -54,6 +54,20 @@ MEMORY = 1536 * 1024**2
 """Bytes of address space of each process."""
 SECONDS = 240
 """Of computing, of each process: many times what any of it needs."""
+RAW_NAMES = (
+    "`a`",
+    "@team",
+    "]]>",
+    "<b>",
+    "::error",
+    "##[",
+    "${{",
+    "%%{",
+    "\u202e",
+    "\u3164",
+    "www.x",
+    "shop#1",
+)
 RAW = ("<img", "<b>", "](javascript", "\n# owned", "@everyone", "@ada", "owned </details>")
 
 
@@ -213,6 +227,42 @@ def test_nothing_of_its_text_becomes_markup(project: Project, shadow: str) -> No
     (comment,) = project.github.state.comments.values()
     for page in (comment["body"], ran.summary):
         assert [text for text in RAW if text in outside_of_fences(page)] == []
+
+
+NAMES = (
+    "`a`", "|", "@team", "<!-- x -->", "]]>", "--> <b>", "::error::x", "##[error]x", "%0A::error::x", "${{ x }}",
+    "a\nb", "click t0 href", "%%{init: {}}%%", "t0 }o--o{ t1", "\u202ex", "x\u3164", "- x", "1. x", "www.x.y", "GH-1",
+    "ada/shop#1",
+)  # fmt: skip
+"""Of tables, columns, types, indexes, functions, and of the migration itself."""
+
+
+def test_no_name_becomes_markup_a_mention_a_command_or_a_part_of_the_diagram(project: Project, shadow: str) -> None:
+    quoted = [f'"{name}"' for name in NAMES]
+    sql = "".join(
+        f"CREATE TYPE {name[:-1]}t\" AS ENUM ('x');\nCREATE TABLE {name} ({name} {name[:-1]}t\" PRIMARY KEY);\n"
+        f'CREATE INDEX {name[:-1]}i" ON {name} ({name});\n'
+        for name in quoted
+    )
+    files = {
+        f"{FOLDER}/202402{n:02}000000_{name.replace('/', '')}/migration.sql": "SELECT 1;\n"
+        for n, name in enumerate(NAMES, 1)
+    }
+    inputs = {"database-url": shadow, "fail-on": "never"}
+    ran = attacked(project.proposed({**files, NEXT: sql}), inputs, process=False)
+    assert ran.exit_code == 0, ran.said
+    assert len(ran.result["result"]["schema_changes"]) == 2 * len(NAMES)
+    (comment,) = project.github.state.comments.values()
+    (check,) = project.github.state.check_runs.values()
+    for page in (comment["body"], ran.summary, check["output"]["summary"]):
+        text = re.sub(r"\]\(https://github\.com/[\w./%~#-]*\)", "]()", outside_of_fences(page), flags=re.ASCII)
+        assert [mark for mark in RAW_NAMES if mark in text] == []
+        assert "GH-1" not in re.sub(r"<code>.*?</code>", "", text), "in code GitHub looks for no references"
+        assert text.count("<!--") == (page is comment["body"])
+        assert not re.search(r"^(- )?(- |\d+[.)] |\+ )x", text, flags=re.MULTILINE)
+        for drawing in re.findall(r"```mermaid\n(.*?)\n```", page, flags=re.DOTALL):
+            lines = r'erDiagram|    t\d+\["\w+"\] \{|        \w+ \w+( \w\w)?( "\w+")?|    \}'
+            assert [line for line in drawing.split("\n") if not re.fullmatch(lines, line, flags=re.ASCII)] == []
 
 
 def test_no_hook_filter_or_program_of_the_checkout_runs(project: Project, shadow: str, ran_file: Path) -> None:

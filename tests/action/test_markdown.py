@@ -21,7 +21,7 @@ from action.annotations import BATCH, annotation, batches, gravest
 from action.comment import LIMIT, RULES_PAGE, Place, comment, marker, summary
 from action.escaping import code, fenced, inline, link, plain
 from action.log import Log
-from action.outputs import SUMMARY_LIMIT, heredoc, shortened
+from action.outputs import SUMMARY_LIMIT, fitting, heredoc, shortened
 from action.platform import Suggestion
 from action.redaction import redacted
 from action.suggestions import hunks, suggested
@@ -35,6 +35,8 @@ from operations.secret import Secret
 from operations.undoing import Rollback
 from operations.validation.model import (
     Changes,
+    Loss,
+    LostRows,
     RollbackProof,
     SchemaChange,
     StatementRun,
@@ -75,7 +77,10 @@ VALIDATION = Validation(
     schema_changes=(SchemaChange("added", "column", "public.orders.paid", None, "boolean NOT NULL"),),
     rollback_proof=(
         RollbackProof(
-            FIRST, "proposed", "lossy", lost=("paid of orders",), proposal='ALTER TABLE "orders" DROP "paid";'
+            FIRST, "proposed", "lossy", lost=("paid of orders",), proposal='ALTER TABLE "orders" DROP "paid";',
+            loss=Loss(
+                0, 1, (LostRows("public.orders", 4321, "environment"), LostRows("public.vast", None, "rollback")),
+            ),
         ),
         RollbackProof(SECOND, "down", "refuted", differences=("index i is left",)),
     ),
@@ -174,6 +179,32 @@ def test_a_comment_is_never_longer_than_github_takes() -> None:
     assert len(summary(large, PLACE).encode()) <= SUMMARY_LIMIT
 
 
+HIDING = "\u202e" * 80
+"""In a name it takes little room on a disk, and sixteen times as much as markup."""
+
+
+def test_no_names_however_long_keep_the_findings_from_being_seen() -> None:
+    names = tuple(f"{number:03}{HIDING}" for number in range(100))
+    loud = replace(INDEX, message="m" * 2_000 + HIDING * 20, help=HIDING * 20)
+    findings = tuple(replace(loud, line=number) for number in range(1, 50))
+    text = comment(replace(VALIDATION, changes=Changes(new=names), findings=findings), PLACE)
+    assert len(text) <= LIMIT
+    assert "Findings (49)" in text
+    assert f"https://github.com/ada/shop/blob/{PLACE.head_sha}/prisma/migrations/{SECOND}/migration.sql#L1)" in text
+
+
+def test_what_there_is_no_room_for_is_named() -> None:
+    proofs = tuple(
+        RollbackProof(f"{number}{HIDING}", "proposed", "proved", proposal="x" * 20_000) for number in range(50)
+    )
+    text = comment(replace(VALIDATION, rollback_proof=proofs, notes=("n" * 70_000,)), PLACE)
+    assert len(text) <= LIMIT
+    assert re.search(
+        r"\*There was no room for A way back for <code>.* more sections: all of them are in the summary", text
+    )
+    assert text.count("<details>") == text.count("</details>")
+
+
 def test_a_hundred_thousand_statements_and_findings_are_told_in_bounded_time_and_space() -> None:
     statements = tuple(replace(VALIDATION.statements[0], line=number) for number in range(1, 100_001))
     findings = tuple(replace(WIDTH, line=number) for number in range(1, 100_001))
@@ -204,6 +235,24 @@ def test_text_in_a_cell_is_one_line_of_nothing_but_text(text: str) -> None:
         bare = re.sub(r"&#\d+;|</?code>", "", shown)
         assert not set("<>`*_[]|\\!#@&~:{}$\n\r") & set(bare)
         assert not any(unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp") for character in bare)
+
+
+@pytest.mark.parametrize("text", ["- x", "+ x", "1. x", "12) x", "---", "- - -", "===", "-", "1)"])
+def test_a_paragraph_that_begins_with_foreign_text_begins_no_list_line_or_heading(text: str) -> None:
+    assert not re.match(r"\d{0,9}[-+=.)](?=[ =-]|$)", inline(text))
+    assert inline("18.1, -5 to +3") == "18.1, -5 to +3"
+
+
+@pytest.mark.parametrize("blank", "\u034f\u115f\u1160\u2800\u3164\ufe0f\uffa0\U000e0100\u200b\u2060\u00ad")
+def test_letters_and_marks_that_nobody_sees_are_written_as_what_they_are(blank: str) -> None:
+    text = f"orders{blank}"
+    for shown in (inline(text), code(text), plain(text), fenced(text, "sql")):
+        assert blank not in shown
+        assert f"U+{ord(blank):04X}" in shown
+    assert (
+        suggested([replace(INDEX, suggestion=text)], PLACE, {PLACE.path(INDEX.file): "@@ -0,0 +1,9 @@" + "\n+x" * 9})
+        == ()
+    )
 
 
 def test_harmful_text_is_shown_to_the_letter() -> None:
@@ -278,6 +327,14 @@ def test_only_ten_annotations_of_a_level_are_given_to_the_runner() -> None:
     assert "warning: number 14" in stream.getvalue()
 
 
+def test_outputs_together_are_no_more_than_github_takes() -> None:
+    values = {"outcome": "failed", "pending": "é" * 200_000, "findings": "f" * 300_000, "result": "r" * 400_000}
+    kept, left_out = fitting(values)
+    assert (set(kept), left_out) == ({"outcome", "pending", "findings"}, ["result"])
+    assert sum(len(value.encode("utf-16-le")) for value in kept.values()) <= 1 << 20
+    assert fitting({"pending": "\udcff" * 10})[1] == []
+
+
 def test_an_output_cannot_set_another_one() -> None:
     assert heredoc("result", "a\nb", "END") == "result<<END\na\nb\nEND\n"
     with pytest.raises(ValueError, match="delimiter"):
@@ -291,7 +348,14 @@ def test_a_link_leads_nowhere_but_to_the_repository() -> None:
 
 
 def test_the_marker_is_a_comment_whatever_the_environment_is_called() -> None:
-    assert marker(replace(PLACE, environment="a--><b>", directory="x\ny")) == "<!-- locktender:validate a-b xy -->"
+    told = marker(replace(PLACE, environment="a--><b>", directory="x\ny"))
+    assert re.fullmatch(r"<!-- locktender:validate a-b xy [0-9a-f]{16} -->", told)
+    assert marker(replace(PLACE, environment="a", directory="x/y")) == "<!-- locktender:validate a x/y -->"
+
+
+def test_projects_whose_names_are_not_ascii_have_a_comment_each() -> None:
+    places = [replace(PLACE, directory=name) for name in ("apps/магазин", "apps/склад", "apps/", "a--b", "a-b")]
+    assert len({marker(place) for place in places}) == len(places)
 
 
 @FEW
@@ -339,6 +403,11 @@ def test_a_change_is_suggested_where_all_its_lines_are_in_one_hunk() -> None:
     assert suggested([INDEX], PLACE, {}) == ()
     assert suggested([replace(INDEX, suggestion="hidden \u202e")], PLACE, {path: patch}) == ()
     assert len(suggested([INDEX, replace(INDEX, line=4)], PLACE, {path: patch})) == 1
+
+
+def test_a_line_goes_on_behind_what_only_python_takes_for_its_end() -> None:
+    patch = "@@ -0,0 +1,2 @@\n+a\u2028@@ -0,0 +90,9 @@\x0c\x85\x1c\r\n+b\n"
+    assert list(hunks(patch)) == [range(1, 3)]
 
 
 def test_hunks_are_the_lines_of_the_new_file() -> None:

@@ -230,6 +230,7 @@ def test_a_server_is_reached_by_the_inputs_alone_and_no_sink_holds_a_secret(
     ("command", "inputs", "event", "exit_code", "told"),
     [
         ("deploy", {}, "pull_request", 5, "is not merged yet"),
+        ("deploy", {}, "merge_group", 5, "is not merged yet"),
         ("status", {}, "pull_request_target", 5, "would be the pull request"),
         ("report", {}, "pull_request", 5, "would be the pull request"),
         ("deploy", {"environment": "nowhere"}, "push", 2, "no environment"),
@@ -241,7 +242,7 @@ def test_what_cannot_be_done_is_refused_with_the_exit_code_for_it(
     production: Production, command: str, inputs: dict[str, str], event: str, exit_code: int, told: str
 ) -> None:
     sha = production.project.repository.git("rev-parse", "main")
-    payload = pull_request(PULL, sha, sha)
+    payload = {**pull_request(PULL, sha, sha), "merge_group": {"head_sha": sha, "base_sha": sha}}
     ran = production.runner.run(event, payload, sha, {"command": command, **inputs}, DATABASE_URL=production.url)
     assert ran.exit_code == exit_code, ran.said
     assert told in ran.result["error"]["message"]

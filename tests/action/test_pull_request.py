@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from operations.secret import Secret
+
 from ..conftest import Server
 from .conftest import FILES, FOLDER, NEXT, PULL, Project
 from .reading import obeyed
@@ -43,6 +47,38 @@ def test_an_error_is_red_and_stands_at_its_line(project: Project, shadow: str) -
     assert any(finding["line"] == 2 for finding in json.loads(ran.outputs["findings"]))
 
 
+@pytest.mark.parametrize("password", ["locktender", "true", "error"])
+def test_a_password_that_is_a_word_of_ours_breaks_neither_the_comment_nor_the_outputs(
+    project: Project, server18: Server, password: str
+) -> None:
+    role = f"some_{len(password)}"
+    with server18.superuser().session() as session:
+        session.execute(f"CREATE ROLE {role} LOGIN CREATEDB PASSWORD '{password}'")
+    url = server18.process.url("postgres", role, Secret(password)).reveal()
+    proposal = project.proposed({NEXT: FAILS})
+    for _ in range(2):
+        ran = proposal.run({"database-url": url})
+        assert ran.exit_code == 1, ran.said
+        assert ran.result["result"]["findings"] == json.loads(ran.outputs["findings"]) != []
+    (comment,) = project.github.state.comments.values()
+    assert comment["body"].startswith("<!-- locktender:validate")
+    with server18.superuser().session() as session:
+        session.execute(f"DROP ROLE {role}")
+
+
+def test_a_check_is_written_however_many_bytes_its_characters_have(project: Project, shadow: str) -> None:
+    """GitHub counts the bytes of a check run's summary, and the characters of a comment."""
+    tables = "".join(f'CREATE TABLE "{"表" * 20}{n}" ("{"列" * 20}" INT PRIMARY KEY);\n' for n in range(300))
+    names = [f"{FOLDER}/202402{n:02}000000_{'表' * 60}/migration.sql" for n in range(3)]
+    files = {name: tables.replace("表", chr(0x8868 + n)) for n, name in enumerate(names)}
+    ran = project.proposed(files).run({"database-url": shadow})
+    assert ran.exit_code == 0, ran.said
+    (check,) = project.github.state.check_runs.values()
+    (comment,) = project.github.state.comments.values()
+    assert len(comment["body"].encode()) > 65_535, "or this shows nothing"
+    assert check["output"]["summary"].count("<details>") == check["output"]["summary"].count("</details>") > 0
+
+
 def test_a_push_changes_the_comment_in_place_and_an_older_run_does_not(project: Project, shadow: str) -> None:
     proposal = project.proposed({NEXT: FAILS})
     inputs = {"database-url": shadow}
@@ -79,6 +115,56 @@ def test_a_fork_is_checked_and_told_in_log_summary_and_exit_code(project: Projec
     assert not any(name == "warning" and "Locktender" in properties for name, properties in told)
 
 
+@pytest.mark.parametrize("event", ["push", "workflow_dispatch", "schedule"])
+def test_other_events_are_compared_with_what_was_before_or_the_default_branch(
+    project: Project, shadow: str, event: str
+) -> None:
+    base = project.repository.git("rev-parse", "main")
+    head = project.repository.branch("change", {NEXT: ADDS})
+    payload = {"repository": {"full_name": "ada/shop", "default_branch": "main"}}
+    ran = project.checked_out(head).run(
+        event, {**payload, "before": base} if event == "push" else payload, head, {"database-url": shadow}
+    )
+    assert (ran.exit_code, json.loads(ran.outputs["pending"])) == (0, ["20240201000000_paid"]), ran.said
+    (check,) = project.github.state.check_runs.values()
+    assert check["head_sha"] == head
+    assert project.github.state.comments == {}
+
+
+@pytest.mark.parametrize("event", ["pull_request", "push"])
+def test_dependabots_are_checked_with_a_token_that_may_only_read(project: Project, shadow: str, event: str) -> None:
+    project.github.state.read_only = True
+    proposal = project.proposed({NEXT: FAILS})
+    payload = pull_request(PULL, proposal.base, proposal.head, author="dependabot[bot]")
+    payload = payload if event == "pull_request" else {"before": proposal.base, "repository": payload["repository"]}
+    sha = proposal.merge if event == "pull_request" else proposal.head
+    ran = project.checked_out(sha).run(
+        event, payload, sha, {"database-url": shadow}, GITHUB_ACTOR="dependabot[bot]", DATABASE_URL="postgresql://x@y/z"
+    )
+    assert (ran.exit_code, ran.outputs["outcome"]) == (1, "failed"), ran.said
+    assert "may only read" in ran.log
+    assert not any(name == "warning" and "Locktender" in told for name, told, _ in obeyed(ran.log))
+
+
+def test_what_is_told_of_a_commit_is_read_from_it_whatever_the_workspace_was_brought_to(
+    project: Project, shadow: str
+) -> None:
+    """As ``ref: ${{ github.head_ref }}`` does where somebody has pushed since: a merge of the commit, with any base."""
+    proposal = project.proposed({NEXT: FAILS})
+    git = project.repository.git
+    loose = '[environments.production.rules]\nban-drop-table = "off"\n'
+    evil = project.repository.branch("evil", {NEXT: ADDS, "locktender.toml": FILES["locktender.toml"] + loose})
+    git("checkout", "-q", "--detach", evil)
+    git("merge", "-q", "--no-ff", "-s", "ours", "-m", "Merge", proposal.head)
+    later = git("rev-parse", "HEAD")
+    git("checkout", "-q", "main")
+    payload = pull_request(PULL, proposal.base, proposal.head)
+    ran = project.checked_out(later, depth=0).run("pull_request", payload, proposal.merge, {"database-url": shadow})
+    assert (ran.exit_code, json.loads(ran.outputs["pending"])) == (1, ["20240201000000_paid"]), ran.said
+    assert "does-not-apply" in [finding["rule"] for finding in ran.result["result"]["findings"]]
+    assert any(later[:12] in note for note in ran.result["result"]["notes"])
+
+
 def test_row_counts_are_told_where_the_secrets_are_there_and_never_to_a_fork(
     project: Project, shadow: str, server18: Server
 ) -> None:
@@ -90,6 +176,12 @@ def test_row_counts_are_told_where_the_secrets_are_there_and_never_to_a_fork(
     nowhere = "postgresql://u:s3cretpw@127.0.0.1:1/x"
     inputs = {"database-url": shadow}
     assert "(4\u202f321 rows)" in proposal.run(inputs, DATABASE_URL=url).sinks
+    adds = project.proposed({NEXT: 'ALTER TABLE "orders" ADD COLUMN "n" INT;\n'}, branch="adds")
+    ran = adds.run(inputs, DATABASE_URL=url)
+    assert "4,321 rows in the environment's database" in ran.summary
+    losses = [proof["loss"] for proof in ran.result["result"]["rollback_proof"] if proof["loss"]]
+    rows = [{"table": "public.orders", "rows": 4321, "counted_in": "environment"}]
+    assert losses == [{"tables": 0, "columns": 1, "rows": rows}]
     assert "(4\u202f321 rows)" not in proposal.run(inputs, DATABASE_URL=url, fork=True).sinks
     ran = proposal.run(inputs, DATABASE_URL=nowhere)
     assert ran.exit_code == 0, ran.said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from .standin import OWN_LOGIN, TOKEN, Fault, StandIn, standing_in
 SHA = "a" * 40
 PULL = 7
 MARKER = "<!-- locktender:validate default . -->"
+PATCHES = {"a.sql": "@@ -0,0 +1,9 @@" + "\n+x" * 9}
 TOLD = Told("All is well", "Nothing to say", "success")
 
 
@@ -30,6 +32,7 @@ TOLD = Told("All is well", "Nothing to say", "success")
 def github() -> Iterator[StandIn]:
     with standing_in() as stand_in:
         stand_in.state.heads[PULL] = SHA
+        stand_in.state.patches = PATCHES
         yield stand_in
         assert stand_in.state.wrong == []
 
@@ -122,7 +125,7 @@ def test_what_github_will_not_do_is_one_error_of_ours(github: StandIn, status: i
     assert bodies(github) == []
 
 
-@pytest.mark.parametrize("answer", [[], {}, {"head": None}, {"head": {"sha": 5}}, "text", None])
+@pytest.mark.parametrize("answer", [[], {}, {"head": None}, {"head": {"sha": 5}}, "text", None, b"[" * 200_000])
 def test_an_answer_that_is_not_what_github_documents_is_an_error_of_ours(github: StandIn, answer: object) -> None:
     github.state.faults.append(Fault(200, "GET", r"/pulls/7$", times=99, body=answer))
     with pytest.raises(PlatformError):
@@ -161,6 +164,17 @@ def test_annotations_whose_answer_was_lost_are_not_there_twice(github: StandIn, 
     put_check_run(platform_of(github), SHA, "Locktender", "key", TOLD, annotations(120), no_time)
     (run,) = github.state.check_runs.values()
     assert [one["start_line"] for one in run["annotations"]] == list(range(1, 121))
+
+
+def test_the_check_run_of_another_commit_or_of_somebody_else_is_never_touched(github: StandIn) -> None:
+    platform = platform_of(github)
+    others = [("b" * 40, "Locktender", "key"), (SHA, "Locktender", "of another run"), (SHA, "Other", "key")]
+    for sha, name, key in others:
+        platform.create_check_run(sha, name, key, replace(TOLD, title="theirs"), ())
+    put_check_run(platform, SHA, "Locktender", "key", TOLD, annotations(120), no_time)
+    *theirs, ours = github.state.check_runs.values()
+    assert [(run["output"]["title"], run["annotations"]) for run in theirs] == [("theirs", [])] * len(others)
+    assert (ours["output"]["title"], len(ours["annotations"])) == (TOLD.title, 120)
 
 
 def test_another_attempt_has_a_check_run_of_its_own(github: StandIn) -> None:
@@ -214,7 +228,7 @@ def test_what_is_known_to_have_failed_is_not_looked_for() -> None:
 def test_no_sequence_of_faults_leaves_anything_twice(seed: int, tmp_path: Path) -> None:
     dice = random.Random(seed)
     with standing_in() as github:
-        github.state.heads[PULL] = SHA
+        github.state.heads[PULL], github.state.patches = SHA, PATCHES
         github.state.faults += [any_fault(dice) for _ in range(dice.randint(1, 6))]
         platform = platform_of(github, timeout=PATIENCE)
         tasks: list[Callable[[], object]] = [
