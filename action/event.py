@@ -54,7 +54,7 @@ class Event:
     def read_only(self) -> bool:
         """Whether GitHub gives such a run a token that may only read, and no secrets."""
         if self.pull is None:
-            return self.actor == DEPENDABOT
+            return self.name == "push" and self.actor == DEPENDABOT
         return self.name == "pull_request" and (self.pull.fork or self.pull.dependabot)
 
     @property

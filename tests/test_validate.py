@@ -398,6 +398,12 @@ UNDONE = [
         "ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES b(id); ALTER TABLE b ADD FOREIGN KEY (a) REFERENCES a(id);",
         ("lossy", ("table public.a", "table public.b")),
     ),
+    (
+        "CREATE TABLE p (i INT PRIMARY KEY) PARTITION BY RANGE (i); INSERT INTO p SELECT 1 WHERE false;"
+        "CREATE TABLE IF NOT EXISTS p1 PARTITION OF p FOR VALUES FROM (0) TO (9) PARTITION BY RANGE (i);"
+        'CREATE TABLE p1a PARTITION OF p1 FOR VALUES FROM (0) TO (5); CREATE TABLE c () INHERITS ("User");',
+        ("lossy", ("table public.c", "table public.p", "table public.p1", "table public.p1a")),
+    ),
     ("CREATE FUNCTION f(INT) RETURNS INT LANGUAGE sql AS 'SELECT 1';", ("proved", ())),
     ("DROP INDEX i;", ("proved", ())),
     ('ALTER TABLE a DROP CONSTRAINT "a_b_fkey";', ("proved", ())),
@@ -454,6 +460,8 @@ FILLS = """
 CREATE TABLE t AS SELECT generate_series(1, 5) i;
 ALTER TABLE "User" ADD COLUMN a INT, ADD COLUMN b INT;
 CREATE TABLE parts (i INT) PARTITION BY RANGE (i);
+CREATE TABLE part PARTITION OF parts DEFAULT;
+INSERT INTO parts VALUES (1);
 """
 
 
@@ -464,11 +472,11 @@ def test_what_an_undo_would_lose_is_counted_and_so_are_the_rows(tried: Tried) ->
         return [proof.loss for proof in found.rollback_proof if proof.method != "transaction"]
 
     here = LostRows('public."User"', 2, "trial")
-    new = (LostRows("public.parts", None, "rollback"), LostRows("public.t", 5, "trial"))
-    assert losses() == [Loss(2, 2, (here, *new)), None]
+    new = (LostRows("public.part", 1, "trial"), LostRows("public.t", 5, "trial"))
+    assert losses() == [Loss(3, 2, (here, *new)), None]
     there = LostRows('public."User"', 4321, "environment")
-    assert losses(rows={("public", "User"): 4321}) == [Loss(2, 2, (there, *new)), None]
-    assert losses(rows={("public", "t"): 7})[0] == Loss(2, 2, (replace(here, rows=None, counted_in="rollback"), *new))
+    assert losses(rows={("public", "User"): 4321}) == [Loss(3, 2, (there, *new)), None]
+    assert losses(rows={("public", "t"): 7})[0] == Loss(3, 2, (replace(here, rows=None, counted_in="rollback"), *new))
 
 
 def test_rows_that_were_put_there_for_the_proof_are_none_that_would_be_lost(tried: Tried) -> None:

@@ -114,8 +114,18 @@ def _drops(found: Sequence[Difference], after: Catalog) -> list[str]:
     added = [(identity(d.object), json.loads(d.after or "{}")) for d in found if d.kind == "added"]
     tables = {one.name for one, _ in added if one.kind in ("table", "foreign table", "view", "materialized view")}
     constraints = {f"{one.parts[0]}.{one.last}" for one, _ in added if one.kind == "constraint"}
-    statements = [(rank, text) for one, value in added for rank, text in _drop(one, value, tables, constraints, after)]
+    parents = {one.name: value.get("parents") or () for one, value in added if one.kind == "table"}
+    statements = [
+        ((*rank, -_generation(one.name, parents)), text)
+        for one, value in added
+        for rank, text in _drop(one, value, tables, constraints, after)
+    ]
     return [text for _, text in sorted(statements, key=lambda pair: pair[0])]
+
+
+def _generation(table: str, parents: Mapping[str, Sequence[str]]) -> int:
+    """How many stand above it of those that are new: partitions and heirs go before what they belong to."""
+    return max((1 + _generation(parent, parents) for parent in parents.get(table, ())), default=0)
 
 
 def _drop(

@@ -154,6 +154,7 @@ def test_forks_and_dependabot_have_a_token_that_may_only_read() -> None:
     assert not read_only("pull_request_target", fork=True)
     assert read(variables("push", GITHUB_ACTOR="dependabot[bot]"), {}).read_only
     assert not read(variables("push"), {}).read_only
+    assert not read(variables("schedule", GITHUB_ACTOR="dependabot[bot]"), {}).read_only, "whoever changed it last"
     gone = pull_request(7, A, B)
     gone["pull_request"]["head"]["repo"] = None
     assert read(variables("pull_request"), gone).read_only
