@@ -19,7 +19,7 @@ from operations.validation.beyond import unknown, without_downs_beyond
 from operations.validation.building import TOLD, Base, build
 from operations.validation.diagram import diagram
 from operations.validation.excuses import perhaps_damage
-from operations.validation.findings import FailOn, in_order, of_file, passes
+from operations.validation.findings import FailOn, cut, in_order, of_file, passes
 from operations.validation.folders import Entry, Folder
 from operations.validation.model import Changes, Validation
 from operations.validation.proving import Proven, prove
@@ -229,7 +229,7 @@ class _Validating:
             diagram=diagram(before, after) if before and after else None,
             server_version=self.version,
             seconds=self.seconds,
-            notes=tuple(dict.fromkeys(self.notes)),
+            notes=tuple(dict.fromkeys(map(cut, self.notes))),
         )
 
     def _lint(self, sources: Sequence[Source], tried: Tried | None) -> None:

@@ -100,6 +100,26 @@ def test_odd_scripts_are_findings_and_no_crash(trials: Kept, script: str | bytes
     assert all(len(f.message) < 3000 for f in found.findings)
 
 
+LOUD = "DO $$ BEGIN RAISE EXCEPTION USING MESSAGE = repeat('x', 2000000), ERRCODE = '{}'; END $$;"
+
+
+@pytest.mark.parametrize(
+    ("script", "down"),
+    [
+        (LOUD.format("42501"), None),
+        ("CREATE TABLE t (a INT);", LOUD.format("22000")),
+        (f"COMMENT ON SCHEMA public IS '{'x' * 100_000}';", "SELECT 1;"),
+    ],
+    ids=["left out", "an undo that fails", "an undo that does not undo"],
+)
+def test_whatever_is_said_is_told_in_bearable_length(trials: Kept, script: str, down: str | None) -> None:
+    head = Folder({NAME: Entry(NAME, script.encode(), down.encode() if down else None)})
+    found = validate(Question(head, Folder({}), trials, SystemClock()))
+    assert "xxx" in repr((found.notes, found.rollback_proof))
+    assert max(map(len, (*found.notes, *(text for p in found.rollback_proof for text in p.differences)))) < 3000
+    assert all(len(verdict.reason) < 3000 for verdict in found.verdicts.values())
+
+
 @pytest.mark.parametrize("end", ["COMMIT; CREATE TABLE IF NOT EXISTS hidden (i INT)", "COMMIT; BEGIN", "ROLLBACK"])
 def test_a_hidden_end_of_the_transaction_is_found_and_nothing_is_proved(trials: Kept, end: str) -> None:
     found = hostile(f"SET standard_conforming_strings = off;\nSELECT '\\''; {end}; --';", trials)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 
 from operations import catalog
 from operations.backups.manifest import TableRows
@@ -15,7 +16,7 @@ from operations.migrations.script import Script
 from operations.ports import Session
 from operations.rules.model import Finding
 from operations.validation.beyond import beyond
-from operations.validation.findings import at, of_file
+from operations.validation.findings import at, cut, of_file
 from operations.validation.losing import lost
 from operations.validation.model import Loss, RollbackProof
 from operations.validation.proposing import proposals
@@ -118,7 +119,7 @@ class Trying:
         self, file: str, down: Script, error: StatementFailed | ConnectionLost
     ) -> tuple[RollbackProof, Finding]:
         said = error if isinstance(error, StatementFailed) else None
-        message = f"It fails: {error.message}" + (f" ({said.sqlstate})" if said else "")
+        message = cut(f"It fails: {error.message}") + (f" ({said.sqlstate})" if said else "")
         finding = at(
             "down-does-not-undo", "error", file, down.text, (said and said.position) or 0, f"{message}.",
             (said and said.server_hint)
@@ -189,7 +190,7 @@ class Trying:
 
     def _differences(self, same_schema: bool = False) -> tuple[str, ...]:
         """``same_schema``: where that is known already."""
-        return tuple(self._told(same_schema))[:SHOWN]
+        return tuple(map(cut, islice(self._told(same_schema), SHOWN)))
 
     def _told(self, same_schema: bool) -> Iterator[str]:
         if not same_schema:
