@@ -65,7 +65,8 @@ def asked(job: Job, base: str) -> Asked:
         path = Path(temporary).resolve() / Path(config).name
         path.write_bytes(text)
         name = job.inputs.environment or _only(text)
-        chosen = load_without_secrets(path, name, None if _of_somebody_else(job) else job.environ)
+        with _hint_of_an_input():
+            chosen = load_without_secrets(path, name, None if _of_somebody_else(job) else job.environ)
         live = _live(job, path, name)
         written = within(posixpath.dirname(config), posixpath.relpath(chosen.migrations, path.parent))
     known = parse_database_url(live.database_url).target if live else None
@@ -134,8 +135,15 @@ def environment(job: Job) -> Environment:
     path = job.directory / inputs.config
     if not path.exists():
         return _without_file(job)
-    try:
+    with _hint_of_an_input():
         return load_environment(path, inputs.environment or None, job.environ, changes(inputs))
+
+
+@contextmanager
+def _hint_of_an_input() -> Iterator[None]:
+    """Nobody can give an Action the command line's options."""
+    try:
+        yield
     except ConfigurationError as error:
         if "--env" in (error.hint or ""):
             error.hint = "Say which one by the input environment."

@@ -24,6 +24,7 @@ from operations.validation.row_counts import rows_of
 from operations.validation.sequences import positions, put_back
 
 FIRST_LINES = 3
+NAMED = "--shadow-url (in the Action: database-url)"
 
 
 @dataclass
@@ -100,7 +101,7 @@ def _failed(tried: Tried, source: Source, file: str, failed: ScriptFailed) -> No
     if tried.incomplete and may_follow(error):
         tried.notes.append(
             f"{file} could not be tried to its end: {error.message} ({error.sqlstate}). That may well come from what "
-            "was left out before. With --shadow-url it is tried on a server that has all of it."
+            f"was left out before. With {NAMED} it is tried on a server that has all of it."
         )
         return
     tried.findings.append(failure(file, source.script.text, failed))
@@ -128,7 +129,7 @@ def _not_tried(tried: Tried, sources: Sequence[Source]) -> None:
 def _left_out(tried: Tried, file: str, source: Source, found: Sequence[LeftOut]) -> None:
     for one in found:
         tried.incomplete = True
-        elsewhere = " Give --shadow-url to try it on a server that can." if one.error else ""
+        elsewhere = f" Give {NAMED} to try it on a server that can." if one.error else ""
         tried.notes.append(f"{left_out(file, one)}.{elsewhere}")
         if one.error and "extension" not in one.why:
             s = one.statement
@@ -137,7 +138,7 @@ def _left_out(tried: Tried, file: str, source: Source, found: Sequence[LeftOut])
                     "not-tried", "warning", file, source.script.text, s.start,
                     f"{s.kind} was left out of the trial: {one.error.message} ({one.error.sqlstate}).",
                     "It needs rights beyond the own database, or a role that only your server has. Does the role that "
-                    "deploys have them? Give --shadow-url to try it out.", s.end,
+                    f"deploys have them? Give {NAMED} to try it out.", s.end,
                 )
             )  # fmt: skip
 

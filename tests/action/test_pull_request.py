@@ -277,6 +277,15 @@ def test_what_has_landed_meanwhile_is_no_deletion(project: Project, shadow: str)
     assert changes["late"] == ["20240201000000_paid"]
 
 
+def test_which_of_several_environments_is_meant_is_said_by_an_input(project: Project, shadow: str) -> None:
+    other = FILES["locktender.toml"].replace("production", "staging").replace("prisma/", "elsewhere/")
+    project.repository.commit({"locktender.toml": FILES["locktender.toml"] + other})
+    proposal = project.proposed({NEXT: ADDS})
+    ran = proposal.run({"database-url": shadow})
+    assert (ran.exit_code, ran.result["error"]["hint"]) == (2, "Say which one by the input environment."), ran.said
+    assert proposal.run({"database-url": shadow, "environment": "production"}).exit_code == 0
+
+
 def test_what_cannot_be_validated_leaves_no_older_verdict_in_sight(project: Project) -> None:
     proposal = project.proposed({NEXT: ADDS})
     project.github.state.add_comment("<!-- locktender:validate default . nowhere -->\nAll is well", OWN_LOGIN)
