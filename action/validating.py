@@ -195,9 +195,11 @@ def _said(job: Job, text: str) -> str:
 
 def _short(job: Job, validation: Validation, place: Place) -> str:
     """The comment, in as many bytes as a check run takes; a character has four at most."""
-    text = _said(job, comment(validation, place))
-    if len(text.encode()) > MOST_OF_CHECK:
-        text = _said(job, comment(validation, place, MOST_OF_CHECK // 4))
+    text = ""
+    for width in (1, 2, 3, 4):
+        text = _said(job, comment(validation, place, MOST_OF_CHECK // width))
+        if len(text.encode()) <= MOST_OF_CHECK:
+            break
     return text.encode()[:MOST_OF_CHECK].decode(errors="ignore")
 
 
