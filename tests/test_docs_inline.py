@@ -1,0 +1,76 @@
+"""Every command in the running text of the documents is run: in a block, or by a test that reads it from there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .documents.inline import NOT_TYPED, RUN_BY, Span, begins, commands, fits, is_read, run_in_blocks
+from .documents.snippets import ROOT
+from .test_docs import PAGES, page_name
+
+GUIDE = ROOT / "docs" / "guide.md"
+REFERENCE = ROOT / "docs" / "reference.md"
+
+
+@pytest.fixture(scope="module")
+def typed() -> set[tuple[str, ...]]:
+    return run_in_blocks()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_every_command_in_running_text_is_run(page: Path, typed: set[tuple[str, ...]]) -> None:
+    assert [str(span) for span in commands(page) if not is_run(span, typed)] == []
+
+
+def is_run(span: Span, typed: set[tuple[str, ...]]) -> bool:
+    elsewhere = any(begins(span.text, words) for every in RUN_BY.values() for words in every)
+    return elsewhere or span.text in NOT_TYPED or any(fits(span, words) for words in typed)
+
+
+def test_what_another_test_runs_is_read_by_it_and_still_in_a_document(typed: set[tuple[str, ...]]) -> None:
+    spans = [span for page in PAGES for span in commands(page)]
+    assert [place for place, words in RUN_BY.items() if not is_read(place, words)] == []
+    every = [words for one in RUN_BY.values() for words in one]
+    assert [words for words in every if not any(begins(span.text, words) for span in spans)] == []
+    assert set(NOT_TYPED) <= {span.text for span in spans if not any(fits(span, words) for words in typed)}
+    assert len(spans) > 150
+
+
+@pytest.mark.parametrize(
+    ("said", "page", "run"),
+    [
+        ("locktender deploy --dry-run", GUIDE, True),
+        ("locktender deploy --dryrun", GUIDE, False),
+        ("locktender restore latest --undo", GUIDE, False),
+        ("locktender restore", GUIDE, False),
+        ("locktender restore ID|latest", REFERENCE, True),
+        ("locktender apply --baseline NAME", GUIDE, True),
+        ("locktender start -- CMD", GUIDE, True),
+        ("locktender completion {bash|zsh|fish}", REFERENCE, True),
+        ("restore --undo", GUIDE, True),
+        ("restore --redo", GUIDE, False),
+        ("--cache DIR", GUIDE, True),
+        ("--cash DIR", GUIDE, False),
+        ("docker compose down", GUIDE, True),
+        ("docker compose down --volumes", GUIDE, False),
+        ("kubectl get pods", GUIDE, False),
+        ("/db restore [BACKUP]", GUIDE, True),
+        ("psql app", GUIDE, False),
+    ],
+)
+def test_a_command_that_nothing_runs_would_be_found(
+    said: str, page: Path, run: bool, typed: set[tuple[str, ...]]
+) -> None:
+    assert is_run(Span(page, 1, said), typed) == run
+
+
+def test_what_is_typed_is_told_from_what_is_only_named(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "Type `locktender\nstatus`, or `./deploy.sh`, with `init: true`, `a = 1` and `CREATE INDEX`.\n\n"
+        "```console\n$ not this `one here`\n```\n\n"
+        "| you see | do |\n|---|---|\n| `it is gone` | `make again \\| less` |\n"
+    )
+    assert [(span.line, span.text) for span in commands(page)] == [(1, "locktender status"), (10, "make again | less")]
