@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
-from .documents.inline import NOT_TYPED, RUN_BY, Span, begins, commands, fits, is_read, run_in_blocks
+from cli.__main__ import commands as program
+
+from .documents.inline import NOT_TYPED, RUN_BY, Span, begins, commands, fits, is_read, options, run_in_blocks
 from .documents.snippets import ROOT
 from .test_docs import PAGES, page_name
 
 GUIDE = ROOT / "docs" / "guide.md"
 REFERENCE = ROOT / "docs" / "reference.md"
+OF_OTHERS = {"--to-schema-datamodel", "--volumes"}
+"""Prisma's before 7, and Compose's; the tests of both give them."""
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +43,22 @@ def test_what_another_test_runs_is_read_by_it_and_still_in_a_document(typed: set
     assert [words for words in every if not any(begins(span.text, words) for span in spans)] == []
     assert set(NOT_TYPED) <= {span.text for span in spans if not any(fits(span, words) for words in typed)}
     assert len(spans) > 150
+
+
+def test_every_option_in_running_text_is_one_of_ours_or_is_typed(typed: set[tuple[str, ...]]) -> None:
+    known = set(declared(program)) | {word for words in typed for word in words} | OF_OTHERS
+    spans = [span for page in PAGES for span in options(page)]
+    assert [str(span) for span in spans if span.text not in known] == []
+    assert {span.text for span in spans} >= OF_OTHERS | {"--json", "--foreign"}
+
+
+def declared(command: click.Command) -> Iterator[str]:
+    """All options of a command and of those below it."""
+    yield from ("--help", *(option for one in command.params for option in (*one.opts, *one.secondary_opts)))
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        below = (command.get_command(context, name) for name in command.list_commands(context))
+        yield from (option for one in below if one for option in declared(one))
 
 
 @pytest.mark.parametrize(

@@ -106,12 +106,23 @@ class Span:
 
 def commands(page: Path) -> Iterator[Span]:
     """All spans of a page that are typed, or are part of what is."""
+    for span, quoted in _spans(page):
+        of_an_option = page == REFERENCE and span.text.startswith("-")  # generated from what parses it
+        if " " in span.text and not (quoted or of_an_option or OTHER.fullmatch(span.text)):
+            yield span
+
+
+def options(page: Path) -> Iterator[Span]:
+    """All spans that are an option's name."""
+    yield from (span for span, _ in _spans(page) if re.fullmatch(r"--?[a-z][\w-]*", span.text))
+
+
+def _spans(page: Path) -> Iterator[tuple[Span, bool]]:
+    """Whether it says what is seen comes with each."""
     text = FENCE.sub(lambda found: "\n" * found[0].count("\n"), page.read_text(encoding="utf-8"))
     for found in SPAN.finditer(text):
         said = " ".join(found[2].replace("\\|", "|").split())
-        of_an_option = page == REFERENCE and said.startswith("-")  # generated from what parses it
-        if " " in said and not (OTHER.fullmatch(said) or of_an_option or _is_quoted(text, found.start())):
-            yield Span(page, text.count("\n", 0, found.start()) + 1, said)
+        yield Span(page, text.count("\n", 0, found.start()) + 1, said), _is_quoted(text, found.start())
 
 
 def _is_quoted(text: str, at: int) -> bool:
