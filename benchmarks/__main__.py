@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import ack, applying, backups, downtime, lint, memory, newcomer, over_ssh, validating
+from . import ack, applying, backups, downtime, lint, many_tables, memory, newcomer, over_ssh, validating
 from .measure import NotMeasured
 from .report import page, when
 from .results import Measured, load, save
@@ -22,6 +22,7 @@ PARTS = {
     "downtime": downtime.sections,
     "backups": backups.sections,
     "memory": memory.sections,
+    "many_tables": many_tables.sections,
     "lint": lint.sections,
     "ack": ack.sections,
     "newcomer": newcomer.sections,

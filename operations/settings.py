@@ -185,9 +185,13 @@ class Checks:
     connections: Positive = 85
     """Percent of the server's connections that may be in use."""
     ids: Positive = 75
-    """Percent of a sequence's or an integer key's numbers that may be used up; above 95 it is a failure."""
+    """Percent of a sequence's or an integer key's numbers that may be used up."""
+    ids_fail: Positive = 95
+    """From how many percent of them on it is a failure."""
     transaction_age: Positive = 1_000_000_000
     """How many transactions the oldest id may be behind, of the 2.1 billion at which PostgreSQL stops."""
+    transaction_age_fail: Positive = 1_700_000_000
+    """How many more than which are a failure."""
     dead_rows: Positive = 100_000
     """Dead rows a table may hold, where they are more than half as many as the live ones."""
     bloat: Bytes = 1024**3

@@ -175,6 +175,15 @@ def documented(request: pytest.FixtureRequest) -> list[Snippet]:
 
 
 @pytest.fixture
+def inline(request: pytest.FixtureRequest) -> list[str]:
+    """What the documents say in running text that this test types."""
+    from .documents.inline import typed_by
+    from .documents.snippets import ROOT
+
+    return typed_by(f"{request.path.relative_to(ROOT)}::{request.function.__name__}")
+
+
+@pytest.fixture
 def host() -> LocalHost:
     return LocalHost()
 

@@ -111,6 +111,9 @@ def test_integer_keys_without_a_sequence_of_their_own(plain: Context) -> None:
     assert (one.status, one.detail) == ("warn", '"K"."Id" has used 92% of its numbers')
     run_sql(plain, 'INSERT INTO "K" VALUES (32000)')
     assert found(plain, "integer_keys").status == "fail"
+    assert found(limited(plain, ids_fail=99), "integer_keys").status == "warn"
+    assert found(limited(plain, ids=99, ids_fail=98), "integer_keys").status == "ok"
+    assert found(limited(plain, ids=99, ids_fail=97), "integer_keys").status == "fail", "it need not warn before"
     run_sql(plain, one.fix.split(";")[0])
     assert found(plain, "integer_keys").status == "ok"
 
@@ -122,6 +125,7 @@ def test_the_age_of_transaction_ids(server: Server, plain: Context) -> None:
             session.rows("SELECT pg_current_xact_id()")
     one = found(aged, "transaction_ids")
     assert one.status == "warn"
+    assert found(limited(plain, transaction_age_fail=100), "transaction_ids").status == "fail"
     assert found(plain, "transaction_ids").status == "ok"
     with server.superuser(plain.database.target.database).session() as session:
         session.execute("VACUUM (FREEZE)")

@@ -161,9 +161,9 @@ def test_sql_is_a_migration_that_its_page_deploys_or_an_example_that_its_rule_lo
 
 
 def test_the_role_that_the_guide_makes_owns_its_database_and_may_create_others(
-    server18: Server, documented: list[Snippet]
+    server18: Server, documented: list[Snippet], inline: list[str]
 ) -> None:
-    (guide,) = documented
+    (guide,), (allowed,) = documented, inline
     name = f"docs_{uuid.uuid4().hex[:8]}"
     role, owned = (one.replace(" app", f" {name}") for one in guide.text.split(";")[:2])
     with server18.superuser().session() as session:
@@ -173,6 +173,9 @@ def test_the_role_that_the_guide_makes_owns_its_database_and_may_create_others(
             theirs.execute("CREATE TABLE t ()")
             theirs.execute(f"CREATE DATABASE {name}_other")
             theirs.execute(f"DROP DATABASE {name}_other")
+        session.execute(f"ALTER ROLE {name} NOCREATEDB")
+        session.execute(allowed.replace(" app ", f" {name} "))
+        assert session.rows("SELECT rolcreatedb FROM pg_roles WHERE rolname = %s", (name,)) == [(True,)]
         session.execute(f"DROP DATABASE {name}")
         session.execute(f"DROP ROLE {name}")
 

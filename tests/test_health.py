@@ -151,6 +151,7 @@ def test_tables_without_primary_keys_but_not_prismas_many_to_many_tables(shop: C
 def test_ids_that_run_out(shop: Context, value: int, status: str) -> None:
     run_sql(shop, f"SELECT setval('\"User_id_seq\"', {value})")
     assert found(shop, "sequences").status == status
+    assert found(limited(shop, ids_fail=74), "sequences").status == "fail"
 
 
 def test_a_narrow_column_runs_out_before_its_wide_sequence(shop: Context) -> None:

@@ -461,6 +461,22 @@ def test_the_names_that_teams_type_call_our_verbs(
         assert words == verb
 
 
+def test_the_names_that_the_guide_types_call_the_verbs_beside_them(project: Path, inline: list[str]) -> None:
+    if shutil.which("npm") is None:
+        missing("npm")
+    written(project, dataclasses.replace(HERE, scripts=True))
+    program, called = project / "locktender", project / "called"
+    program.write_text(f'#!/bin/sh\necho locktender "$@" > {called}\n')
+    program.chmod(0o755)
+    variables = {**os.environ, "PATH": f"{project}:{os.environ['PATH']}", "NPM_CONFIG_UPDATE_NOTIFIER": "false"}
+    guide = (ROOT / "docs" / "guide.md").read_text()
+    for typed in inline:
+        (verb,) = re.findall(rf"^\| `{typed}` \| `(locktender [^`]+)`", guide, re.MULTILINE)
+        subprocess.run(["sh", "-c", typed], cwd=project, env=variables, capture_output=True, check=True, timeout=120)
+        assert called.read_text() == f"{verb}\n"
+    assert {typed.split()[2] for typed in inline} == set(SCRIPTS)
+
+
 def test_deploy_sh_passes_on_what_is_typed(project: Path, tmp_path: Path) -> None:
     written(project, dataclasses.replace(HERE, scripts=True))
     (tmp_path / "locktender").write_text('#!/bin/sh\npwd; printf "%s\\n" "$@"\n')

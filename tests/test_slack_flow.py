@@ -6,6 +6,7 @@ One bot and one worker serve all tests of this file; each looks only at what it 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import socket
@@ -19,6 +20,7 @@ import pytest
 
 from bot.ask_queue import AskQueue
 from bot.asks import Ask
+from bot.words import BY_NAME
 from operations.adapters.ledger import keywords_of
 from operations.approvals.asking import Door, ask
 from operations.approvals.model import Account, Proposal, State
@@ -466,14 +468,62 @@ def test_a_form_that_slack_does_not_open_is_told_and_one_that_it_takes_late_is_f
     eventually(lambda: next((v for v in set(stage.slack.views) - known if is_filled(stage, v)), None))
 
 
+def mentioned(stage: Stage, text: str, id: str) -> None:
+    event = {"type": "app_mention", "user": ADA, "text": f"<@U0BOT> {text}", "channel": OPS, "ts": "1.1"}
+    body = json.dumps({"type": "event_callback", "team_id": TEAM, "event_id": id, "event": event}).encode()
+    assert stage.post(body, stage.signed(body), "application/json").status == 200
+
+
 def test_a_mention_does_the_same(stage: Stage) -> None:
     before = len(stage.slack.of(OPS))
-    event = {"type": "app_mention", "user": ADA, "text": "<@U0BOT> status production", "channel": OPS, "ts": "1.1"}
-    body = json.dumps({"type": "event_callback", "team_id": TEAM, "event_id": "Ev1", "event": event}).encode()
-    assert stage.post(body, stage.signed(body), "application/json").status == 200
+    mentioned(stage, "status production", "Ev1")
     stage.card("Last backup", after=before)
     challenge = json.dumps({"type": "url_verification", "challenge": "abc"}).encode()
     assert stage.post(challenge, stage.signed(challenge), "application/json").json == {"challenge": "abc"}
+
+
+PLACES = {"staging": "production", "ENVIRONMENT": "production", "BACKUP": "latest", "REF": "main", "REASON": "by day"}
+SAID = {
+    "status": "One moment: status of production.",
+    "check": "One moment: check of production.",
+    "backups": "One moment: backups of production.",
+    "report": "One moment: report of production.",
+    "backup": "is asked for",
+    "history": "Backup",
+    "pending": "",
+    "help": "/db rollback",
+    "freeze": "is frozen for 2h",
+    "unfreeze": "not frozen any more",
+}
+"""What the answer says; to all others it is a form that opens."""
+
+
+def as_typed(words: str) -> set[str]:
+    """With and without what is optional; behind ``/db`` or the bot's name."""
+    rest = words.partition(" ")[2]
+    for name, here in PLACES.items():
+        rest = rest.replace(name, here)
+    return {re.sub(r"[\[\]]", "", rest), re.sub(r" \[.*\]", "", rest)}
+
+
+def test_whatever_the_documents_type_in_slack_is_understood(stage: Stage, inline: list[str]) -> None:
+    commands = set().union(*(as_typed(words) for words in inline if words.startswith("/db")))
+    assert {text.split()[0] for text in commands} == set(BY_NAME)
+    for text in sorted(commands, key=lambda text: (text.partition(" ")[0] in ("freeze", "unfreeze"), text)):
+        known, before, verb = set(stage.slack.views), len(stage.slack.of(OPS)), text.split()[0]
+        answer = stage.command(text)
+        assert answer.status == 200
+        if answer.body:
+            assert SAID[verb] in json.dumps(answer.json), text
+        else:
+            assert verb not in SAID or text == "freeze"
+            eventually(lambda known=known: set(stage.slack.views) - known, f"the form of {text}")
+        if verb == "backup":
+            stage.card("Backup · production: done", after=before)
+    (mention,) = (words for words in inline if words.startswith("@"))
+    before = len(stage.slack.of(OPS))
+    mentioned(stage, *as_typed(mention), "EvByTheBook")
+    stage.card("Last backup", after=before)
 
 
 def test_where_it_cannot_be_reached_it_does_not_go_on(stage: Stage) -> None:

@@ -21,7 +21,6 @@ KEYS = """
     ORDER BY c.relpages DESC, 1 LIMIT %s
 """
 MOST = {True: 32_767, False: 2_147_483_647}
-FAIL = 95
 
 
 def look(probe: Probe) -> Iterator[Check]:
@@ -34,7 +33,8 @@ def look(probe: Probe) -> Iterator[Check]:
             for (greatest,) in session.rows(f"SELECT max({column}) FROM {table}")
         ]
     used.sort(key=lambda row: -row[2])
-    ending = [row for row in used if row[2] >= probe.limits.ids]
+    warn, fail = probe.limits.ids, probe.limits.ids_fail
+    ending = [row for row in used if row[2] >= min(warn, fail)]
     fullest = used[0][2] / 100 if used else 0.0
     if not ending:
         yield Check("integer_keys", "ok", f"{len(keys)} looked at, none near its end", value=fullest)
@@ -42,7 +42,7 @@ def look(probe: Probe) -> Iterator[Check]:
     table, column, part = ending[0]
     yield Check(
         "integer_keys",
-        "fail" if part >= FAIL else "warn",
+        "fail" if part >= fail else "warn",
         listed(f"{table}.{column} has used {share:.0f}% of its numbers" for table, column, share in ending),
         "When they are used up, every INSERT fails.",
         f"ALTER TABLE {table} ALTER COLUMN {column} TYPE bigint; (rewrites the table: plan it)",

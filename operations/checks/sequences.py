@@ -19,14 +19,14 @@ USED = """
     WHERE s.seqincrement > 0 AND has_sequence_privilege(s.seqrelid, 'SELECT, USAGE') AND NOT s.seqcycle
     ORDER BY 4 DESC NULLS LAST
 """
-FAIL = 0.95
 
 
 def look(probe: Probe) -> Iterator[Check]:
     """The share of its range that each sequence, or the column it feeds, has used up."""
     with probe.reading() as session:
         used = [(name, table, column, float(part)) for name, table, column, part in session.rows(USED) if part]
-    ending = [row for row in used if row[3] * 100 >= probe.limits.ids]
+    warn, fail = probe.limits.ids, probe.limits.ids_fail
+    ending = [row for row in used if row[3] * 100 >= min(warn, fail)]
     if not ending:
         fullest = f"; the fullest has used {used[0][3]:.1%} of its numbers" if used else ""
         yield Check("sequences", "ok", f"none near its end{fullest}", value=used[0][3] if used else 0.0)
@@ -35,7 +35,7 @@ def look(probe: Probe) -> Iterator[Check]:
     widen = f"ALTER TABLE {table} ALTER COLUMN {identifier(column)} TYPE bigint; (rewrites the table: plan it) "
     yield Check(
         "sequences",
-        "fail" if part >= FAIL else "warn",
+        "fail" if part * 100 >= fail else "warn",
         listed(f"{name} has used {share:.0%} of its numbers" for name, _, _, share in ending),
         "When it is used up, every INSERT fails.",
         (widen if table else "") + f"ALTER SEQUENCE {name} AS bigint;",

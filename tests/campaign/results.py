@@ -32,12 +32,12 @@ class Finding:
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
 
 
-def save(finding: Finding) -> None:
+def save(finding: Finding, directory: Path = DIRECTORY) -> None:
     """Replace the record of this kind of trial."""
-    DIRECTORY.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     name = f"{finding.group}-{finding.name}-{finding.server}".replace(" ", "_").replace("/", "_")
     record = {**asdict(finding), "when": time.time(), "scale": scale(), "commit": _commit(), "machine": _machine()}
-    (DIRECTORY / f"{name}.json").write_text(json.dumps(record, indent=1, sort_keys=True))
+    (directory / f"{name}.json").write_text(json.dumps(record, indent=1, sort_keys=True))
 
 
 def _commit() -> str:

@@ -1,4 +1,4 @@
-"""What the documents type in a checkout of Locktender: fetched, installed, formatted, drawn anew, released."""
+"""What the documents type in a checkout of Locktender: fetched, installed, formatted, written anew, released."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from ..conftest import missing
 from ..documents.shell import Shell, shell
 from ..documents.snippets import ROOT, Snippet
+from .results import Finding, save
 
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(1800)]
 
@@ -26,6 +27,8 @@ CONFIGURATION = """\
 [user]
     signingKey = {key}
 """
+WRITTEN = {"docs/benchmarks.json", "docs/benchmarks.md", "docs/reliability.md"}
+"""By what measures and what was found, which is another time each time."""
 
 
 @pytest.fixture
@@ -46,11 +49,18 @@ def variables(github: Path, tmp_path: Path) -> dict[str, str]:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True, timeout=60)
     configuration = tmp_path / "gitconfig"
     configuration.write_text(CONFIGURATION.format(github=github, key=key))
-    return {"GIT_CONFIG_GLOBAL": str(configuration), "PYTHONPATH": "", "HOME": os.environ["HOME"]}
+    results = tmp_path / "results"
+    save(Finding("kind of trial", "one", "PostgreSQL 18"), results)
+    return {
+        "GIT_CONFIG_GLOBAL": str(configuration),
+        "PYTHONPATH": "",
+        "HOME": os.environ["HOME"],
+        "LOCKTENDER_CAMPAIGN_RESULTS": str(results),
+    }
 
 
 def test_a_checkout_does_what_the_documents_type_in_it(
-    documented: list[Snippet], github: Path, variables: dict[str, str], tmp_path: Path
+    documented: list[Snippet], inline: list[str], github: Path, variables: dict[str, str], tmp_path: Path
 ) -> None:
     if shutil.which("chromium") is None:
         missing("Chromium")
@@ -61,9 +71,11 @@ def test_a_checkout_does_what_the_documents_type_in_it(
         types(typed, *(one for one in documented if one not in guide), below="locktender")
         assert said(typed, "command -v locktender") == f"{typed.directory}/locktender/.venv/bin/locktender"
         assert said(typed, "python -P -c 'import cli; print(cli.__path__[0])'") == f"{typed.directory}/locktender/cli"
-        changed = said(typed, "git status --porcelain").splitlines()
-        assert [one for one in changed if "docs/pictures/" not in one] == [], (
-            "formatted, and drawn anew, nothing differs"
+        for command in inline:
+            said(typed, command.replace("PART", "newcomer"))
+        changed = {one[3:] for one in said(typed, "git status --porcelain").splitlines()}
+        assert {one for one in changed if not one.startswith("docs/pictures/")} <= WRITTEN, (
+            "formatted, drawn and written anew, nothing else differs"
         )
     tag = subprocess.run(["git", "-C", github, "cat-file", "-p", "v0.2.0"], capture_output=True, check=True, text=True)
     assert "BEGIN SSH SIGNATURE" in tag.stdout

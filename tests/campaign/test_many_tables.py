@@ -30,9 +30,8 @@ MEGABYTES = 160
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(3600)]
 
 
-def test_check_of_five_thousand_tables(ground: Ground, tmp_path: Path) -> None:
-    number = count(TABLES)
-    migrations = tmp_path / "migrations"
+def write_migrations(migrations: Path, number: int) -> None:
+    """A folder that makes so many tables, ``STEP`` a file."""
     for start in range(0, number, STEP):
         text = "".join(TABLE.format(n) for n in range(start, min(number, start + STEP)))
         folder = migrations / f"20240101{start:06}_tables"
@@ -40,6 +39,12 @@ def test_check_of_five_thousand_tables(ground: Ground, tmp_path: Path) -> None:
         hub = "CREATE TABLE hub (id int PRIMARY KEY);" if start == 0 else ""
         (folder / "migration.sql").write_text(hub + text)
     (migrations / "migration_lock.toml").write_text('provider = "postgresql"\n')
+
+
+def test_check_of_five_thousand_tables(ground: Ground, tmp_path: Path) -> None:
+    number = count(TABLES)
+    migrations = tmp_path / "migrations"
+    write_migrations(migrations, number)
     made = Project(tmp_path, ground.url, migrations, settings={"transactions": '"file"'})
     expect(made.run("apply", timeout=3000), 0)
     found = Finding("check", "many tables", f"PostgreSQL {ground.server.major}")

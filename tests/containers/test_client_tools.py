@@ -320,7 +320,7 @@ def with_variable(run: Run, name: str, value: str) -> Run:
 
 
 def test_a_service_that_is_missing_stopped_or_gone(
-    make_project: Callable[..., ComposeDatabase], prepared: Callable[..., Run]
+    make_project: Callable[..., ComposeDatabase], prepared: Callable[..., Run], inline: list[str]
 ) -> None:
     project = make_project()
     run = prepared(of=project)
@@ -333,9 +333,13 @@ def test_a_service_that_is_missing_stopped_or_gone(
     told(run, 2, "configuration", "/nonexistent/compose.yaml")
     file.write_text(right)
     project.compose("stop", "--timeout", "5", "db")
-    assert "up --detach db" in told(run, 3, "database_unreachable", "'db' is exited")
+    (typed,) = inline
+    up = typed.removeprefix("docker compose ")
+    assert up in told(run, 3, "database_unreachable", "'db' is exited")
     project.compose("rm", "--force", "db")
-    assert "up --detach db" in told(run, 3, "database_unreachable", "'db' has not been created")
+    assert up in told(run, 3, "database_unreachable", "'db' has not been created")
+    project.compose(*up.split())
+    assert "db" in project.compose("ps", "--services", "--status", "running").split()
 
 
 def told(run: Run, exit_code: int, code: str, message: str) -> str:

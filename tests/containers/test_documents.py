@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from .project import EXAMPLE
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
 
+BASE_IMAGE = "python:3.11-slim-bookworm"
 NAMES = ("locktender", "locktender-node")
 """What the documents call the image, built on the one base or the other."""
 
@@ -59,6 +61,19 @@ def test_the_image_is_made_and_shows_the_demonstration(
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "docs" / "image.md").read_text().startswith("# What fills the image\n")
     assert "$ locktender restore --undo" in done.stdout + done.stderr
+
+
+def test_the_image_is_built_on_another_base(docker: Docker, named: None, inline: list[str]) -> None:
+    """The stand-in for the usual base goes by the other one's name."""
+    (typed,) = inline
+    (base,) = re.findall(r"BASE_IMAGE=(\S+)", typed)
+    docker("tag", BASE_IMAGE, base)
+    try:
+        docker(*typed.split()[1:], cwd=ROOT, timeout=800)
+        assert docker.inspect(NAMES[0])["RootFS"]["Layers"][0] == docker.inspect(base)["RootFS"]["Layers"][0]
+        assert "locktender, version" in docker("run", "--rm", NAMES[0], "--version").stdout
+    finally:
+        docker("rmi", base)
 
 
 def test_the_image_is_the_command_in_a_project(

@@ -179,6 +179,30 @@ def test_the_demonstration_needs_nothing_but_the_image_and_ends_on_docker_stop(d
         docker("rm", "-f", name)
 
 
+def test_the_options_of_docker_that_the_documents_name(
+    docker: Docker, image: str, postgres: PostgresContainer, server18: Server, inline: list[str]
+) -> None:
+    """Each to ``docker run``, where status finds its database; ``--init`` puts an init in front."""
+    here, there = server18.url(server18.create()).reveal(), postgres.new_database()
+    network = "myproject_default"
+    docker("network", "create", network)
+    try:
+        docker("network", "connect", network, postgres.name)
+        for typed in inline:
+            words = typed.removeprefix("docker run ").split()
+            of_its_own = "--network" in words
+            options = [*words, *([] if of_its_own else ["--network", postgres.network])]
+            options += ["-e", f"LOCKTENDER_DATABASE_URL={here if 'host' in words else there}"]
+            options += ["-v", f"{MIGRATIONS}:/work/prisma:ro", "-e", "LOCKTENDER_BACKUP_DIR=/tmp/backups"]
+            ran = docker("run", "--rm", *options, image, "--json", "status", check=False)
+            assert (ran.returncode, len(last_line(ran.stdout)["result"]["pending"])) == (1, 9), typed
+        asked = ("run", "--rm", "--init", "--entrypoint", "cat", image, "/proc/1/comm")
+        assert docker(*asked).stdout.strip() == "docker-init"
+    finally:
+        docker("network", "disconnect", "-f", network, postgres.name, check=False)
+        docker("network", "rm", network)
+
+
 # In a workspace that may be hostile
 
 
@@ -207,6 +231,19 @@ def test_modules_of_the_workspace_are_not_imported(
     options, rest = words[:2], words[2:] or ("--version",)
     mounted = ("-v", f"{workspace}:/github/workspace", "--workdir", "/github/workspace")
     assert docker("run", "--rm", *mounted, *options, image, *rest, check=False).returncode == 0
+
+
+def test_its_other_doors_import_nothing_of_the_workspace(
+    docker: Docker, image: str, workspace: Path, inline: list[str]
+) -> None:
+    """As the documents type them; without what GitHub or Slack would give them they end with a message of ours."""
+    mounted = ("-v", f"{workspace}:/github/workspace", "--workdir", "/github/workspace", "--entrypoint", PYTHON)
+    for typed in inline:
+        _, *words = typed.split()
+        door = words if "-m" in words else [*words, "-m", "cli"]
+        ended = docker("run", "--rm", *mounted, image, *door, check=False)
+        assert ended.returncode in (0, 2), f"{typed}: {ended.returncode}\n{ended.stdout}{ended.stderr}"
+        assert "Traceback (most" not in ended.stderr
 
 
 def test_the_hostile_workspace_is_hostile(docker: Docker, image: str, workspace: Path) -> None:
