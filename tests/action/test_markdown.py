@@ -184,10 +184,10 @@ HIDING = "\u202e" * 80
 
 
 def test_no_names_however_long_keep_the_findings_from_being_seen() -> None:
-    names = tuple(f"{number:03}{HIDING}" for number in range(100))
+    names = {f"{number:03}{HIDING}": f"{number:03}b{HIDING}" for number in range(100)}
     loud = replace(INDEX, message="m" * 2_000 + HIDING * 20, help=HIDING * 20)
     findings = tuple(replace(loud, line=number) for number in range(1, 50))
-    text = comment(replace(VALIDATION, changes=Changes(new=names), findings=findings), PLACE)
+    text = comment(replace(VALIDATION, changes=Changes(renamed=names), findings=findings), PLACE)
     assert len(text) <= LIMIT
     assert "Findings (49)" in text
     assert f"https://github.com/ada/shop/blob/{PLACE.head_sha}/prisma/migrations/{SECOND}/migration.sql#L1)" in text
