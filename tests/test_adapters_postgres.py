@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from operations.adapters import refusals
 from operations.adapters.postgres import PostgresDatabase
 from operations.database_url import parse_database_url
 from operations.errors import (
@@ -13,6 +14,7 @@ from operations.errors import (
     DatabaseUnreachable,
     StatementFailed,
 )
+from operations.quoting import identifier
 from operations.secret import Secret
 
 from .conftest import Server
@@ -42,6 +44,26 @@ def test_connection_errors_are_told_apart(server: Server) -> None:
         PostgresDatabase(parse_database_url(Secret("postgresql://u:secretpw@127.0.0.1:1/x"))).connect()
     assert unreachable.value.prisma_code == "P1001"
     assert "secretpw" not in str(unreachable.value)
+
+
+def test_a_missing_database_is_told_whatever_language_the_server_speaks(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals, "_sqlstate_in", lambda _: None)  # as if not one word were known
+    with pytest.raises(DatabaseMissing, match="no_such"):
+        PostgresDatabase(parse_database_url(server.url("no_such"))).connect()
+    name = server.create()
+    with pytest.raises(DatabaseUnreachable, match="takes no connection") as caught:
+        PostgresDatabase(parse_database_url(server.url(name, password=Secret("wrong")))).connect()
+    assert "may this user connect" in (caught.value.hint or "")
+
+
+def test_a_database_that_takes_no_connections_is_not_said_to_be_away(server: Server) -> None:
+    name = server.create()
+    with server.superuser().session() as session:
+        session.execute(f"ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS false")
+    with pytest.raises(DatabaseUnreachable, match=r"takes no connection: .*not currently accepting connections"):
+        PostgresDatabase(parse_database_url(server.url(name))).connect()
 
 
 def test_transaction_rolls_back_on_any_exception(database: PostgresDatabase) -> None:

@@ -24,8 +24,9 @@ from operations.adapters.ledger_home import LedgerHomes
 from operations.adapters.ledger_monitor import LedgerMemory
 from operations.adapters.ledger_schema import SETTINGS, prepare
 from operations.adapters.ledger_sweep import requeue
-from operations.adapters.postgres import KEEPALIVE, connect_error
+from operations.adapters.postgres import KEEPALIVE
 from operations.adapters.queue import Handlers, Worker, defer
+from operations.adapters.refusals import connect_error
 from operations.approvals.change import Decide, NewRequest, Swept
 from operations.approvals.deciding import expire, give_up, planned
 from operations.approvals.model import AuditEntry, Event, Freeze, Message, Person, Request
@@ -99,11 +100,11 @@ class PostgresLedger:
 
         Raises ``DatabaseUnreachable``, ``AuthenticationFailed``, ``DatabaseMissing``, ``StatementFailed``.
         """
-        target = self._parameters.target
+        target, keywords = self._parameters.target, keywords_of(self._parameters, "ledger start")
         try:
-            connection = psycopg.connect(**keywords_of(self._parameters, "ledger start"))
+            connection = psycopg.connect(**keywords)
         except psycopg.Error as error:
-            raise connect_error(error, f"{target.host}:{target.port}", target.user, target.database) from None
+            raise connect_error(error, f"{target.host}:{target.port}", keywords) from None
         with connection:
             prepare(connection)
         self._pool.open()

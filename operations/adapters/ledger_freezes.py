@@ -11,7 +11,7 @@ from operations.adapters import ledger_sql as sql
 from operations.adapters.ledger import keywords_of
 from operations.adapters.ledger_errors import translated
 from operations.adapters.ledger_schema import SETTINGS
-from operations.adapters.postgres import connect_error
+from operations.adapters.refusals import connect_error
 from operations.approvals.model import Freeze
 from operations.database_url import ConnectionParameters
 
@@ -25,11 +25,11 @@ class LedgerFreezes:
     @translated
     def frozen(self, environment: str) -> Freeze | None:
         """The one that stands; none where the ledger has no tables yet. Raises as connecting does, too."""
-        target = self.parameters.target
+        target, keywords = self.parameters.target, keywords_of(self.parameters, "freeze")
         try:
-            connection = psycopg.connect(**keywords_of(self.parameters, "freeze"))
+            connection = psycopg.connect(**keywords)
         except psycopg.Error as error:
-            raise connect_error(error, f"{target.host}:{target.port}", target.user, target.database) from None
+            raise connect_error(error, f"{target.host}:{target.port}", keywords) from None
         with connection:
             for setting in SETTINGS:
                 connection.execute(setting.encode())

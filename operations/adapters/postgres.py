@@ -18,13 +18,11 @@ import psycopg
 from psycopg import generators, pq
 from psycopg.abc import PQGen
 
+from operations.adapters.refusals import connect_error, unreachable
 from operations.database_url import ConnectionParameters
 from operations.errors import (
     AGAIN,
-    AuthenticationFailed,
     ConnectionLost,
-    DatabaseMissing,
-    DatabaseUnreachable,
     HostError,
     LocktenderError,
     StatementFailed,
@@ -41,6 +39,8 @@ KEEPALIVE = {
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
+SERVERS_KEEPALIVE = {"tcp_keepalives_idle": "15", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
+"""The same of the server's end: a machine of ours that vanished without a word keeps no locks for hours."""
 LIBPQ_ENVIRONMENT = {
     "sslmode": "PGSSLMODE",
     "sslcert": "PGSSLCERT",
@@ -104,7 +104,7 @@ class PostgresDatabase:
                     raise
             return self._connected(again, database, purpose)
         except HostError as error:
-            raise _unreachable(self._where(), error.message, error.hint) from error
+            raise unreachable(self._where(), error.message, error.hint) from error
 
     def _connected(self, way: Mapping[str, str], database: str | None, purpose: str) -> PostgresSession:
         target = self.target
@@ -126,7 +126,7 @@ class PostgresDatabase:
         try:
             connection = psycopg.connect(autocommit=True, prepare_threshold=None, **keywords)  # type: ignore[arg-type]
         except psycopg.Error as error:
-            raise connect_error(error, self._where(), target.user, database or target.database) from None
+            raise connect_error(error, self._where(), keywords) from None
         return PostgresSession(connection, schema=target.schema if database in (None, target.database) else None)
 
     def ping(self, timeout: float) -> None:
@@ -155,7 +155,7 @@ class PostgresDatabase:
             try:
                 known = self._known = now, self._address()
             except HostError as error:
-                raise _unreachable(self._where(), error.message, error.hint) from error
+                raise unreachable(self._where(), error.message, error.hint) from error
         address, port = known[1]
         return {"port": str(port), **({} if address == self.target.host else {"hostaddr": address})}, just_asked
 
@@ -286,7 +286,8 @@ class PostgresSession:
         commands = ["RESET SESSION AUTHORIZATION", "RESET ROLE", "RESET ALL"]
         if self._schema:
             commands.append(f"SET search_path TO {identifier(self._schema)}")
-        commands += [f"SET {name} TO {literal(value)}" for name, value in settings.items()]
+        chosen = {**SERVERS_KEEPALIVE, **settings}
+        commands += [f"SET {name} TO {literal(value)}" for name, value in chosen.items()]
         self.script("; ".join([*commands, then] if then else commands))
 
     def close(self) -> None:
@@ -343,47 +344,6 @@ def _without_rows(pgconn: pq.abc.PGconn) -> PQGen[list[pq.abc.PGresult]]:
 def _shut(descriptor: int) -> None:
     with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as line:
         line.shutdown(socket.SHUT_RDWR)
-
-
-def connect_error(error: psycopg.Error, where: str, user: str, database: str) -> LocktenderError:
-    """Why there is no connection, as one of our errors."""
-    # libpq never repeats a password, and gets it as a keyword, not inside a string that it could quote.
-    text = str(error).strip()
-    sqlstate = error.sqlstate or _sqlstate_in(text)
-    if sqlstate == "3D000":
-        return DatabaseMissing(
-            f"There is no database {database!r} on {where}.",
-            hint="Create it, or correct the name at the end of the database URL.",
-            prisma_code="P1003",
-        )
-    if sqlstate in ("28P01", "28000"):
-        return AuthenticationFailed(
-            f"The server at {where} refused the login of {user!r}: {text.splitlines()[0]}",
-            hint="Check the user and the password in the database URL.",
-            prisma_code="P1000",
-        )
-    return _unreachable(where, text.splitlines()[0] if text else "no reason given")
-
-
-def _unreachable(where: str, why: str, hint: str | None = None) -> DatabaseUnreachable:
-    return DatabaseUnreachable(
-        f"No PostgreSQL answered at {where}: {why}",
-        hint=hint or "Is the server running, and is its port reachable from here?",
-        prisma_code="P1001",
-    )
-
-
-def _sqlstate_in(text: str) -> str | None:
-    """libpq gives no SQLSTATE for a failed connection, only the server's words (English unless lc_messages differs)."""
-    if "does not exist" in text and "database" in text:
-        return "3D000"
-    if any(
-        words in text for words in ("password authentication failed", "no password supplied", "no pg_hba.conf entry")
-    ):
-        return "28P01"
-    if 'role "' in text and "does not exist" in text:
-        return "28000"
-    return None
 
 
 def _statement_error(error: psycopg.Error, statement: int, *, lost: bool) -> LocktenderError:
