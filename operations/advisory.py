@@ -7,8 +7,16 @@ from operations.errors import LockHeld
 from operations.ports import Session
 
 POLL = 0.2
-STEADY = {"idle_session_timeout": "0", "synchronous_commit": "on"}
-"""Settings of a session that holds the lock: it must outlive a backup, and what it commits must outlive a crash."""
+STEADY = {
+    "idle_session_timeout": "0",
+    "synchronous_commit": "on",
+    "idle_in_transaction_session_timeout": "60s",
+}
+"""Settings of a session that holds the lock: it must outlive a backup, and what it commits must outlive a crash.
+
+But should our machine or the line vanish in the middle of a transaction, without a word, then the locks on people's
+tables are let go of by the server: it waits that long for our next statement, and otherwise for hours.
+"""
 _HOLDER = """
     SELECT a.pid, coalesce(a.usename, ''), coalesce(a.application_name, ''), coalesce(a.query, ''),
            coalesce(to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')

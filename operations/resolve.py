@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from operations.advisory import lock_database
+from operations.advisory import STEADY, lock_database
 from operations.approvals.digest import canonical, refuse_other
 from operations.context import Context
 from operations.errors import HistoryConflict, NotFound
@@ -71,6 +71,7 @@ def resolve(context: Context, name: str, applied: bool, approved: str | None = N
             settle_if_possible(context, lock)
         tool = formats.detect(context.files, context.environment.migrations)
         with context.database.session(purpose=f"run {run_id}") as session:
+            session.reset(STEADY)
             lock_database(context, session, tool.lock_id)
             plan, migration = _planned(context, session, tool, name, applied)
             refuse_other(approved, plan.digest, "migration, or its history,")

@@ -52,9 +52,10 @@ FIXED = {
     "row_security": "off",
     "jit": "off",
     "statement_timeout": "6h",
-    "idle_in_transaction_session_timeout": "0",
+    "idle_in_transaction_session_timeout": "5min",
 }
-"""What the text of a value may depend on; and no filtering of rows without an error."""
+"""What the text of a value may depend on; and no filtering of rows without an error. No limit is the user's; the last
+one ends a session of ours that nobody is behind any more, as it would keep locks and old rows for hours."""
 
 _NO_LIMITS = (
     "SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings"
