@@ -7,7 +7,7 @@ the journal before: whether it happened can then always be looked up, also after
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 from operations.advisory import STEADY, lock_database
 from operations.blockers import Blocker, watching
 from operations.context import Context
-from operations.counting import BEGUN, Begun, counted, counted_outside
+from operations.counting import announced, counted, counted_outside
 from operations.errors import (
     ConnectionLost,
     DatabaseUnreachable,
@@ -275,13 +275,9 @@ class Applier:
 
     @contextmanager
     def _committing(self, name: str, piece: int, begin: str = "BEGIN") -> Iterator[dict[str, Any]]:
-        """A transaction whose own writes stand in the journal just before it commits, or when it has failed.
-
-        Should our client die in it, what stood before tells its rows from others'; of the first one nothing stays.
-        """
-        if self.began_with_data and (self.applied or name):
-            with suppress(StatementFailed):  # of a schema too large to be looked at so soon: then a person is asked
-                self.journal.record(BEGUN, sync=False, **Begun.read(self.session).to_json())
+        """A transaction whose own writes stand in the journal just before it commits, or when it has failed."""
+        if self.began_with_data:
+            announced(self.session, self.journal)
         with counted(self.session, self.journal, begin, "committing", migration=name, piece=piece) as facts:
             yield facts
 
@@ -329,8 +325,9 @@ class Applier:
         while True:
             try:
                 self.session = self.context.database.connect(purpose=f"run {self.journal.run_id}")
-                self.session.reset(STEADY)
+                self.session.execute("SET ROLE NONE")  # only as who it logged in as may it surely end what was its own
                 self.session.rows(_END_THE_ONE_BEFORE)
+                self.session.reset(STEADY)
                 lock_database(self.context, self.session, self.format.lock_id)
                 self.locked = True
                 self._refuse_interference()
@@ -418,7 +415,7 @@ def _is_of_the_server(sqlstate: str) -> bool:
 _END_THE_ONE_BEFORE = """
     SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
     WHERE a.application_name = current_setting('application_name') AND a.datname = current_database()
-      AND a.usename = current_user AND a.pid <> pg_backend_pid()
+      AND a.usename = session_user AND a.pid <> pg_backend_pid()
 """
 
 
@@ -432,13 +429,18 @@ def _interval(lock_timeout: float) -> float:
     return min(0.5, lock_timeout / 4)
 
 
+def _how(blockers: tuple[Blocker, ...]) -> str:
+    """Of a prepared transaction it is told with its name."""
+    return " with SELECT pg_terminate_backend(PID)" if any(blocker.pid for blocker in blockers) else ""
+
+
 def _told_of(error: MigrationFailed, blockers: tuple[Blocker, ...]) -> MigrationFailed:
     """The same error with who stood in the way."""
     if not blockers or error.details.get("sqlstate") not in TRANSIENT:
         return error
     return MigrationFailed(
         error.message + " It waited for " + "; ".join(str(blocker) for blocker in blockers) + ".",
-        hint="Wait for that transaction to end, or end it with SELECT pg_terminate_backend(PID); then deploy again.",
+        hint=f"Wait for that transaction to end, or end it{_how(blockers)}; then deploy again.",
         prisma_code=error.prisma_code,
         details={**error.details, "blockers": [blocker.pid for blocker in blockers]},
     )

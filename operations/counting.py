@@ -8,8 +8,8 @@ like others', and so a way back refuse where it need not: never the other way ro
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from operations import catalog, writes
@@ -32,7 +32,7 @@ _LOCKED = """
 # A relation that this transaction has dropped is in no catalog any more, but still locked. A composite type is one,
 # too, and what is done to it reaches all tables that use it.
 NAMESPACES = "pg_catalog.pg_namespace"
-BEGUN, ENDED = "transaction", ("committing", "attempted")
+BEGUN, ENDED = "transaction", ("committing", "attempted", "undoing")
 """Events in a run's journal: what stood before a transaction, and that its rows have been counted."""
 
 
@@ -57,6 +57,17 @@ def counted(session: Session, journal: Journal, begin: str, event: str, **facts:
         journal.record(event, sync=False, own=own.to_json(), locked=held, **facts)
 
 
+def announced(session: Session, journal: Journal) -> None:
+    """Journal what stands before a transaction: should our client die in it, that tells its rows from others'.
+
+    Not where it cannot be told: of a schema too large to be looked at so soon, or while others' counts may be to come.
+    """
+    with suppress(StatementFailed):
+        begun = Begun.read(session)
+        if begun:
+            journal.record("transaction", sync=False, **begun.to_json())
+
+
 def locked(session: Session, without: str = "") -> frozenset[int]:
     """Tables, materialized views and composite types that the open transaction can have changed, also dropped ones.
 
@@ -76,6 +87,7 @@ def counted_outside(
     ``session`` is asked for again at the end, since a lost connection may have been replaced.
     """
     schema, indexes = _schema(session()), indexes_of(session(), statement)
+    late = writes.lagging(session())  # what they did before the schema was read may be counted only after the counts
     counts = writes.catalogs(session())
     try:
         yield
@@ -84,6 +96,7 @@ def counted_outside(
         gained = writes.gained(counts, writes.catalogs(session()))
         known = indexes | indexes_of(session(), statement)
         ours = Outside.read(session()).files == before.files and _only(known, schema, _schema(session()))
+        ours = ours and not late
         journal.record("outside", sync=False, own=_of_schema(gained).to_json() if ours else None)
 
 
@@ -114,15 +127,23 @@ class Begun:
     catalogs: Counters
 
     @classmethod
-    def read(cls, session: Session) -> Begun:
-        """The schema before the counts: what others do to it in between is seen by ``rolled_back``. Not within one."""
-        return cls(catalog.stamp(session), Outside.read(session), writes.catalogs(session))
+    def read(cls, session: Session) -> Begun | None:
+        """Not within a transaction. ``None`` while others have changes to count that the schema shows already.
 
-    def rolled_back(self, now: Counters, session: Session) -> Counters:
-        """Rows that catalogs have gained, if nothing that stands in them has changed, and no table was emptied."""
+        In this order: what they change after the schema was read is seen by ``rolled_back``, and what before that has
+        been counted by now, or is still to come.
+        """
+        stamp, outside = catalog.stamp(session), Outside.read(session)
+        return None if writes.lagging(session) else cls(stamp, outside, writes.catalogs(session))
+
+    def rolled_back(self, now: Counters, session: Session, counted: Counters) -> Counters:
+        """Rows that catalogs have gained, if nothing that stands in them has changed, and no table was emptied.
+
+        ``counted``: what was, of our own, since.
+        """
         if (self.stamp, self.outside) != (catalog.stamp(session), Outside.read(session)):
             return Counters()
-        return _of_schema(writes.gained(self.catalogs, now.of_system()))
+        return _of_schema(writes.gained(self.catalogs + counted, now.of_system()))
 
     def to_json(self) -> dict[str, Any]:
         """For the journal."""
@@ -139,17 +160,18 @@ class Ours:
     """What runs of ours have written; ``None`` where some of it could not be counted.
 
     ``interrupted`` is what stood before a statement outside of transactions that our client did not live to count,
-    ``begun`` what stood before the first transaction in which it died.
+    ``begun`` what stood before the first transaction in which it died, ``since`` what was counted from then on.
     """
 
     counters: Counters | None
     interrupted: Outside | None
     begun: Begun | None = None
+    since: Counters = field(default_factory=Counters)
 
 
 def counted_since(records: Iterable[RunRecord], run_id: str) -> Ours:
     """What our runs have written, from run ``run_id`` on. Pure."""
-    total, interrupted, first, reached = Counters(), None, None, False
+    total, interrupted, first, since, reached = Counters(), None, None, Counters(), False
     for record in records:
         reached = reached or record.run_id == run_id
         if not reached:
@@ -159,7 +181,8 @@ def counted_since(records: Iterable[RunRecord], run_id: str) -> Ours:
             if entry.facts.get("verbatim") or entry.facts.get("own", {}) is None:
                 return Ours(None, None)
             if "own" in entry.facts:
-                total = total + Counters.from_json(entry.facts["own"])
+                own = Counters.from_json(entry.facts["own"])
+                total, since = total + own, since + own
             if entry.event == "statement":
                 open_statement = Outside.from_json(entry.facts["outside"])
             if entry.event == "outside":
@@ -167,10 +190,11 @@ def counted_since(records: Iterable[RunRecord], run_id: str) -> Ours:
             if entry.event == BEGUN:
                 first = first or open_transaction  # of an attempt whose rows the server forgot with its connection
                 open_transaction = Begun.from_json(entry.facts)
+                since = since if first else Counters()
             if entry.event in ENDED:
                 open_transaction = None
         interrupted, first = interrupted or open_statement, first or open_transaction
-    return Ours(total, interrupted, first)
+    return Ours(total, interrupted, first, since)
 
 
 @dataclass(frozen=True)
@@ -233,7 +257,7 @@ def written_by_others(context: Context, origin: Trace, session: Session, now: Co
     # The history is the migration tools' own book-keeping: what stands in it is looked up there.
     before, after, own = (c.without(history_table) for c in (point.counters, now, ours.counters))
     if ours.begun:
-        own = own + ours.begun.rolled_back(now, session)
+        own = own + ours.begun.rolled_back(now, session, ours.since)
     written = writes.since(before, after, own)
     if point.kind == "empty":
         return replace(written, catalog=0)

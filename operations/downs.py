@@ -16,7 +16,7 @@ from operations import catalog, writes
 from operations.advisory import STEADY
 from operations.applying import CONCURRENT_LOCK_TIMEOUT
 from operations.context import Context
-from operations.counting import counted, locked, written_by_others
+from operations.counting import announced, counted, locked, written_by_others
 from operations.down_scripts import Down, NotThisWay, downs_of
 from operations.errors import StatementFailed
 from operations.journal import Journal
@@ -184,6 +184,7 @@ class _Attempt:
         proof = Proof(undoing.context, session, undoing.format, undoing.traces, self.rows, undoing.point)
         undoing.settle_session()
         runs = [trace.run_id for trace in undoing.traces]
+        announced(session, undoing.journal)
         with counted(session, undoing.journal, "BEGIN", "undoing", method="down", runs=runs):
             unused = self.inverses_only and not undoing.completed and proof.only_ours()
             for down in self.downs:

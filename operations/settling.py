@@ -45,7 +45,7 @@ ENDING = 10.0
 _SESSIONS_OF_RUNS = """
     SELECT pid, split_part(application_name, ' ', 3) FROM pg_stat_activity
     WHERE application_name ~ '^locktender (run|settle) [0-9A-Za-z-]+$'
-      AND datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
+      AND datname = current_database() AND usename = session_user AND pid <> pg_backend_pid()
 """
 
 
@@ -108,6 +108,7 @@ def _end_sessions_of_the_dead(context: Context, session: Session, lock: Lock) ->
 
     What it had begun to commit is waited for. Whose journal is ours is over, since we hold the environment's lock.
     """
+    session.execute("SET ROLE NONE")  # a role that became another one at its login may still end its own sessions
     until = context.clock.now() + ENDING
     while dead := [pid for pid, run_id in session.rows(_SESSIONS_OF_RUNS) if _is_over(context, lock, run_id)]:
         session.rows("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) pid", (dead,))

@@ -32,8 +32,9 @@ _MOMENT = """
            current_setting('track_counts') = 'on' AND NOT EXISTS (
                SELECT FROM pg_catalog.pg_db_role_setting s CROSS JOIN LATERAL unnest(s.setconfig) entry
                WHERE s.setdatabase IN (0, d.oid) AND starts_with(entry, 'track_counts=')),
-           concat_ws(' ', pg_postmaster_start_time(), pg_stat_get_db_stat_reset_time(d.oid),
-                     (SELECT stats_reset FROM pg_catalog.pg_stat_bgwriter)),
+           concat_ws(' ', extract(epoch FROM pg_postmaster_start_time()),
+                     extract(epoch FROM pg_stat_get_db_stat_reset_time(d.oid)),
+                     (SELECT extract(epoch FROM stats_reset) FROM pg_catalog.pg_stat_bgwriter)),
            pg_stat_get_db_tuples_inserted(d.oid), pg_stat_get_db_tuples_updated(d.oid),
            pg_stat_get_db_tuples_deleted(d.oid)
     FROM pg_catalog.pg_database d WHERE
@@ -66,8 +67,11 @@ _LAGGING = """
     SELECT pid, usename FROM pg_catalog.pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS NOT NULL
       AND (state IS DISTINCT FROM 'idle' OR state_change > clock_timestamp() - interval '11 seconds')
+      AND NOT (usename = session_user AND application_name ~ %s)
     ORDER BY pid
 """
+READING = "^locktender (client|watch|ping|plan|look|pooler|backup|clean|check|status|report|restore|rollback|settle$)"
+"""Sessions of ours that write nothing to a database that others use."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +192,7 @@ def lagging(session: Session) -> tuple[str, ...]:
     That is so once a session has been idle for ten seconds; of another role's session only superusers and members of
     ``pg_read_all_stats`` see that it is. Autovacuum, the one process in a database without a user, writes no rows.
     """
-    return tuple(f"{user or 'a dropped role'} (pid {pid})" for pid, user in session.rows(_LAGGING))
+    return tuple(f"{user or 'a dropped role'} (pid {pid})" for pid, user in session.rows(_LAGGING, (READING,)))
 
 
 def guard(expected: Counters) -> Callable[[Session], None]:
