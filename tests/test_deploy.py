@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
 
 from operations import catalog
+from operations.adapters.postgres import PostgresDatabase
 from operations.apply import apply
 from operations.context import Context
+from operations.database_url import parse_database_url
 from operations.deploy import deploy
 from operations.errors import (
     DataWouldBeLost,
@@ -22,9 +25,12 @@ from operations.errors import (
 from operations.journal import records
 from operations.outcome import DeployResult
 from operations.ports import Progress
+from operations.quoting import identifier, literal
 from operations.rollback import rollback
+from operations.secret import Secret
 from operations.status import status
 
+from .conftest import Server
 from .folders import write_migration
 
 SHOP = (
@@ -456,3 +462,64 @@ def test_syntax_that_is_not_known_is_tried_in_a_transaction(context: Context) ->
         deploy(context)
     assert result_of(caught.value).outcome == "rolled_back"
     assert status(context).has_table is False
+
+
+def test_a_prepared_transaction_in_the_way_is_named_and_how_it_is_ended(server: Server, context: Context) -> None:
+    """It belongs to no session, so nobody sees it in pg_stat_activity: it can be forgotten for months."""
+    write_migration(context, "1_init", SHOP)
+    deploy(context)
+    write_migration(context, "2_more", 'ALTER TABLE "Product" ADD COLUMN note text;')
+    context = replace(context, environment=replace(context.environment, lock_timeout=0.8, attempts=1))
+    gid = f"it's {context.database.target.database}"
+    with context.database.session() as session:
+        session.script('BEGIN; UPDATE "Product" SET price = 2 WHERE id = 1')
+        session.script(f"PREPARE TRANSACTION {literal(gid)}")
+    try:
+        while not (named := deploy(context, dry_run=True).blockers):  # what is younger is not worth a warning
+            time.sleep(0.1)
+        (blocker,) = named
+        with pytest.raises(MigrationFailed, match="prepared transaction") as caught:
+            deploy(context)
+        for told in (str(blocker), caught.value.message):
+            assert f"ROLLBACK PREPARED {literal(gid)}" in told
+    finally:
+        with context.database.session() as session:
+            session.execute(f"ROLLBACK PREPARED {literal(gid)}")
+    assert deploy(context).outcome == "deployed"
+
+
+def test_a_migration_that_landed_late_is_applied_and_said_to_be_late(context: Context) -> None:
+    write_migration(context, "1_init", SHOP)
+    write_migration(context, "3_more", 'ALTER TABLE "Product" ADD COLUMN note text;')
+    deploy(context)
+    write_migration(context, "2_late", 'ALTER TABLE "Product" ADD COLUMN tag text;')
+    done = deploy(context)
+    assert (done.outcome, done.applied) == ("deployed", ("2_late",))
+    assert "Landed behind migrations that are applied already: 2_late." in done.notes
+
+
+def test_a_role_that_may_only_read_is_told_so_before_anything_is_done(context: Context, server: Server) -> None:
+    write_migration(context, "1_init", SHOP)
+    deploy(context)
+    write_migration(context, "2_more", 'ALTER TABLE "Product" ADD COLUMN note text;')
+    before, name = state(context), f"reader_{context.database.target.database}"
+    with server.superuser(context.database.target.database).session() as session:
+        session.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'x' IN ROLE pg_read_all_data")
+    url = server.url(context.database.target.database, user=name, password=Secret("x"))
+    reader = replace(
+        context,
+        environment=replace(context.environment, database_url=url),
+        database=PostgresDatabase(parse_database_url(url)),
+    )
+    assert status(reader).pending == ("2_more",)
+    with pytest.raises(PrivilegeMissing, match="may not create tables") as caught:
+        deploy(reader)
+    assert caught.value.exit_code == 5
+    with context.database.session() as session:
+        session.execute(
+            f"ALTER ROLE app_owner IN DATABASE {identifier(context.database.target.database)}"
+            " SET default_transaction_read_only TO on"
+        )
+    with pytest.raises(PrivilegeMissing, match="read-only here"):
+        deploy(context)
+    assert state(context) == before
