@@ -26,6 +26,8 @@ from operations.quoting import identifier
 MOST_JOBS = 4
 LARGE = 1 << 18
 """Bytes of a file from which reading it elsewhere is worth it; pg_restore is started anyway, for the definitions."""
+LEFT_TO_OTHERS = 6
+"""Connections that a dump and those who read beside it leave free; one more of ours is only just ending, maybe."""
 COUNT_CORES = ["nproc"]
 MAINTENANCE_MEMORY = 128 << 20
 """Bytes that each restoring session may use to build an index, where the server itself does not give it more."""
@@ -34,7 +36,7 @@ MAINTENANCE_MEMORY = 128 << 20
 def jobs_for(context: Context, free_connections: int = 1000) -> int:
     """Parallel processes: as set, or one per core up to 4; fewer where the server has no connections to spare."""
     wanted = context.environment.backups.jobs or min(MOST_JOBS, _cores(context))
-    return max(1, min(wanted, (free_connections - 3) // 2))
+    return max(1, min(wanted, (free_connections - LEFT_TO_OTHERS) // 2))
 
 
 def archive_into(context: Context, manifest: Manifest, database: str) -> None:
@@ -44,10 +46,10 @@ def archive_into(context: Context, manifest: Manifest, database: str) -> None:
     rights, too. Raises ``RestoreFailed``, naming what could not be restored; the database is then of no use.
     """
     with context.database.session(database, purpose="restore") as session:
-        role = read_role(session)
-        tools = find(context, session.server_version)
+        role, version = read_role(session), session.server_version
         ((memory,),) = session.rows("SELECT pg_size_bytes(current_setting('maintenance_work_mem'))")
         _drop_missing_schemas(session, manifest)
+    tools = find(context, version)
     archive = f"{backup_path(context.environment, manifest.id)}/{ARCHIVE}"
     meter = Meter("restoring", _tables(manifest), context.report)
     with _parts(context, tools, archive, manifest, role) as parts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from operations import catalog
@@ -22,12 +22,23 @@ from operations.catalog import Catalog
 from operations.catalog.properties import DatabaseProperties, create_statement
 from operations.context import Context
 from operations.dropping import drop_database
-from operations.errors import LocktenderError, PrivilegeMissing, RestoreFailed, StatementFailed, listed
+from operations.errors import (
+    AuthenticationFailed,
+    LocktenderError,
+    NotEnoughSpace,
+    PrivilegeMissing,
+    RestoreFailed,
+    StatementFailed,
+    listed,
+)
 from operations.layout import backup_path, scratch_prefix
 from operations.ports import Progress
+from operations.quoting import identifier
 from operations.swap import maintenance
 
 MOST_SHOWN = 20
+FIRST_WITH_LOGIN_TRIGGERS = 170000
+"""PostgreSQL's version."""
 
 
 def refuse_unrestorable(context: Context, manifest: Manifest) -> None:
@@ -37,6 +48,8 @@ def refuse_unrestorable(context: Context, manifest: Manifest) -> None:
 
 def refuse_unrestorable_by(context: Context, owners: tuple[str, ...], size: int) -> None:
     """The same before there is a manifest: for what roles ``owners`` own in the live database."""
+    with maintenance(context, "backup check"):
+        pass  # what stands in its way is better known now than after the dump
     with context.database.session(purpose="backup check") as session:
         fix_settings(session, LOCK_WAIT)
         role = read_role(session)
@@ -56,12 +69,16 @@ def restore_problems(context: Context, manifest: Manifest) -> tuple[str, ...]:
     Raises ``RestoreFailed`` where that may not be the backup's fault (the server went away, its disk is full …).
     """
     try:
-        with scratch_database(context, manifest.properties) as name:
+        with (
+            scratch_database(context, manifest.properties, manifest.database_bytes) as name,
+            quiet_logins(context, manifest, name),
+        ):
             archive_into(context, manifest, name)
             context.report(Progress("comparing the restored database"))
             return _shortened(restored_differences(context, manifest, name))
-    except StatementFailed as error:
-        raise RestoreFailed(f"The test restore could not be done: {error.message}") from error
+    except (StatementFailed, AuthenticationFailed, NotEnoughSpace) as error:
+        told = " ".join(filter(None, (error.message, error.hint)))
+        raise RestoreFailed(f"The test restore could not be done: {told}") from error
     except RestoreFailed as error:
         if error.details.get("passing"):
             raise
@@ -70,8 +87,8 @@ def restore_problems(context: Context, manifest: Manifest) -> tuple[str, ...]:
 
 def restored_differences(context: Context, manifest: Manifest, database: str) -> tuple[str, ...]:
     """In what a restored database is not what the manifest says: rows, sequences, large objects, definitions."""
-    jobs = jobs_for(context)
-    (tables,) = read(context, [read_tables], 1, database=database)
+    tables, role = read(context, [read_tables, read_role], 1, database=database)
+    jobs = jobs_for(context, role.free_connections)
     present = {table.name: table for table in tables}
     names = manifest.tables.keys() & present.keys()
     work: list[Work] = [
@@ -92,12 +109,33 @@ def restored_differences(context: Context, manifest: Manifest, database: str) ->
 
 
 @contextmanager
-def scratch_database(context: Context, properties: DatabaseProperties) -> Iterator[str]:
-    """An empty database like the original, under a name of our own, that is gone afterwards."""
+def quiet_logins(context: Context, manifest: Manifest, database: str) -> Iterator[None]:
+    """While a new database is filled and compared, logins of ours and of pg_restore fire no trigger: it might write.
+
+    Only superusers may say so, as only they can restore such triggers.
+    """
+
+    def say(what: str) -> None:
+        if manifest.server_version >= FIRST_WITH_LOGIN_TRIGGERS:
+            with maintenance(context, "restore") as session, suppress(StatementFailed):
+                session.execute(f"ALTER DATABASE {identifier(database)} {what}")
+
+    say("SET event_triggers TO off")
+    yield
+    say("RESET event_triggers")
+
+
+@contextmanager
+def scratch_database(context: Context, properties: DatabaseProperties, size: int) -> Iterator[str]:
+    """An empty database like the original, under a name of our own, that is gone afterwards.
+
+    Raises ``NotEnoughSpace`` where ``size`` bytes do not fit by now: a dump may have taken its room on the same disk.
+    """
     prefix = scratch_prefix(context.environment, context.database.target.database)
     name = f"{prefix}{secrets.token_hex(4)}"
     try:
         with maintenance(context, "backup test") as session:
+            refuse_full_server(context, session, size)
             session.execute(create_statement(name, properties))
         yield name
     finally:

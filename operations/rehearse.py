@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from operations.backup_archive import archive_into
 from operations.backup_catalogue import load_intact
-from operations.backup_restorable import refuse_unrestorable, scratch_database
+from operations.backup_restorable import quiet_logins, refuse_unrestorable, scratch_database
 from operations.backups.manifest import Manifest
 from operations.context import Context
 from operations.errors import Refused, listed
@@ -63,8 +63,9 @@ def rehearse(context: Context, backup_id: str = LATEST) -> Rehearsal:
         manifest = load_intact(context, backup_id)
         refuse_unrestorable(context, manifest)
         began = context.clock.now()
-        with scratch_database(context, manifest.properties) as name:
-            archive_into(context, manifest, name)
+        with scratch_database(context, manifest.properties, manifest.database_bytes) as name:
+            with quiet_logins(context, manifest, name):
+                archive_into(context, manifest, name)
             restored = context.clock.now() - began
             with context.database.session(name, purpose="rehearse") as session:
                 return _Rehearsing(context, session, format, manifest, restored).on(migrations)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from operations import writes
-from operations.advisory import lock_database
+from operations.advisory import STEADY, lock_database
 from operations.approvals.digest import refuse_other
 from operations.backup import BackupResult, load_intact, take_backup
 from operations.backups.manifest import Manifest
@@ -168,6 +168,7 @@ class _Run:
             backup = self._emergency()
             name, validation = self._restored()
             try:
+                session.rows("SELECT 1")  # without it, a migration may have been at work since
                 outage, kept, written = swap_in(self.context, self.journal, name, before)
             except NeedsAttention:
                 raise
@@ -272,6 +273,7 @@ def _no_migration(context: Context, run_id: str) -> Iterator[Session]:
     """A session on the live database that keeps every migration tool out; a swap ends it. Raises ``LockHeld``."""
     session = context.database.connect(purpose=f"run {run_id}")
     try:
+        session.reset(STEADY)
         for format in FORMATS:
             lock_database(context, session, format.lock_id)
         yield session

@@ -93,6 +93,8 @@ def maintenance(context: Context, purpose: str) -> Iterator[Session]:
             raise
         raise _no_maintenance(name, error) from error
     try:
+        # A role's own may be too short to make a database, or drop it, and to think in between.
+        session.script("SET statement_timeout TO '1h'; SET idle_session_timeout TO 0")
         yield session
     finally:
         session.close()

@@ -123,7 +123,7 @@ def test_every_difference_is_named(context: Context) -> None:
             "CREATE VIEW v AS SELECT 1 AS one; SELECT lo_create(5)"
         )
     manifest = load_intact(context, create(context).id)
-    with scratch_database(context, manifest.properties) as name:
+    with scratch_database(context, manifest.properties, 0) as name:
         archive_into(context, manifest, name)
         assert restored_differences(context, manifest, name) == ()
         with context.database.session(name) as session:

@@ -70,6 +70,7 @@ def test_the_rest() -> None:
     assert client.quick_restore(256 << 20) == {
         "PGOPTIONS": "-c synchronous_commit=off -c maintenance_work_mem=262144kB -c default_transaction_read_only=off"
         " -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
+        " -c idle_session_timeout=0"
     }
 
 

@@ -15,22 +15,25 @@ from typing import Any
 import pytest
 
 from operations.adapters.postgres import PostgresDatabase
+from operations.backup import BackupResult, create, verify
 from operations.checks.model import Check
 from operations.checks.server_disk import look
 from operations.context import Context
 from operations.database_url import parse_database_url
-from operations.errors import HostError
+from operations.errors import BackupFailed, HostError, NotEnoughSpace
 from operations.health import NAMES, check
 from operations.monitoring import store
 from operations.monitoring.model import State
 from operations.monitoring.trends import DAY, HOUR
 from operations.mounts import Mount, file_systems, located, parsed, with_root
+from operations.restore import restore
 from operations.secret import Secret
 from operations.settings import App
 
 from .conftest import Server, missing
 from .test_docker_commands import INSPECTED
 from .test_health import limited
+from .test_way_back import when
 
 MIB = 1024**2
 
@@ -279,3 +282,55 @@ def test_a_file_system_is_called_by_where_it_is_seen_whole_and_btrfs_is_found_by
     assert linked.point == "/mnt/postgresql"
     assert located((), places) == {}
     assert not Mount("8:2", "/", "/srv", True).leads_to("/srv2")
+
+
+@pytest.fixture
+def in_container(
+    plain: Context, disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Context, BackupResult]:
+    """A table and its backup, in a container on ``disk``: a made-up one, what is run in it runs here."""
+    port = plain.database.target.port
+    published = {"Ports": {"5432/tcp": [{"HostPort": str(port)}]}, "Networks": {}}
+    (tmp_path / "inspected.json").write_text(json.dumps([{**INSPECTED, "NetworkSettings": published, "Mounts": []}]))
+    program = tmp_path / "docker"
+    program.write_text(
+        f'#!/bin/sh\ncase "$1" in compose) echo c0ffee;; inspect) cat {tmp_path}/inspected.json;;'
+        f' exec) shift 4; PGDATA={disk} exec "$@";; *) exit 1;; esac\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    context = with_app(plain, tmp_path, database_service="db")
+    with context.database.session() as session:
+        session.execute("CREATE TABLE t AS SELECT generate_series(1, 100) AS i")
+    return context, create(context)
+
+
+NO_ROOM = r"write-ahead log are needed in PGDATA of the container postgres:15"
+
+
+def test_a_restore_that_would_fill_the_disk_of_the_databases_container_is_refused_beforehand(
+    in_container: tuple[Context, BackupResult], disk: Path
+) -> None:
+    context, made = in_container
+    (disk / "full").write_bytes(b"x" * (50 * MIB))
+    for attempt in (lambda: restore(context, made.id), lambda: verify(context, made.id, test_restore=True)):
+        with pytest.raises(NotEnoughSpace, match=NO_ROOM):
+            attempt()
+    (disk / "full").unlink()
+    assert verify(context, made.id, test_restore=True).verified
+    assert restore(context, made.id).validation.ok
+
+
+def test_the_room_that_a_dump_has_taken_on_the_same_disk_is_not_there_for_the_restore(
+    in_container: tuple[Context, BackupResult], disk: Path
+) -> None:
+    context, made = in_container
+
+    def fill() -> None:
+        (disk / "dump").write_bytes(b"x" * (50 * MIB))
+
+    with pytest.raises(BackupFailed, match=f"was written, but could not be tested: .*{NO_ROOM}"):
+        create(when(context, "counting rows", fill), verify="L2")
+    (disk / "dump").unlink()
+    with pytest.raises(NotEnoughSpace, match=NO_ROOM):
+        restore(when(context, "emergency backup", fill), made.id)

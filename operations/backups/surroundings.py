@@ -8,11 +8,18 @@ from dataclasses import dataclass
 from operations.ports import Session
 
 _ROLE = """
-    SELECT rolname, rolsuper, rolcreatedb OR rolsuper, pg_is_in_recovery(), pg_database_size(current_database()),
-           current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
-           - (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend')
-    FROM pg_catalog.pg_roles WHERE rolname = current_user
+    SELECT r.rolname, r.rolsuper, r.rolcreatedb OR r.rolsuper, pg_is_in_recovery(), pg_database_size(d.oid),
+           least(current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+                 - coalesce(current_setting('reserved_connections', true)::int, 0) - used.everywhere,
+                 CASE WHEN l.rolconnlimit >= 0 AND NOT l.rolsuper THEN l.rolconnlimit - used.by_role END,
+                 CASE WHEN d.datconnlimit >= 0 AND NOT l.rolsuper THEN d.datconnlimit - used.in_database END)
+    FROM pg_catalog.pg_roles r, pg_catalog.pg_roles l, pg_catalog.pg_database d,
+         LATERAL (SELECT count(*) AS everywhere, count(*) FILTER (WHERE a.usesysid = l.oid) AS by_role,
+                         count(*) FILTER (WHERE a.datid = d.oid) AS in_database
+                  FROM pg_catalog.pg_stat_activity a WHERE a.usesysid IS NOT NULL) used
+    WHERE r.rolname = current_user AND l.rolname = session_user AND d.datname = current_database()
 """
+# What a session of another role is, backend_type, not everybody is told: without a user are only the server's own.
 
 _EXTENSIONS = "SELECT extname, extversion FROM pg_catalog.pg_extension ORDER BY 1"
 
@@ -99,7 +106,7 @@ _FOREIGN_OWNERS = """
 
 @dataclass(frozen=True)
 class Role:
-    """Who we are on the server. ``free_connections`` are those that ordinary roles can still open."""
+    """Who we are on the server. ``free_connections`` are those that it can still open here."""
 
     name: str
     superuser: bool

@@ -87,6 +87,7 @@ def quick_restore(maintenance_work_mem: int) -> Mapping[str, str]:
         "statement_timeout": "0",
         "lock_timeout": "0",
         "idle_in_transaction_session_timeout": "0",
+        "idle_session_timeout": "0",
     }
     return {"PGOPTIONS": " ".join(f"-c {name}={value}" for name, value in settings.items())}
 

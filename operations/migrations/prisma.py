@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
@@ -49,6 +50,14 @@ _HOLDS_TABLES = """
                           WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
     )
 """
+_COLUMNS = ", ".join(
+    ["id", "migration_name", "checksum", "logs", "applied_steps_count"]
+    + [
+        f"to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"+00:00\"')"
+        for column in ("started_at", "finished_at", "rolled_back_at")
+    ]
+)
+# As text of our own, since how times are written otherwise is up to the role's DateStyle.
 # Prisma orders by started_at alone: it must grow although a clock may stand still or be set back. The latest row is the
 # session's own, but for its first one and after a rollback; only then all are looked through.
 _NOW_AND_LATER = (
@@ -96,11 +105,8 @@ class Prisma:
             self._first_schema(session)
             return None
         with _explained():
-            rows = session.rows(
-                "SELECT id, migration_name, checksum, started_at, finished_at, rolled_back_at, logs,"
-                f" applied_steps_count FROM {identifier(schema, TABLE)} ORDER BY started_at ASC"
-            )
-        return tuple(HistoryRow(*row) for row in rows)
+            rows = session.rows(f"SELECT {_COLUMNS} FROM {identifier(schema, TABLE)} h ORDER BY h.started_at ASC")
+        return tuple(_row(*row) for row in rows)
 
     def place(self, session: Session) -> tuple[str, str]:
         """As it is looked up for everything else."""
@@ -237,6 +243,13 @@ class Prisma:
         return schema
 
 
+def _row(
+    id: str, name: str, checksum: str, logs: str | None, steps: int, started: str, *later: str | None
+) -> HistoryRow:
+    finished, rolled_back = (datetime.fromisoformat(time) if time else None for time in later)
+    return HistoryRow(id, name, checksum, datetime.fromisoformat(started), finished, rolled_back, logs, steps)
+
+
 def first_of_path(search_path: str) -> str:
     """The first schema that a ``search_path`` setting names, but for "$user"; ``public`` if it names none."""
     for match in _PATH_ENTRY.finditer(search_path):
@@ -258,7 +271,7 @@ def _explained() -> Iterator[None]:
                 f"The role lacks rights on the migration history ({TABLE}): {error.message}.",
                 hint="Use the role that owns the database, or GRANT it what is missing.",
             ) from error
-        if error.sqlstate in ("42703", "42809"):
+        if error.sqlstate in ("42703", "42809", "42883"):
             raise HistoryConflict(
                 f"There is a {TABLE}, but not as Prisma makes it: {error.message}.",
                 hint="Was it made by another tool? Rename it, or point the URL's ?schema= elsewhere.",
