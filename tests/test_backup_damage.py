@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,12 +18,15 @@ from operations.backup import create, list_backups, load_intact, show, take_back
 from operations.context import Context
 from operations.database_url import parse_database_url
 from operations.errors import NotFound, Tampered
+from operations.restore import restore
 from operations.secret import Secret
 from operations.settings import Environment
 
+from .campaign.results import Finding, save
+from .campaign.scale import count as scaled
 from .conftest import Server
 
-CAMPAIGN = max(1, round(300 * float(os.environ.get("LOCKTENDER_CAMPAIGN", "1.0"))))
+CAMPAIGN = 300
 TABLES = """
 CREATE TABLE shop (id serial PRIMARY KEY, name text);
 INSERT INTO shop (name) SELECT md5(i::text) FROM generate_series(1, 3000) i;
@@ -72,6 +74,13 @@ def files_of(directory: Path) -> list[Path]:
     return sorted(path for path in directory.rglob("*") if path.is_file())
 
 
+def around(context: Context) -> tuple[dict[str, int], int]:
+    """All databases of the server, which bear another number when they were made anew, and the live one's rows."""
+    with context.database.session() as session:
+        databases = dict(session.rows("SELECT datname, oid::bigint FROM pg_database"))
+        return databases, int(session.rows("SELECT count(*) FROM shop")[0][0])
+
+
 def found(context: Context, victim: Path, name: str) -> None:
     """The damage is told by everything that could go on to use the backup, with the file's name."""
     with pytest.raises(Tampered, match=name):
@@ -104,15 +113,35 @@ def truncations(victim: Path, count: int) -> Iterator[Path]:
         path.write_bytes(good)
 
 
+Damage = Callable[[Path, int], Iterator[Path]]
+
+
 @pytest.mark.parametrize("damage", [bit_flips, truncations])
-@pytest.mark.parametrize("count", [12, pytest.param(CAMPAIGN, marks=pytest.mark.campaign)])
-def test_every_random_damage_is_found(
-    context: Context, victim: Path, damage: Callable[[Path, int], Iterator[Path]], count: int
-) -> None:
-    for path in damage(victim, count):
+def test_every_random_damage_is_found(context: Context, victim: Path, damage: Damage) -> None:
+    for path in damage(victim, 12):
         with pytest.raises(Tampered, match=path.name):
             load_intact(context, victim.name)
     assert load_intact(context, victim.name)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("damage", [bit_flips, truncations])
+def test_every_random_damage_is_found_before_a_restore_touches_anything(
+    context: Context, victim: Path, damage: Damage
+) -> None:
+    found = Finding(
+        "backup damaged",
+        {"bit_flips": "a bit flipped", "truncations": "a file cut short"}[damage.__name__],
+        "PostgreSQL 15",
+    )
+    before = around(context)
+    for path in damage(victim, scaled(CAMPAIGN)):
+        with pytest.raises(Tampered, match=path.name):
+            restore(context, victim.name)
+        assert around(context) == before
+        found.add("found, with the file's name, before anything was touched")
+    assert load_intact(context, victim.name)
+    save(found)
 
 
 def test_each_kind_of_file_is_covered(victim: Path) -> None:
