@@ -47,6 +47,7 @@ def archive_into(context: Context, manifest: Manifest, database: str) -> None:
     """
     with context.database.session(database, purpose="restore") as session:
         role, version = read_role(session), session.server_version
+        pooled = session.claimed_pid != session.pid
         ((memory,),) = session.rows("SELECT pg_size_bytes(current_setting('maintenance_work_mem'))")
         _drop_missing_schemas(session, manifest)
     tools = find(context, version)
@@ -64,7 +65,8 @@ def archive_into(context: Context, manifest: Manifest, database: str) -> None:
                     entries=entries,
                 ),
                 database,
-                settings=client.quick_restore(max(memory, MAINTENANCE_MEMORY)),
+                # A pooler takes no settings with the login; then it is only slower.
+                settings={} if pooled else client.quick_restore(max(memory, MAINTENANCE_MEMORY)),
                 timeout=patience(manifest.database_bytes),
                 on_line=meter.line,
             )

@@ -72,3 +72,9 @@ def test_a_deploy_through_session_mode_works(server15: Server, tmp_path: Path) -
         for verb in (("deploy",), ("backup", "create"), ("status",)):
             ran = project.run(*verb)
             assert ran.exit_code == 0, ran.said
+        (tmp_path / "migrations" / "2_more").mkdir()
+        (tmp_path / "migrations" / "2_more" / "migration.sql").write_text("CREATE TABLE b (id int);")
+        again = (("deploy",), ("restore", "latest", "--yes"), ("restore", "--undo", "--yes"), ("rollback", "--yes"))
+        for verb in again:
+            ran = project.run(*verb)
+            assert ran.exit_code == 0, ran.said
