@@ -122,6 +122,7 @@ def counters(session: Session) -> Counters:
     """All counts of the session's database. Read before a snapshot, they miss nothing that the snapshot misses."""
     if not session.in_transaction:
         flush(session)
+        session.execute("SET quote_all_identifiers TO off")  # names are compared with those that others have read
     for _ in range(ATTEMPTS):
         session.rows("SELECT pg_stat_clear_snapshot()")
         # The database before its relations: what is added in between then counts as written later, never as nothing.

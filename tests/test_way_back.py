@@ -22,6 +22,7 @@ from operations.migrations.indexes import Index, index_work
 from operations.migrations.script import read_script
 from operations.outcome import DeployResult
 from operations.ports import Progress, Row
+from operations.quoting import identifier
 from operations.relation_names import name_parts
 from operations.rollback import rollback
 from operations.settings import Backups
@@ -111,6 +112,20 @@ def test_rows_that_no_script_brings_back_come_from_the_backup(
     assert way_of(rollback(seeded, accept_data_loss=accepted)) == ("swap", True)
     assert rows(seeded, "SELECT count(nick), count(DISTINCT nick) FROM users") == [(5, 5)]
     assert rows(seeded, "SELECT count(*), max(t) FROM old_logs") == [(7, "x")]
+
+
+def test_names_are_the_same_however_the_database_has_them_quoted(
+    server15: Server, context_of: Callable[..., Context]
+) -> None:
+    context = context_of(server15.url(server15.create()), backups=Backups(test_restore="never"))
+    change(context, f"ALTER DATABASE {identifier(context.database.target.database)} SET quote_all_identifiers = on")
+    write_migration(context, "1_init", USERS)
+    deploy(context)
+    change(context, ROWS)
+    write_migration(context, "2_loses", "TRUNCATE old_logs; CREATE TABLE z (a int);", "DROP TABLE z;")
+    deploy(context)
+    assert way_of(rollback(context)) == ("swap", True)
+    assert rows(context, "SELECT count(*), max(t) FROM old_logs") == [(7, "x")]
 
 
 def test_a_table_that_down_sql_fills_again_is_believed(seeded: Context) -> None:

@@ -41,6 +41,8 @@ KEEPALIVE = {
 }
 SERVERS_KEEPALIVE = {"tcp_keepalives_idle": "15", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
 """The same of the server's end: a machine of ours that vanished without a word keeps no locks for hours."""
+NAMES_AS_THEY_ARE = {"quote_all_identifiers": "off"}
+"""Else a name that one session has read is not the one that another has: they are compared as text."""
 LIBPQ_ENVIRONMENT = {
     "sslmode": "PGSSLMODE",
     "sslcert": "PGSSLCERT",
@@ -286,7 +288,7 @@ class PostgresSession:
         commands = ["RESET SESSION AUTHORIZATION", "RESET ROLE", "RESET ALL"]
         if self._schema:
             commands.append(f"SET search_path TO {identifier(self._schema)}")
-        chosen = {**SERVERS_KEEPALIVE, **settings}
+        chosen = {**SERVERS_KEEPALIVE, **NAMES_AS_THEY_ARE, **settings}
         commands += [f"SET {name} TO {literal(value)}" for name, value in chosen.items()]
         self.script("; ".join([*commands, then] if then else commands))
 

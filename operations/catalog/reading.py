@@ -23,7 +23,10 @@ VERSIONS = re.compile(r"^-- (since|until) (\d+)$", re.MULTILINE)
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 PATIENCE = 120.0
 """Seconds for each query."""
-LIMITS = "SET LOCAL search_path = ''; SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '{:.0f}s'"
+LIMITS = (
+    "SET LOCAL search_path = ''; SET LOCAL quote_all_identifiers = off;"
+    " SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '{:.0f}s'"
+)
 ATTEMPTS = 10
 CANCELLED = "57014"
 LAST = {
