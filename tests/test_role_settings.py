@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -77,7 +78,7 @@ def test_a_restore_keeps_migrations_out_although_idle_sessions_are_ended(
     server15: Server, context_of: ContextOf
 ) -> None:
     """Its session with the lock is idle while the emergency backup is taken, and the other one restored."""
-    with role(server15, "impatient", "idle_session_timeout = '200ms'") as url:
+    with role(server15, "impatient", "idle_session_timeout = '3s'") as url:
         context = deployed(context_of(url, backups=Backups(test_restore="never")))
         made = backup.create(context)
         held: list[bool] = []
@@ -85,7 +86,7 @@ def test_a_restore_keeps_migrations_out_although_idle_sessions_are_ended(
         def look() -> None:
             with context.database.session("postgres") as session:
                 session.execute("SET idle_session_timeout TO 0")
-                session.rows("SELECT pg_sleep(1)")
+                session.rows("SELECT pg_sleep(4)")
             with context.database.session() as session:
                 held.append(is_held(session, FORMATS[0].lock_id))
 
@@ -116,14 +117,14 @@ def test_a_restore_that_has_lost_the_lock_swaps_nothing(server15: Server, contex
 
 def test_a_worker_of_pg_restore_may_wait_for_the_others(server: Server, context_of: ContextOf) -> None:
     """One fills the table, the other has nothing to do until there are indexes to be built."""
-    with role(server, "hasty", "idle_session_timeout = '1s'") as url:
+    with role(server, "hasty", "idle_session_timeout = '2s'") as url:
         context = context_of(url, backups=Backups(jobs=2))
         with context.database.session() as session:
             session.script(
                 "CREATE FUNCTION fits(int) RETURNS bool LANGUAGE sql AS 'SELECT true';"
                 "CREATE TABLE t (a int CHECK (fits(a)), b int, c int); INSERT INTO t VALUES (1, 2, 3);"
                 "CREATE INDEX ON t (a); CREATE INDEX ON t (b); CREATE INDEX ON t (c);"
-                "CREATE OR REPLACE FUNCTION fits(int) RETURNS bool LANGUAGE sql AS 'SELECT pg_sleep(2) IS NOT NULL'"
+                "CREATE OR REPLACE FUNCTION fits(int) RETURNS bool LANGUAGE sql AS 'SELECT pg_sleep(3) IS NOT NULL'"
             )
         assert backup.create(context, verify="L2").verified
 
@@ -176,14 +177,34 @@ def test_no_connection_left_is_called_so(server15: Server, context_of: ContextOf
     assert "CONNECTION LIMIT" in (caught.value.hint or "")
 
 
-def test_a_short_statement_timeout_does_not_keep_databases_from_being_made_and_dropped(
+WAITING = """
+    SELECT FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE%' AND wait_event_type = 'Lock'
+      AND query_start < clock_timestamp() - interval '1.5 seconds'
+"""
+
+
+def test_a_short_statement_timeout_does_not_keep_databases_from_being_made(
     server15: Server, context_of: ContextOf
 ) -> None:
-    with role(server15, "brisk") as url:
-        with server15.superuser().session() as session:
-            session.execute("ALTER ROLE brisk IN DATABASE postgres SET statement_timeout = '2ms'")
-        context = deployed(context_of(url))
-        assert backup.create(context, verify="L2").verified
+    """Making one takes long here: another session has its template."""
+    with role(server15, "brisk") as url, server15.superuser().session() as holder:
+        holder.execute("ALTER ROLE brisk IN DATABASE postgres SET statement_timeout = '1s'")
+        context, over = deployed(context_of(url)), threading.Event()
+
+        def let_go() -> None:
+            with server15.superuser().session() as session:
+                while not over.wait(0.1) and not session.rows(WAITING):
+                    pass
+            holder.script("ROLLBACK")
+
+        holder.script("BEGIN; COMMENT ON DATABASE template0 IS 'held'")
+        thread = threading.Thread(target=let_go)
+        thread.start()
+        try:
+            assert backup.create(context, verify="L2").verified
+        finally:
+            over.set()
+            thread.join()
 
 
 @pytest.mark.parametrize("style", ["SQL, DMY", "German"])
