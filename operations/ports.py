@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -183,6 +183,10 @@ class Session(Protocol):
 
     def rows(self, query: str, params: Sequence[Any] = ()) -> list[Row]:
         """Run one statement with ``%s`` parameters and fetch its rows."""
+        ...
+
+    def stream(self, query: str) -> Iterator[Row]:
+        """The rows of one statement as they come, never all at once; meanwhile the session can be asked nothing."""
         ...
 
     def execute(self, query: str, params: Sequence[Any] = ()) -> int:

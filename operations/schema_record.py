@@ -6,96 +6,36 @@ database.
 
 from __future__ import annotations
 
-import gzip
-import json
-import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from operations import catalog
 from operations.catalog import Catalog, Difference
+from operations.catalog.digests import Digests
+from operations.catalog.identities import identity
 from operations.context import Context
-from operations.errors import LocktenderError, Tampered
+from operations.errors import LocktenderError
 from operations.layout import state_directory
 from operations.migrations import formats
 from operations.migrations.model import Format, HistoryRow
 from operations.ports import Session
+from operations.schema_file import NAME, SchemaRecord, objects
 
 if TYPE_CHECKING:
     from operations.catalog.ddl import Restated
 
-FILE = "schema.json.gz"
 SHOWN = 5
 RESTATED = 200
 """Differences that are told as SQL."""
-CHUNK = 1 << 16
 LOOK = 5.0
 """Seconds for each query of one who only looks."""
 WHOLE_LOOK = 2 * LOOK
 """Seconds after which such a one reads no more of it."""
+BELONGING = ("column", "attribute", "constraint", "trigger", "rule", "policy")
+"""Kinds whose objects are named by what they are part of."""
 KINDS_TOLD = {"column": "columns' definitions", "index": "indexes", "constraint": "constraints"}
-
-
-@dataclass(frozen=True)
-class SchemaRecord:
-    """What the database was when ``run_id`` had ended: ``major`` its server's version, ``applied`` its migrations."""
-
-    run_id: str
-    at: str
-    major: int
-    applied: tuple[str, ...]
-    catalog: Catalog
-    stamp: str = ""
-    """``catalog.stamp`` from just before: while it is the same, nothing has changed. Empty in older records."""
-
-    def to_bytes(self) -> bytes:
-        """Compressed: a line of JSON without the catalog, and one with it. The same record gives the same bytes."""
-        told = {
-            "version": 2,
-            "run": self.run_id,
-            "at": self.at,
-            "major": self.major,
-            "applied": list(self.applied),
-            "stamp": self.stamp,
-        }
-        lines = (json.dumps(one, ensure_ascii=False) for one in (told, self.catalog.to_json()))
-        return gzip.compress("\n".join(lines).encode(), mtime=0)
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> SchemaRecord:
-        """Raises ``Tampered`` for anything that ``to_bytes`` does not write, but for what its first version wrote."""
-        with _understood():
-            first, _, second = gzip.decompress(data).partition(b"\n")
-            told: dict[str, Any] = json.loads(first)
-            known = Catalog.from_json(told["catalog"] if told["version"] == 1 else json.loads(second))
-            return cls(
-                told["run"], told["at"], told["major"], tuple(told["applied"]), known, str(told.get("stamp", ""))
-            )
-
-    @classmethod
-    def without_catalog(cls, data: bytes) -> SchemaRecord:
-        """The same with an empty catalog, in little memory; all of it is read, so that damage is found."""
-        with _understood(), gzip.open(BytesIO(data)) as file:
-            told: dict[str, Any] = json.loads(file.readline())
-            while file.read(CHUNK):
-                pass
-            return cls(
-                told["run"], told["at"], told["major"], tuple(told["applied"]), Catalog({}), str(told.get("stamp", ""))
-            )
-
-
-@contextmanager
-def _understood() -> Iterator[None]:
-    try:
-        yield
-    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
-        raise Tampered(
-            f"The schema recorded after the last run ({FILE}) cannot be read.", hint="The next deploy records it anew."
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -142,23 +82,52 @@ def _data(context: Context) -> bytes | None:
 
 
 def drift(context: Context, session: Session) -> Drift:
-    """The schema now, compared with the record; neither is read whole where nothing at all has been written since."""
+    """The schema now, compared with the record; of either only what differs is held, however many objects there are."""
     data = _data(context)
     if data is None:
         return Drift("no schema is recorded yet: the next deploy does it")
-    record = SchemaRecord.without_catalog(data)
+    record = SchemaRecord.without_objects(data)
     format = formats.detect(context.files, context.environment.migrations)
     same = record.applied == _applied(format.history(session) or ()) and record.major == session.server_version // 10000
     if same and record.stamp and record.stamp == catalog.stamp(session, patience=LOOK):
         return Drift(f"none since run {record.run_id}")
-    record, now = SchemaRecord.from_bytes(data), _now(context, session, format, record.run_id, looking=True)
-    told = compared(record, now)
+    known = Digests(objects(data))
+    now = _now(context, session, format, record.run_id, known=known)
+    before = _unmet(data, known, now.catalog.unread)
+    told = compared(replace(record, catalog=before), now)
     if now.catalog.unread and (told.differences or told.told.startswith("none")):
         left = ", ".join(words for kind, words in KINDS_TOLD.items() if kind in now.catalog.unread)
         told = replace(told, told=f"{told.told} (no time to compare {left})", unread=True)
+    return replace(told, ddl=_restated(data, known, before, now.catalog, told.differences[:RESTATED]))
+
+
+def _unmet(data: bytes, known: Digests, unread: frozenset[str]) -> Catalog:
+    """Of what is recorded that which is gone or has changed, but for kinds that nobody has read again."""
+    gone = ((one, text) for one, text in objects(data) if not known.met(one))
+    return Catalog({one: text for one, text in gone if identity(one).kind not in unread})
+
+
+def _restated(
+    data: bytes, known: Digests, before: Catalog, now: Catalog, differences: Sequence[Difference]
+) -> tuple[Restated, ...]:
+    """As SQL, for which what is the same of the tables, views and types around them is needed, too."""
+    if not differences:
+        return ()
     from operations.catalog.ddl import restated  # only who shows a drift needs it
 
-    return replace(told, ddl=restated(record.catalog, now.catalog, told.differences[:RESTATED]))
+    wholes = {_whole(one.object) for one in differences}
+    around = {one: text for one, text in objects(data) if _whole(one) in wholes and known.met(one)}
+    return restated(
+        replace(before, objects={**around, **before.objects}),
+        replace(now, objects={**around, **now.objects}),
+        differences,
+    )
+
+
+def _whole(object: str) -> str:
+    """The name of what it belongs to, or its own."""
+    one = identity(object)
+    return one.table if one.kind in BELONGING else one.name
 
 
 def drifted(context: Context, session: Session, format: Format, found: Catalog) -> tuple[str, ...]:
@@ -197,15 +166,22 @@ def compared(record: SchemaRecord, now: SchemaRecord) -> Drift:
     return Drift(f"changed since {since}", differences)
 
 
-def _now(context: Context, session: Session, format: Format, run_id: str, *, looking: bool = False) -> SchemaRecord:
-    """``looking``: only so much of the catalog as there is time for."""
-    began, place = context.clock.now(), frozenset({format.place(session)})
-    if looking:
-        found = catalog.read(session, place, patience=LOOK, late=lambda: context.clock.now() - began > WHOLE_LOOK)
-    else:
+def _now(
+    context: Context, session: Session, format: Format, run_id: str, *, known: Digests | None = None
+) -> SchemaRecord:
+    """With ``known``, for who only looks: what is not among them, and only so much as there is time for."""
+    place = frozenset({format.place(session)})
+    if known is None:
         found = catalog.read(session, place)
+    else:
+        found = catalog.read(session, place, known=known, patience=LOOK, late=_late(context))
     at = datetime.fromtimestamp(context.clock.now(), UTC).isoformat(timespec="seconds")
     return SchemaRecord(run_id, at, session.server_version // 10000, _applied(format.history(session) or ()), found)
+
+
+def _late(context: Context) -> Callable[[], bool]:
+    began = context.clock.now()
+    return lambda: context.clock.now() - began > WHOLE_LOOK
 
 
 def _applied(rows: Iterable[HistoryRow]) -> tuple[str, ...]:
@@ -213,4 +189,4 @@ def _applied(rows: Iterable[HistoryRow]) -> tuple[str, ...]:
 
 
 def _path(context: Context) -> str:
-    return f"{state_directory(context.environment)}/{FILE}"
+    return f"{state_directory(context.environment)}/{NAME}"

@@ -18,7 +18,8 @@ from operations.catalog.identities import identity
 from operations.catalog.normal import array_casts
 from operations.database_url import parse_database_url
 from operations.errors import StatementFailed, Tampered
-from operations.schema_record import Drift, SchemaRecord, compared
+from operations.schema_file import SchemaRecord
+from operations.schema_record import Drift, compared
 
 from .conftest import Server
 from .corpus import HISTORIES, corpus

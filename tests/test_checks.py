@@ -20,13 +20,14 @@ from typing import Any
 
 import pytest
 
-from operations import backup, schema_record
+from operations import backup, catalog, schema_record
 from operations.adapters.certificates import ShownCertificates
 from operations.adapters.http import HttpClient
-from operations.adapters.postgres import PostgresDatabase
+from operations.adapters.postgres import PostgresDatabase, PostgresSession
 from operations.adapters.throwaway import FAST, ThrowawayServer
 from operations.apply import apply
 from operations.catalog import Catalog, reading
+from operations.catalog.ddl import Restated, restated
 from operations.catalog.identities import identity
 from operations.checks import server_version
 from operations.checks.certificates import judged
@@ -43,7 +44,8 @@ from operations.monitoring.trends import DAY, HOUR, runs_out, sampled
 from operations.resolve import resolve
 from operations.restore import restore, undo
 from operations.rollback import rollback
-from operations.schema_record import SchemaRecord, drift
+from operations.schema_file import SchemaRecord, objects
+from operations.schema_record import drift
 from operations.secret import Secret
 from operations.settings import App, Backups
 from operations.settings import Server as Machine
@@ -490,8 +492,10 @@ def test_every_kind_of_change_outside_of_migrations_is_found(plain: Context) -> 
                 with session.transaction():
                     for statement in change.split("; "):
                         session.execute(statement)
-                    if not drift(plain, session).ddl:
+                    told = drift(plain, session)
+                    if not told.ddl:
                         missed.append(change)
+                    assert told.ddl == compared_whole(plain, session), change
                     raise Undone
             except StatementFailed as error:
                 pytest.fail(f"{change}: {error.message}")
@@ -500,6 +504,14 @@ def test_every_kind_of_change_outside_of_migrations_is_found(plain: Context) -> 
     assert missed == []
     assert len(CHANGES) >= 25
     assert found(plain, "drift").status == "ok", "all was undone"
+
+
+def compared_whole(context: Context, session: PostgresSession) -> tuple[Restated, ...]:
+    """The same by both catalogs, each read whole."""
+    record, history = schema_record.recorded(context), frozenset({("public", "_prisma_migrations")})
+    assert record
+    now = catalog.read(session, history)
+    return restated(record.catalog, now, catalog.diff(record.catalog, now))
 
 
 def test_drift_is_told_as_what_differs_and_how_it_is_settled(plain: Context) -> None:
@@ -619,14 +631,20 @@ def test_no_drift_after_restores_and_rollbacks(server18: Server, context_of: Cal
     assert found(plain, "drift").status == "ok", "what was put back is what is wanted"
 
 
-def test_a_record_is_read_whole_or_without_its_catalog_and_so_is_one_of_the_first_version() -> None:
-    record = SchemaRecord("r", "2026-01-01", 18, ("1_init",), Catalog({"schema s": "{}"}), "77")
+def test_a_record_is_read_whole_or_piece_by_piece_and_so_are_those_of_older_versions() -> None:
+    known = Catalog({'table s."a\u2028\n"': '{"x": "é"}', "schema s": "{}"}, ("a mapping",))
+    record = SchemaRecord("r", "2026-01-01", 18, ("1_init",), known, "77")
     assert SchemaRecord.from_bytes(record.to_bytes()) == record
-    assert SchemaRecord.without_catalog(record.to_bytes()) == replace(record, catalog=Catalog({}))
-    told = {"version": 1, "run": "r", "at": "2026-01-01", "major": 18, "applied": ["1_init"]}
-    first = gzip.compress(json.dumps({**told, "catalog": record.catalog.to_json()}).encode())
-    assert SchemaRecord.from_bytes(first) == replace(record, stamp="")
-    assert SchemaRecord.without_catalog(first).stamp == "", "so it is compared whole"
+    assert SchemaRecord.without_objects(record.to_bytes()) == replace(record, catalog=Catalog({}, ("a mapping",)))
+    assert list(objects(record.to_bytes())) == sorted(known.objects.items())
+    told = {"run": "r", "at": "2026-01-01", "major": 18, "applied": ["1_init"]}
+    first = json.dumps({**told, "version": 1, "catalog": known.to_json()})
+    second = f"{json.dumps({**told, 'version': 2, 'stamp': '77'})}\n{json.dumps(known.to_json())}"
+    for older, stamp in ((first, ""), (second, "77")):
+        data = gzip.compress(older.encode())
+        assert SchemaRecord.from_bytes(data) == replace(record, catalog=Catalog(known.objects), stamp=stamp)
+        assert SchemaRecord.without_objects(data).stamp == stamp, "without one it is compared whole"
+        assert dict(objects(data)) == known.objects
 
 
 def test_a_damaged_record_stops_no_deploy_and_is_made_anew_by_it(

@@ -31,6 +31,7 @@ from operations.ports import Row, Target
 from operations.quoting import identifier, literal
 
 CONNECT_TIMEOUT = "10"
+AT_ONCE = 500
 FRESH_FOR = 60.0
 """Seconds for which an address that was told is not asked for again: after a restart it may be somebody else's."""
 KEEPALIVE = {
@@ -242,6 +243,14 @@ class PostgresSession:
     def rows(self, query: str, params: Sequence[Any] = ()) -> list[Row]:
         """All rows of one statement."""
         return self._connection.execute(query.encode(), params or None).fetchall()
+
+    def stream(self, query: str) -> Iterator[Row]:
+        """Some hundred rows at a time."""
+        try:
+            with self._connection.cursor() as cursor:
+                yield from cursor.stream(query.encode(), size=AT_ONCE)
+        except psycopg.Error as error:
+            raise _statement_error(error, 0, lost=self.closed) from None
 
     @_translated
     def execute(self, query: str, params: Sequence[Any] = ()) -> int:

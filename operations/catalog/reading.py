@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 
+from operations.catalog.digests import Digests
 from operations.catalog.model import Catalog
 from operations.catalog.normal import definition
 from operations.errors import StatementFailed
@@ -63,17 +64,19 @@ def read(
     session: Session,
     exclude: frozenset[tuple[str, str]] = frozenset(),
     *,
+    known: Digests | None = None,
     patience: float = PATIENCE,
     late: Callable[[], bool] = in_time,
 ) -> Catalog:
     """The catalog as the session sees it: all of it from one snapshot, or within the transaction that is open.
 
     ``exclude`` names (schema, relation) pairs that are left out with all that belongs to them. Any role can read it;
-    what it cannot see is told in ``unreadable``. ``patience``: seconds a query. Once it is ``late``, what is left of
-    ``LAST`` is told in ``unread``. Raises ``StatementFailed`` (after 10 s, if a view's table is locked).
+    what it cannot see is told in ``unreadable``. What is ``known`` is met, and left out, so that it takes no memory.
+    ``patience``: seconds a query. Once it is ``late``, what is left of ``LAST`` is told in ``unread``. Raises
+    ``StatementFailed`` (after 10 s, if a view's table is locked).
     """
     for attempt in range(1, ATTEMPTS + 1):
-        found = _Found(exclude)
+        found = _Found(exclude, known)
         try:
             with _consistent(session, patience) as inside:
                 return _read(session, found, late)
@@ -90,9 +93,17 @@ class _Found:
     """What has been read so far, and which queries are ``left``."""
 
     exclude: frozenset[tuple[str, str]]
+    known: Digests | None
     objects: dict[str, str] = field(default_factory=dict)
     unreadable: tuple[str, ...] = ()
     left: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        if self.known is not None:
+            self.known.forget()  # what the attempt before has met may be gone
+
+    def is_known(self, identity: str, text: str) -> bool:
+        return self.known is not None and self.known.meet(identity, text)
 
     def catalog(self) -> Catalog:
         return Catalog(self.objects, self.unreadable, frozenset(kind for name in self.left for kind in LAST[name]))
@@ -122,9 +133,12 @@ def _read(session: Session, found: _Found, late: Callable[[], bool]) -> Catalog:
     for name, text in every:
         if name in LAST and late():
             break
-        for schema, relation, identity, properties, granted, default in session.rows(text):
-            if (schema, relation) not in found.exclude:
-                found.objects[identity] = definition(properties, granted, default)
+        fresh = {}  # of a query that is cancelled nothing counts
+        for schema, relation, identity, properties, granted, default in session.stream(text):
+            told = definition(properties, granted, default)
+            if (schema, relation) not in found.exclude and not found.is_known(identity, told):
+                fresh[identity] = told
+        found.objects.update(fresh)
         found.left.remove(name)
     return found.catalog()
 
