@@ -120,5 +120,5 @@ def _goals(scope: Scope, many: int, checks: Mapping[str, tuple[Sample, Sample]])
 
 _WORDS = """Whole processes. Each table has six columns, a sequence, a check constraint, three indexes and a foreign
 key, and came by a migration. `check` makes all of its looks; where the schema was changed by hand since the deploy, it
-reads all of the catalog, holds it beside the recorded one, and restates what differs as SQL. Memory is the largest
+reads all of the catalog, compares it with the recorded one, and restates what differs as SQL. Memory is the largest
 resident size."""

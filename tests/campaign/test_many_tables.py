@@ -25,8 +25,8 @@ CREATE INDEX t{0}_hub ON t{0} (hub);
 CREATE INDEX t{0}_at ON t{0} (at);
 """
 CHANGE = "ALTER TABLE IF EXISTS t{0} ADD COLUMN more int DEFAULT 5, ALTER COLUMN name TYPE varchar(99), DROP price;"
-MEGABYTES = 160
-"""What the whole process may take up; without a table it is about 80."""
+MEGABYTES = 90
+"""What the whole process may take up; without a table it is about 55."""
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(3600)]
 
 
