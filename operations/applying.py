@@ -17,7 +17,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 from operations.advisory import STEADY, lock_database
 from operations.blockers import Blocker, watching
 from operations.context import Context
-from operations.counting import announced, counted, counted_outside
+from operations.counting import STATEMENT, Alone, announced, counted, counted_outside
 from operations.errors import (
     ConnectionLost,
     DatabaseUnreachable,
@@ -236,13 +236,15 @@ class Applier:
         """A statement that PostgreSQL runs outside of transactions only: what it did shows in the catalog."""
         before, (statement,) = Outside.read(self.session), segment.statements
         commits = statement.kind in COMMITTING
+        alone = Alone.read(self.context, self.session, statement.text) if self.began_with_data else None
         self.journal.record(
-            "statement",
+            STATEMENT,
             sync=False,  # lost with the machine, it makes the way back refuse, not err
             migration=name,
             piece=number,
             verbatim=commits,
             outside=before.to_json(),
+            alone=alone.to_json() if alone else None,
             undo=recreate_dropped_indexes(self.session, statement) if statement.kind.startswith(DROP_INDEX) else None,
         )
 
@@ -260,11 +262,7 @@ class Applier:
             drop_new_invalid_indexes(self.session, before, statement.text)
             return not Outside.read(self.session).same_as(before)
 
-        counting = (
-            counted_outside(lambda: self.session, self.journal, before, statement.text)
-            if self.began_with_data
-            else nullcontext()
-        )
+        counting = counted_outside(lambda: self.session, self.journal, alone) if self.began_with_data else nullcontext()
         with counting:
             self._attempt(perform, done, attempts=1 if commits else None)
 

@@ -16,7 +16,7 @@ from operations import catalog, writes
 from operations.catalog import Catalog
 from operations.context import Context
 from operations.errors import ConnectionLost, StatementFailed
-from operations.journal import Journal, RunRecord, records
+from operations.journal import Entry, Journal, RunRecord, records
 from operations.leftovers import Outside, indexes_of
 from operations.migrations.model import HistoryRow
 from operations.ports import Session
@@ -32,8 +32,12 @@ _LOCKED = """
 # A relation that this transaction has dropped is in no catalog any more, but still locked. A composite type is one,
 # too, and what is done to it reaches all tables that use it.
 NAMESPACES = "pg_catalog.pg_namespace"
-BEGUN, ENDED = "transaction", ("committing", "attempted", "undoing")
-"""Events in a run's journal: what stood before a transaction, and that its rows have been counted."""
+BEGUN, STATEMENT = "transaction", "statement"
+"""Events in a run's journal: what stood before a transaction, and before a statement outside of any."""
+ENDED = ("committing", "attempted", "undoing", "outside")
+"""That its rows have been counted."""
+LAG, LOOK = 12.0, 0.1
+"""Seconds in which sessions have added what they count, and between two looks whether they have."""
 
 
 @contextmanager
@@ -65,7 +69,7 @@ def announced(session: Session, journal: Journal) -> None:
     with suppress(StatementFailed):
         begun = Begun.read(session)
         if begun:
-            journal.record("transaction", sync=False, **begun.to_json())
+            journal.record(BEGUN, sync=False, **begun.to_json())
 
 
 def locked(session: Session, without: str = "") -> frozenset[int]:
@@ -77,40 +81,17 @@ def locked(session: Session, without: str = "") -> frozenset[int]:
 
 
 @contextmanager
-def counted_outside(
-    session: Callable[[], Session], journal: Journal, before: Outside, statement: str | None = None
-) -> Iterator[None]:
+def counted_outside(session: Callable[[], Session], journal: Journal, alone: Alone | None) -> Iterator[None]:
     """A statement outside of transactions, whose catalog rows no transaction of ours can count (``outside``).
 
-    What the catalogs gained meanwhile counts as ours only if no table got another file (someone may have emptied it),
-    and the schema differs in nothing but the indexes that ``statement`` works on (where it is given; else in indexes).
+    What the catalogs gained meanwhile counts as ours only if ``alone``, what stood before, says that it can be told.
     ``session`` is asked for again at the end, since a lost connection may have been replaced.
     """
-    schema, indexes = _schema(session()), indexes_of(session(), statement)
-    late = writes.lagging(session())  # what they did before the schema was read may be counted only after the counts
-    counts = writes.catalogs(session())
     try:
         yield
     finally:
-        # What others do is seen by the schemas, read before and after the counts, if the counts have it.
-        gained = writes.gained(counts, writes.catalogs(session()))
-        known = indexes | indexes_of(session(), statement)
-        ours = Outside.read(session()).files == before.files and _only(known, schema, _schema(session()))
-        ours = ours and not late
-        journal.record("outside", sync=False, own=_of_schema(gained).to_json() if ours else None)
-
-
-def _schema(session: Session) -> Catalog | None:
-    try:
-        return catalog.read(session)
-    except StatementFailed:
-        return None
-
-
-def _only(objects: Collection[str], before: Catalog | None, after: Catalog | None) -> bool:
-    if before is None or after is None:
-        return False
-    return all(difference.object in objects for difference in catalog.diff(before, after))
+        gained = alone.gained(session(), writes.catalogs(session())) if alone else Counters()
+        journal.record("outside", sync=False, own=gained.to_json())
 
 
 def _of_schema(counters: Counters) -> Counters:
@@ -130,13 +111,13 @@ class Begun:
     def read(cls, session: Session) -> Begun | None:
         """Not within a transaction. ``None`` while others have changes to count that the schema shows already.
 
-        In this order: what they change after the schema was read is seen by ``rolled_back``, and what before that has
+        In this order: what they change after the schema was read is seen by ``uncounted``, and what before that has
         been counted by now, or is still to come.
         """
         stamp, outside = catalog.stamp(session), Outside.read(session)
-        return None if writes.lagging(session) else cls(stamp, outside, writes.catalogs(session))
+        return None if writes.lagging(session, schema=True) else cls(stamp, outside, writes.catalogs(session))
 
-    def rolled_back(self, now: Counters, session: Session, counted: Counters) -> Counters:
+    def uncounted(self, now: Counters, session: Session, counted: Counters) -> Counters:
         """Rows that catalogs have gained, if nothing that stands in them has changed, and no table was emptied.
 
         ``counted``: what was, of our own, since.
@@ -156,45 +137,108 @@ class Begun:
 
 
 @dataclass(frozen=True)
+class Alone:
+    """What stood when a statement outside of transactions began, so that its rows can be told from those of others.
+
+    ``schema`` is a fingerprint of all but the indexes that the ``statement`` works on.
+    """
+
+    statement: str
+    schema: str
+    files: frozenset[int]
+    catalogs: Counters
+
+    @classmethod
+    def read(cls, context: Context, session: Session, statement: str) -> Alone | None:
+        """Not within a transaction. ``None`` where it cannot be told, or not before others have counted.
+
+        In this order: what they change after the schema was read is seen by ``gained``, and what before that has been
+        counted by now, or is still to come.
+        """
+        try:
+            schema = _schema(session, statement)
+        except StatementFailed:
+            return None
+        files, until = Outside.read(session).files, context.clock.now() + LAG
+        since = writes.moment(session)
+        while writes.lagging(session, schema=True, since=since):
+            if context.clock.now() > until:
+                return None
+            context.clock.sleep(LOOK)
+        return cls(statement, schema, files, writes.catalogs(session))
+
+    def gained(self, session: Session, now: Counters) -> Counters:
+        """What the catalogs have gained; nothing where someone may have changed the schema, or emptied a table."""
+        gained = _of_schema(writes.gained(self.catalogs, now.of_system()))
+        try:
+            same = (self.files, self.schema) == (Outside.read(session).files, _schema(session, self.statement))
+        except StatementFailed:
+            return Counters()
+        return gained if same else Counters()
+
+    def uncounted(self, now: Counters, session: Session, counted: Counters) -> Counters:
+        """As ``Begun.uncounted``: of one that our client did not live to count."""
+        return replace(self, catalogs=self.catalogs + counted).gained(session, now)
+
+    def to_json(self) -> dict[str, Any]:
+        """For the journal."""
+        files, catalogs = sorted(self.files), self.catalogs.to_json()
+        return {"statement": self.statement, "schema": self.schema, "files": files, "catalogs": catalogs}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Alone:
+        """What ``to_json`` gave."""
+        catalogs = Counters.from_json(value["catalogs"])
+        return cls(value["statement"], value["schema"], frozenset(value["files"]), catalogs)
+
+
+def _schema(session: Session, statement: str) -> str:
+    found, left_out = catalog.read(session), indexes_of(session, statement)
+    return Catalog({one: text for one, text in found.objects.items() if one not in left_out}).fingerprint
+
+
+@dataclass(frozen=True)
 class Ours:
     """What runs of ours have written; ``None`` where some of it could not be counted.
 
-    ``interrupted`` is what stood before a statement outside of transactions that our client did not live to count,
-    ``begun`` what stood before the first transaction in which it died, ``since`` what was counted from then on.
+    ``died`` is what stood before the first transaction, or statement outside of any, in which our client died, and
+    ``since`` what was counted from then on.
     """
 
     counters: Counters | None
-    interrupted: Outside | None
-    begun: Begun | None = None
+    died: Begun | Alone | None = None
     since: Counters = field(default_factory=Counters)
 
 
 def counted_since(records: Iterable[RunRecord], run_id: str) -> Ours:
     """What our runs have written, from run ``run_id`` on. Pure."""
-    total, interrupted, first, since, reached = Counters(), None, None, Counters(), False
+    total, first, since, reached = Counters(), None, Counters(), False
     for record in records:
         reached = reached or record.run_id == run_id
         if not reached:
             continue
-        open_statement = open_transaction = None
+        open_one: Begun | Alone | None = None
         for entry in record.entries:
             if entry.facts.get("verbatim") or entry.facts.get("own", {}) is None:
-                return Ours(None, None)
+                return Ours(None)
             if "own" in entry.facts:
                 own = Counters.from_json(entry.facts["own"])
                 total, since = total + own, since + own
-            if entry.event == "statement":
-                open_statement = Outside.from_json(entry.facts["outside"])
-            if entry.event == "outside":
-                open_statement = None
-            if entry.event == BEGUN:
-                first = first or open_transaction  # of an attempt whose rows the server forgot with its connection
-                open_transaction = Begun.from_json(entry.facts)
+            if entry.event in (BEGUN, STATEMENT):
+                first = first or open_one  # of an attempt whose rows the server forgot with its connection
+                open_one = _stood(entry)
                 since = since if first else Counters()
             if entry.event in ENDED:
-                open_transaction = None
-        interrupted, first = interrupted or open_statement, first or open_transaction
-    return Ours(total, interrupted, first, since)
+                open_one = None
+        first = first or open_one
+    return Ours(total, first, since)
+
+
+def _stood(entry: Entry) -> Begun | Alone | None:
+    if entry.event == BEGUN:
+        return Begun.from_json(entry.facts)
+    alone = entry.facts.get("alone")
+    return Alone.from_json(alone) if alone else None
 
 
 @dataclass(frozen=True)
@@ -256,15 +300,10 @@ def written_by_others(context: Context, origin: Trace, session: Session, now: Co
         return Written.unknown("there is no restore point")
     # The history is the migration tools' own book-keeping: what stands in it is looked up there.
     before, after, own = (c.without(history_table) for c in (point.counters, now, ours.counters))
-    if ours.begun:
-        own = own + ours.begun.rolled_back(now, session, ours.since)
+    if ours.died:
+        own = own + ours.died.uncounted(now, session, ours.since)
     written = writes.since(before, after, own)
-    if point.kind == "empty":
-        return replace(written, catalog=0)
-    if ours.interrupted and ours.interrupted.files <= Outside.read(session).files:
-        # No table was emptied or rewritten: the rows of catalogs are those of the statement that died uncounted.
-        return replace(written, catalog=0)
-    return written
+    return replace(written, catalog=0) if point.kind == "empty" else written
 
 
 def _record_attempt(session: Session, journal: Journal) -> None:

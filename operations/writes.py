@@ -20,7 +20,7 @@ from operations.row_counts import FIRST_USER_OID, Counters, Moment, Relation, Ro
 
 __all__ = [
     "Counters", "Moment", "Relation", "Rows", "Written", "attempted", "catalogs", "counters", "flush", "gained",
-    "guard", "lagging", "moved", "own", "since",
+    "guard", "lagging", "moment", "moved", "own", "since",
 ]  # fmt: skip
 RELIABLE_FROM = 150000
 """Before, a collector process was told by datagrams, which may get lost."""
@@ -64,12 +64,31 @@ _UNCOUNTED = """
     WHERE a.amtype = 't' AND a.amhandler <> 'heap_tableam_handler'::regproc AND c.relkind IN ('r', 'm', 't')
 """
 _LAGGING = """
-    SELECT pid, usename FROM pg_catalog.pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS NOT NULL
-      AND (state IS DISTINCT FROM 'idle' OR state_change > clock_timestamp() - interval '11 seconds')
-      AND NOT (usename = session_user AND application_name ~ %s)
-    ORDER BY pid
+    SELECT a.pid, a.usename FROM pg_catalog.pg_stat_activity a
+    WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.usesysid IS NOT NULL
+      AND (a.state = 'idle' AND (a.state_change < clock_timestamp() - interval '11 seconds'
+                                 OR a.state_change > %s::timestamptz + interval '2.5 seconds')) IS NOT TRUE
+      AND NOT (a.usename = session_user AND a.application_name ~ %s)
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_replication r WHERE r.pid = a.pid)
 """
+_MAY_CHANGE_SCHEMA = """
+      AND (EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = a.usesysid AND r.rolsuper)
+        OR EXISTS (SELECT FROM pg_catalog.pg_database d WHERE d.datname = current_database()
+                   AND (pg_has_role(a.usesysid, d.datdba, 'MEMBER')
+                     OR has_database_privilege(a.usesysid, d.oid, 'CREATE')))
+        OR EXISTS (SELECT FROM pg_catalog.pg_shdepend d
+                   WHERE d.dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+                   AND d.refclassid = 'pg_authid'::regclass AND d.deptype = 'o'
+                   AND pg_has_role(a.usesysid, d.refobjid, 'MEMBER'))
+        OR EXISTS (SELECT FROM pg_catalog.pg_namespace n
+                   WHERE n.nspname !~ '^pg_' AND has_schema_privilege(a.usesysid, n.oid, 'CREATE'))
+        OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.oid >= 16384
+                   AND has_table_privilege(a.usesysid, c.oid,
+                       'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER, SELECT WITH GRANT OPTION'))
+        OR EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.prosecdef AND p.oid >= 16384
+                   AND has_function_privilege(a.usesysid, p.oid, 'EXECUTE')))
+"""
+# Who cannot write at all, such as one who only measures, changes no schema either; its state is often hidden from us.
 READING = "^locktender (client|watch|ping|plan|look|pooler|backup|clean|check|status|report|restore|rollback|settle$)"
 """Sessions of ours that write nothing to a database that others use."""
 
@@ -187,13 +206,21 @@ def since(before: Counters, after: Counters, own: Counters) -> Written:
     return _written(foreign, elsewhere)
 
 
-def lagging(session: Session) -> tuple[str, ...]:
+def lagging(session: Session, *, schema: bool = False, since: str = "infinity") -> tuple[str, ...]:
     """Other sessions of this database whose counts may still be to come; empty if all are in.
 
     That is so once a session has been idle for ten seconds; of another role's session only superusers and members of
     ``pg_read_all_stats`` see that it is. Autovacuum, the one process in a database without a user, writes no rows.
+    ``schema``: only those that may change the schema. ``since`` (of ``moment``): whose counts of until then may be.
+    One at work adds them when it becomes idle, but for once a second (``PGSTAT_MIN_INTERVAL`` in pgstat.c).
     """
-    return tuple(f"{user or 'a dropped role'} (pid {pid})" for pid, user in session.rows(_LAGGING, (READING,)))
+    query = f"{_LAGGING} {_MAY_CHANGE_SCHEMA if schema else ''} ORDER BY a.pid"
+    return tuple(f"{user or 'a dropped role'} (pid {pid})" for pid, user in session.rows(query, (since, READING)))
+
+
+def moment(session: Session) -> str:
+    """The server's clock, as text."""
+    return str(session.rows("SELECT clock_timestamp()::text")[0][0])
 
 
 def guard(expected: Counters) -> Callable[[Session], None]:

@@ -17,7 +17,7 @@ from operations.advisory import lock_database
 from operations.apply import apply
 from operations.context import Context
 from operations.deploy import deploy
-from operations.errors import ConnectionLost, LockHeld
+from operations.errors import ConnectionLost, LockHeld, NeedsAttention
 from operations.journal import records
 from operations.layout import scratch_prefix, state_directory
 from operations.lock import Owner, current_owner
@@ -158,6 +158,41 @@ def test_what_a_client_had_changed_in_the_transaction_it_died_in_is_not_taken_fo
     assert status(context).pending == (("2_whole", "3_dies") if others is None else ("3_dies",))
 
 
+@pytest.mark.parametrize(
+    "others",
+    [
+        None,
+        "CREATE VIEW theirs AS SELECT 1 AS a",
+        'ALTER TABLE "Product" ADD COLUMN theirs int',
+        'CREATE INDEX theirs ON "Product" (id)',
+        'TRUNCATE "Product" CASCADE',
+    ],
+)
+def test_a_statement_by_itself_that_nobody_lived_to_count_hides_no_work_of_others(
+    others: str | None, server15: Server, context_of: Callable[..., Context]
+) -> None:
+    settings = {"backups": Backups(test_restore="never"), "strategy": "online"}
+    context = context_of(server15.url(server15.create()), **settings)
+    write_migration(context, "1_init", SHOP)
+    deploy(context)
+    old = state(context)
+    write_migration(context, "2_rows", 'UPDATE "Product" SET price = price + 1;')
+    write_migration(context, "3_index", 'CREATE INDEX CONCURRENTLY i ON "Product" (price); SELECT 1/0;')
+    dying = replace(context, host=Pausing(b'"event":"outside"', lambda: os._exit(9)))
+    _, code = os.waitpid(forked(lambda: deploy(dying)), 0)
+    assert os.waitstatus_to_exitcode(code) == 9
+    if not others:
+        settled = apply(context, to="1_init")
+        assert state(context) == old, settled.notes
+        return
+    with context.database.session() as session:
+        session.execute(others)
+    left = state(context)
+    with pytest.raises(NeedsAttention, match="others have written since"):
+        apply(context, to="1_init")
+    assert state(context) == left
+
+
 def kill_asleep(context: Context, child: int) -> None:
     """Kill a client whose migration sleeps, and wait until that is rolled back. In the database itself nobody looks on:
     a session there may have written what is not counted yet."""
@@ -202,7 +237,8 @@ def test_what_others_had_not_yet_counted_is_never_taken_for_rolled_back_work_of_
         os.read(truncated[0], 1)
 
     child = forked(lambda: deploy(replace(context, host=Pausing(b'"apply_planned"', others_turn))))
-    os.read(go[0], 1)
+    os.close(go[1])  # so that the next line ends should the child die
+    assert os.read(go[0], 1)
     with context.database.session() as other:
         other.rows("SELECT pg_stat_force_next_flush()")
         other.rows("SELECT count(*) FROM theirs")

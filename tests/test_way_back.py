@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
 from operations import downs
+from operations.adapters.postgres import PostgresDatabase
 from operations.blockers import holding
 from operations.context import Context
 from operations.counting import counted_since
+from operations.database_url import parse_database_url
 from operations.deploy import deploy
-from operations.errors import DataWouldBeLost, LocktenderError, MigrationFailed
+from operations.errors import ConnectionLost, DataWouldBeLost, LocktenderError, MigrationFailed
 from operations.journal import records
 from operations.leftovers import Outside, drop_new_invalid_indexes, recreate_dropped_indexes
 from operations.migrations.indexes import Index, index_work
@@ -25,7 +28,9 @@ from operations.ports import Progress, Row
 from operations.quoting import identifier
 from operations.relation_names import name_parts
 from operations.rollback import rollback
+from operations.secret import Secret
 from operations.settings import Backups
+from operations.writes import Counters
 
 from .conftest import Server
 from .folders import write_migration
@@ -219,7 +224,44 @@ def test_what_others_change_during_a_concurrent_build_is_not_taken_for_ours(seed
         deploy(when_building(seeded, other))
     assert rows(seeded, "SELECT theirs()") == [(1,)]
     (run,) = [record for record in records(seeded) if record.last("outside")]
-    assert counted_since([run], run.run_id).counters is None
+    assert counted_since([run], run.run_id).counters is not None
+    assert (run.last("outside") or {})["own"] == Counters().to_json(), "none of it counts as ours"
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_concurrent_build_beside_those_who_only_read_can_be_put_back_whole(
+    seeded: Context, server15: Server, later: bool
+) -> None:
+    """The application asks all the time, and somebody who measures keeps a session whose state we may not see."""
+    name, over = f"measuring_{seeded.database.target.database}", Event()
+    boss = server15.superuser(seeded.database.target.database)
+    with boss.session() as session:
+        session.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'x'")
+        session.script(f"REVOKE CREATE ON SCHEMA public FROM PUBLIC; GRANT SELECT ON users TO {name}")
+
+    def read() -> None:
+        with suppress(ConnectionLost), seeded.database.session(purpose="application") as session:
+            while not over.wait(0.1):  # until the swap ends it
+                session.rows("SELECT count(*) FROM users")
+
+    url = server15.url(seeded.database.target.database, name, Secret("x"))
+    context = replace(seeded, environment=replace(seeded.environment, strategy="online"))
+    write_migration(context, "2_rows", "UPDATE users SET nick = 'changed';")
+    write_migration(context, "3_index", f"CREATE INDEX CONCURRENTLY i ON users (id);{'' if later else ' SELECT 1/0;'}")
+    reader = Thread(target=read)
+    reader.start()
+    try:
+        if later:
+            with PostgresDatabase(parse_database_url(url)).session(purpose="exporter") as exporter:
+                exporter.rows("SELECT count(*) FROM users")
+                deploy(context)
+            assert way_of(rollback(context)) == ("swap", True)
+        else:
+            assert way_of_failure(context) == ("swap", True)
+    finally:
+        over.set()
+        reader.join()
+    assert rows(seeded, "SELECT count(*) FROM users WHERE nick = 'changed'") == [(0,)]
 
 
 def when_building(context: Context, script: str) -> Context:
