@@ -24,6 +24,7 @@ from operations.errors import (
     BackupFailed,
     ConnectionLost,
     DatabaseUnreachable,
+    RestoreFailed,
 )
 from operations.migrations.formats import FORMATS
 from operations.quoting import identifier
@@ -247,6 +248,21 @@ def test_a_trigger_that_notes_logins_does_not_make_a_good_backup_look_bad(
         first = session.rows("SELECT count(*) FROM logins")
     with context.database.session() as session:
         assert session.rows("SELECT count(*) FROM logins") > first, "the trigger is at work again"
+
+
+def test_what_would_be_left_with_its_triggers_off_is_not_kept(server18: Server, context_of: ContextOf) -> None:
+    with role(server18, "demoted", options="SUPERUSER CREATEDB") as url, server18.superuser().session() as boss:
+        context = deployed(context_of(url, backups=Backups(test_restore="never")))
+        made = backup.create(context)
+        into = f"{context.database.target.database}_copy"
+
+        def demote() -> None:
+            boss.execute("ALTER ROLE demoted NOSUPERUSER")
+
+        with pytest.raises(RestoreFailed, match="event_triggers"):
+            restore(when(context, "comparing", demote), made.id, into=into)
+        assert boss.rows("SELECT datname FROM pg_database WHERE datname = %s", (into,)) == []
+        assert restore(context, made.id, into=into).validation.ok, "without the right to turn them off"
 
 
 @contextmanager
