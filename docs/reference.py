@@ -138,6 +138,7 @@ RECORDED = {
     "call_ended": "It has ended: exit code, seconds, outcome, error (log only).",
     "alert": "An alert was raised, changed or ended (log only).",
     "alert_held": "An alert is held back by a freeze (log only).",
+    "orphans_trouble": "What a dead run left running in a container could not be ended (log only).",
     "monitor_trouble": "The monitor could not look, or not tell (log only).",
 }
 RESULTS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 
 from operations import catalog
@@ -21,7 +21,7 @@ from operations.backups.tables import Table, batches, read_tables
 from operations.catalog import Catalog
 from operations.catalog.properties import DatabaseProperties, create_statement
 from operations.context import Context
-from operations.dropping import drop_database
+from operations.dropping import NO_RIGHT, drop_database
 from operations.errors import (
     AuthenticationFailed,
     LocktenderError,
@@ -112,17 +112,25 @@ def restored_differences(context: Context, manifest: Manifest, database: str) ->
 def quiet_logins(context: Context, manifest: Manifest, database: str) -> Iterator[None]:
     """While a new database is filled and compared, logins of ours and of pg_restore fire no trigger: it might write.
 
-    Only superusers may say so, as only they can restore such triggers.
+    Only superusers may say so, as only they can restore such triggers. Raises ``StatementFailed`` where it cannot be
+    taken back: a database that is swapped in must fire its triggers.
     """
-
-    def say(what: str) -> None:
-        if manifest.server_version >= FIRST_WITH_LOGIN_TRIGGERS:
-            with maintenance(context, "restore") as session, suppress(StatementFailed):
-                session.execute(f"ALTER DATABASE {identifier(database)} {what}")
-
-    say("SET event_triggers TO off")
+    quiet = manifest.server_version >= FIRST_WITH_LOGIN_TRIGGERS and _quieted(context, database)
     yield
-    say("RESET event_triggers")
+    if quiet:
+        with maintenance(context, "restore") as session:
+            session.execute(f"ALTER DATABASE {identifier(database)} RESET event_triggers")
+
+
+def _quieted(context: Context, database: str) -> bool:
+    try:
+        with maintenance(context, "restore") as session:
+            session.execute(f"ALTER DATABASE {identifier(database)} SET event_triggers TO off")
+    except StatementFailed as error:
+        if error.sqlstate != NO_RIGHT:
+            raise
+        return False
+    return True
 
 
 @contextmanager

@@ -19,10 +19,14 @@ FREE = ["sh", "-c", 'df -P -k "${1:-$PGDATA}"', "sh"]
 AVAILABLE = re.compile(r"\s\d+\s+\d+\s+(\d+)\s+\d+%\s")
 """A line of POSIX's df: blocks of 1024 bytes in all, used, available."""
 _LOG = """
-    SELECT CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_replication_slots WHERE NOT active) THEN %s::bigint
-                ELSE least(%s::bigint, pg_size_bytes(current_setting('max_wal_size'))) END
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_replication_slots
+                                 WHERE NOT active AND wal_status IS DISTINCT FROM 'lost') THEN least(needed, usual)
+                WHEN kept < 0 THEN needed ELSE least(needed, usual + kept) END
+    FROM (SELECT %s::bigint AS needed, pg_size_bytes(current_setting('max_wal_size')) AS usual,
+                 pg_size_bytes(current_setting('max_slot_wal_keep_size')) AS kept) s
 """
-# Restoring writes about as much of it as there are rows. What a slot waits for that nobody reads stays there.
+# Restoring writes about as much of it as there are rows. What a slot waits for that nobody reads stays there, up to
+# max_slot_wal_keep_size; one that was lost by that waits for nothing any more.
 
 
 def refuse_full_disk(context: Context, database_bytes: int, previous: Manifest | None) -> None:
@@ -48,7 +52,7 @@ def refuse_full_server(context: Context, session: Session, needed: int) -> None:
     if found is None:
         return
     directory, free = found
-    ((log,),) = session.rows(_LOG, (needed,) * 2)
+    ((log,),) = session.rows(_LOG, (needed,))
     if (needed + log) * SHARE_LEFT > free:
         raise NotEnoughSpace(
             f"The server's disk has too little space to restore this beside the live database: {size_text(needed)} and"

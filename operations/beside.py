@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from operations.backup_archive import archive_into
 from operations.backup_restorable import quiet_logins, restored_differences
-from operations.backup_space import refuse_full_server
 from operations.backups.manifest import CATALOG, Manifest
 from operations.catalog import Catalog
 from operations.catalog.properties import DatabaseProperties, create_statement, read_properties, restore_statements
@@ -42,8 +41,8 @@ def beside(context: Context, manifest: Manifest, name: str | None = None) -> tup
     """Restore a backup into a new database (by default a scratch one) and compare it; returns the database's name.
 
     It is complete but for the name: owner, privileges, settings and comment are those of the backup. Raises
-    ``RestoreFailed`` where the backup cannot be restored, ``NotEnoughSpace`` where there is no room; the new database
-    is gone then, and nothing else touched.
+    ``RestoreFailed`` where the backup cannot be restored; the new database is gone then, and nothing else touched.
+    Whether there is room is for those to ask whom a person has told to restore: a way back tries.
     """
     name = name or scratch_name(context)
     with _gone_on_failure(context, name):
@@ -89,8 +88,6 @@ def _gone_on_failure(context: Context, name: str) -> Iterator[None]:
 
 def _create(context: Context, name: str, manifest: Manifest) -> None:
     with maintenance(context, "restore") as session:
-        # Asked once more, as an emergency backup may have taken its room on the same disk.
-        refuse_full_server(context, session, manifest.database_bytes)
         session.execute(create_statement(name, manifest.properties))
     schemas = {
         identity: json.loads(text)["schema"]

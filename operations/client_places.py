@@ -166,18 +166,21 @@ def relocated(argv: Sequence[str], directory: str, to: str) -> list[str]:
 def end_orphans(context: Context) -> None:
     """End the tools of dead runs that still have the database in hand; the caller holds the environment's lock.
 
-    Nothing is raised: where Docker does not answer, nothing can be run there anyway, and that is told then.
+    Nothing is raised: where Docker does not answer, nothing can be run there anyway, and that is told then. The log has
+    it, and what goes on all the same.
     """
     environment, host = context.environment, context.host
     app, lock = environment.app, state_directory(environment)
     if app is None or app.database_service is None or environment.client == "installed":
         return
-    with suppress(LocktenderError):
+    try:
         if environment.client == "container":
             container = find(host, app, app.database_service)
             ask(host, docker.end_marked(container.id, lock, user=account(host)))
         elif ids := ask(host, docker.labelled(docker.LOCK_LABEL, lock)).split():
             ask(host, docker.remove(ids))
+    except LocktenderError as error:
+        context.log("orphans_trouble", {"trouble": error.message})
 
 
 def account(host: Host) -> str:

@@ -40,7 +40,10 @@ LARGE_OBJECTS = "pg_catalog.pg_largeobject"
 
 @dataclass(frozen=True)
 class Proof:
-    """Of undoing ``traces`` (newest first) back to ``point``, in the transaction that is open on ``session``."""
+    """Of undoing ``traces`` (newest first) back to ``point``, in the transaction that is open on ``session``.
+
+    ``runs`` are those of ``traces``; ``before`` is what the restore point's backup says, or why there is none.
+    """
 
     context: Context
     session: Session
@@ -48,18 +51,19 @@ class Proof:
     traces: Sequence[Trace]
     rows: Mapping[str, HistoryRow]
     point: RestorePoint
+    runs: Sequence[RunRecord]
+    before: Manifest | NotThisWay
 
     def only_ours(self) -> bool:
         """Whether the tables that the runs had created hold just the rows that the runs had put there.
 
         Called before the scripts run: it locks those tables, so that it stays so.
         """
-        runs = self._runs()
-        known = touched(runs, self._ids()).locked
+        known = touched(self.runs, self._ids()).locked
         names = self._names_before()
         ours: dict[int, int] = {}
         for trace in self.traces:
-            for run in (run for run in runs if run.run_id == trace.run_id):
+            for run in (run for run in self.runs if run.run_id == trace.run_id):
                 ours.update({oid: ours.get(oid, 0) + n for oid, n in inserted(run, trace.row_ids, self.rows).items()})
         found = self.session.rows(_TABLES, self.format.place(self.session))
         created = [row for row in found if row[1] not in names and (known is None or row[0] in known)]
@@ -80,11 +84,13 @@ class Proof:
         """
         if self.point.backup_id is None:
             return  # the database was empty: the schema says it all
-        did = touched(self._runs(), self._ids())
+        did = touched(self.runs, self._ids())
         everything = not inverses_only and (did.locked is None or renames_schemas(own) or self._composite(did))
         if inverses_only and not did.names:
             return
-        before = self._manifest(self.point.backup_id)
+        if isinstance(self.before, NotThisWay):
+            raise self.before
+        before = self.before
         names = set(before.tables) if everything else self._suspects(did, inverses_only) & before.tables.keys()
         names = {name for name in names if not name.endswith(f".{self.format.history_table}")}
         self._compare(names, before)
@@ -119,24 +125,29 @@ class Proof:
         if count_large_objects(self.session, True, lambda _: None) != before.large_objects:
             raise NotThisWay("after undoing it by script the large objects would not be what they were")
 
-    def _manifest(self, backup_id: str) -> Manifest:
-        try:
-            return load(self.context, backup_id)
-        except (NotFound, Tampered) as error:
-            raise NotThisWay(f"there is no backup to compare the rows with ({error.message})") from error
-
     def _names_before(self) -> Iterable[str]:
         """Tables that stood at the restore point, as far as that is known."""
-        if self.point.backup_id is None:
-            return ()
-        try:
-            return self._manifest(self.point.backup_id).tables
-        except NotThisWay:
-            return ()
+        return () if isinstance(self.before, NotThisWay) else self.before.tables
 
     def _ids(self) -> list[str]:
         return [trace.run_id for trace in self.traces]
 
-    def _runs(self) -> list[RunRecord]:
-        ids = self._ids()
-        return [record for record in records(self.context) if record.run_id in ids]
+
+def runs_of(context: Context, traces: Sequence[Trace]) -> tuple[RunRecord, ...]:
+    """What the journals tell of the runs.
+
+    Read before a transaction is open, as the manifest is: it takes long on a slow host, and the server ends a session
+    that is idle in a transaction.
+    """
+    ids = {trace.run_id for trace in traces}
+    return tuple(record for record in records(context) if record.run_id in ids)
+
+
+def manifest_of(context: Context, point: RestorePoint) -> Manifest | NotThisWay:
+    """Of the restore point's backup, or why there is none."""
+    if point.backup_id is None:
+        return NotThisWay("there is no backup to compare the rows with (the database was empty)")
+    try:
+        return load(context, point.backup_id)
+    except (NotFound, Tampered) as error:
+        return NotThisWay(f"there is no backup to compare the rows with ({error.message})")

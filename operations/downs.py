@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
@@ -29,6 +30,9 @@ from operations.segments import segments_of
 from operations.traces import RestorePoint, Trace
 from operations.transient import is_transient
 from operations.writes import Counters, Written
+
+if TYPE_CHECKING:
+    from operations.down_proof import Proof
 
 LAG = 12.0
 """Seconds: an idle session adds its counts after ten at the latest."""
@@ -176,12 +180,19 @@ class _Attempt:
     def inverses_only(self) -> bool:
         return all(down.inverse for down in self.downs)
 
-    def perform(self) -> bool:
-        from operations.down_proof import Proof  # as in ``undoing``: a deploy that succeeds need not load it
+    @cached_property
+    def proof(self) -> Proof:
+        """With all that it needs of the host."""
+        from operations import down_proof  # as in ``undoing``: a deploy that succeeds need not load it
 
-        undoing, session = self.undoing, self.undoing.session
+        context, traces, point = self.undoing.context, self.undoing.traces, self.undoing.point
+        runs, before = down_proof.runs_of(context, traces), down_proof.manifest_of(context, point)
+        session, format = self.undoing.session, self.undoing.format
+        return down_proof.Proof(context, session, format, traces, self.rows, point, runs, before)
+
+    def perform(self) -> bool:
+        undoing, session, proof = self.undoing, self.undoing.session, self.proof
         place = undoing.format.place(session)
-        proof = Proof(undoing.context, session, undoing.format, undoing.traces, self.rows, undoing.point)
         undoing.settle_session()
         runs = [trace.run_id for trace in undoing.traces]
         announced(session, undoing.journal)

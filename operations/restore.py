@@ -14,6 +14,7 @@ from operations import writes
 from operations.advisory import STEADY, lock_database
 from operations.approvals.digest import refuse_other
 from operations.backup import BackupResult, load_intact, take_backup
+from operations.backup_space import refuse_full_server
 from operations.backups.manifest import Manifest
 from operations.beside import Validation, beside, drop, scratch_name
 from operations.context import Context
@@ -186,6 +187,8 @@ class _Run:
         reason = f"emergency, before restore of {self.manifest.id}"
         backup = take_backup(self.context, reason, self.journal.run_id, "L1")
         self.journal.record("emergency_backup", backup_id=backup.id)
+        with maintenance(self.context, "restore check") as session:  # once more: it may have taken its room there
+            refuse_full_server(self.context, session, self.manifest.database_bytes)
         return backup
 
     def _restored(self) -> tuple[str, Validation]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+
+import psycopg
 import pytest
 
 from operations.adapters import refusals
@@ -12,12 +16,14 @@ from operations.errors import (
     ConnectionLost,
     DatabaseMissing,
     DatabaseUnreachable,
+    LocktenderError,
     StatementFailed,
 )
 from operations.quoting import identifier
 from operations.secret import Secret
 
 from .conftest import Server
+from .pooler import pgbouncer, through
 
 
 def test_script_tells_which_statement_failed_and_where(database: PostgresDatabase) -> None:
@@ -56,6 +62,64 @@ def test_a_missing_database_is_told_whatever_language_the_server_speaks(
     with pytest.raises(DatabaseUnreachable, match="takes no connection") as caught:
         PostgresDatabase(parse_database_url(server.url(name, password=Secret("wrong")))).connect()
     assert "may this user connect" in (caught.value.hint or "")
+
+
+def test_a_pooler_is_not_believed_that_a_database_is_missing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may know it by another name."""
+    monkeypatch.setattr(refusals, "_sqlstate_in", lambda _: None)
+    with pgbouncer(server, "session") as port:
+        url = through(server.url("no_such"), port)
+        with pytest.raises(DatabaseUnreachable, match="takes no connection"):
+            PostgresDatabase(parse_database_url(url)).connect()
+
+
+def test_a_server_that_takes_the_connection_and_then_says_nothing_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(refusals, "_sqlstate_in", lambda _: None)
+    monkeypatch.setattr(refusals, "PATIENCE", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def refuse_one_and_fall_silent() -> None:
+            for _ in range(3):
+                line, _ = listening.accept()
+                with line:
+                    if b"no_such\0" in line.recv(1024):
+                        line.sendall(b"E\0\0\0\x1dSFATAL\0C3D000\0Mnicht da\0\0")
+                        continue
+                    line.sendall(b"R\0\0\0\x08\0\0\0\0" + b"Z\0\0\0\x05I")
+                    while line.recv(1024):
+                        pass
+
+        thread = threading.Thread(target=refuse_one_and_fall_silent, daemon=True)
+        thread.start()
+        way = f"127.0.0.1:{listening.getsockname()[1]}/no_such?sslmode=disable&gssencmode=disable"
+        with pytest.raises(DatabaseUnreachable, match="nicht da"):
+            PostgresDatabase(parse_database_url(Secret(f"postgresql://u@{way}"))).connect()
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+FAILED = 'connection to server at "database" (10.0.0.1), port 5432 failed: FATAL:  '
+
+
+@pytest.mark.parametrize(
+    ("said", "expected", "hint"),
+    [
+        ('role "bob" does not exist', AuthenticationFailed, "Check the user"),
+        ('database "shop" does not exist', DatabaseMissing, "correct the name"),
+        ('no pg_hba.conf entry for host "x", user "u", database "d", no encryption', AuthenticationFailed, "sslmode="),
+        (
+            'no pg_hba.conf entry for host "x", user "u", database "d", SSL encryption',
+            AuthenticationFailed,
+            "Let pg_hba",
+        ),
+    ],
+)
+def test_what_a_server_says_is_told_from_its_name(said: str, expected: type[LocktenderError], hint: str) -> None:
+    error = refusals.connect_error(psycopg.OperationalError(FAILED + said), "database", {"user": "u", "dbname": "shop"})
+    assert type(error) is expected
+    assert hint in (error.hint or "")
 
 
 def test_a_database_that_takes_no_connections_is_not_said_to_be_away(server: Server) -> None:

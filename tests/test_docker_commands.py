@@ -357,6 +357,23 @@ def test_what_is_marked_is_asked_to_end_even_if_it_is_stopped_and_all_else_is_sp
             process.wait()
 
 
+DEAF = "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); sys.stdin.read()"
+
+
+def test_what_does_not_end_is_named_and_not_killed() -> None:
+    mark = f"/tmp/{os.getpid()}.deaf"
+    words = docker.end_marked("c", mark, user="0:0")
+    words = [word.replace(" 2 3 4 5 6 7 8 9 10", "") for word in words[words.index("sh") :]]
+    env = {**os.environ, docker.LOCK_VARIABLE: mark}
+    with subprocess.Popen([sys.executable, "-c", DEAF], env=env, stdin=-1, stdout=-1) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        ran = subprocess.run(words, timeout=120, capture_output=True, text=True)
+        assert (ran.returncode, ran.stderr) == (1, f"error: still running: {process.pid}\n")
+        assert process.poll() is None
+        process.kill()
+
+
 def test_a_command_that_docker_cannot_run_at_all_is_no_success(fake_docker: Path) -> None:
     with pytest.raises(CommandFailed, match="docker rm failed"):
         ask(LocalHost(), docker.remove(["x"]))

@@ -24,6 +24,7 @@ from operations.errors import (
     BackupFailed,
     ConnectionLost,
     DatabaseUnreachable,
+    RestoreFailed,
 )
 from operations.migrations.formats import FORMATS
 from operations.quoting import identifier
@@ -63,6 +64,12 @@ def role(
             session.execute(f"DROP ROLE {who}")
 
 
+def end_idle(server: Server, name: str) -> None:
+    """Sessions of that role from now on: after as long as a busy machine may take from one statement to the next."""
+    with server.superuser().session() as session:
+        session.execute(f"ALTER ROLE {identifier(name)} SET idle_session_timeout = '8s'")
+
+
 def rows_of(found: tuple[str, list[tuple[object, ...]]]) -> tuple[str, list[tuple[object, ...]]]:
     """Without those of the history, which bears the time."""
     return found[0], [row for row in found[1] if "_prisma_migrations" not in str(row[0])]
@@ -78,15 +85,16 @@ def test_a_restore_keeps_migrations_out_although_idle_sessions_are_ended(
     server15: Server, context_of: ContextOf
 ) -> None:
     """Its session with the lock is idle while the emergency backup is taken, and the other one restored."""
-    with role(server15, "impatient", "idle_session_timeout = '3s'") as url:
+    with role(server15, "impatient") as url:
         context = deployed(context_of(url, backups=Backups(test_restore="never")))
         made = backup.create(context)
         held: list[bool] = []
+        end_idle(server15, "impatient")
 
         def look() -> None:
             with context.database.session("postgres") as session:
                 session.execute("SET idle_session_timeout TO 0")
-                session.rows("SELECT pg_sleep(4)")
+                session.rows("SELECT pg_sleep(10)")
             with context.database.session() as session:
                 held.append(is_held(session, FORMATS[0].lock_id))
 
@@ -117,15 +125,16 @@ def test_a_restore_that_has_lost_the_lock_swaps_nothing(server15: Server, contex
 
 def test_a_worker_of_pg_restore_may_wait_for_the_others(server: Server, context_of: ContextOf) -> None:
     """One fills the table, the other has nothing to do until there are indexes to be built."""
-    with role(server, "hasty", "idle_session_timeout = '2s'") as url:
+    with role(server, "hasty") as url:
         context = context_of(url, backups=Backups(jobs=2))
         with context.database.session() as session:
             session.script(
                 "CREATE FUNCTION fits(int) RETURNS bool LANGUAGE sql AS 'SELECT true';"
                 "CREATE TABLE t (a int CHECK (fits(a)), b int, c int); INSERT INTO t VALUES (1, 2, 3);"
                 "CREATE INDEX ON t (a); CREATE INDEX ON t (b); CREATE INDEX ON t (c);"
-                "CREATE OR REPLACE FUNCTION fits(int) RETURNS bool LANGUAGE sql AS 'SELECT pg_sleep(3) IS NOT NULL'"
+                "CREATE OR REPLACE FUNCTION fits(int) RETURNS bool LANGUAGE sql AS 'SELECT pg_sleep(10) IS NOT NULL'"
             )
+        end_idle(server, "hasty")
         assert backup.create(context, verify="L2").verified
 
 
@@ -155,13 +164,12 @@ def test_jobs_leave_room_for_others(server: Server, context_of: ContextOf) -> No
         context = context_of(url, backups=Backups(jobs=8))
         name = identifier(context.database.target.database)
         with context.database.session() as session, server.superuser().session() as admin:
-            free = read_role(session).free_connections
-            with server.superuser().session():
-                assert read_role(session).free_connections == free - 1
             admin.execute("ALTER ROLE few CONNECTION LIMIT 12")
             assert read_role(session).free_connections == 11
             admin.execute(f"ALTER DATABASE {name} CONNECTION LIMIT 4")
             assert read_role(session).free_connections == 3
+            with server.superuser(context.database.target.database).session():
+                assert read_role(session).free_connections == 2
             admin.execute(f"ALTER DATABASE {name} CONNECTION LIMIT -1")
         assert jobs_for(context, 5) == 1
         with context.database.session() as session:
@@ -247,6 +255,21 @@ def test_a_trigger_that_notes_logins_does_not_make_a_good_backup_look_bad(
         first = session.rows("SELECT count(*) FROM logins")
     with context.database.session() as session:
         assert session.rows("SELECT count(*) FROM logins") > first, "the trigger is at work again"
+
+
+def test_what_would_be_left_with_its_triggers_off_is_not_kept(server18: Server, context_of: ContextOf) -> None:
+    with role(server18, "demoted", options="SUPERUSER CREATEDB") as url, server18.superuser().session() as boss:
+        context = deployed(context_of(url, backups=Backups(test_restore="never")))
+        made = backup.create(context)
+        into = f"{context.database.target.database}_copy"
+
+        def demote() -> None:
+            boss.execute("ALTER ROLE demoted NOSUPERUSER")
+
+        with pytest.raises(RestoreFailed, match="event_triggers"):
+            restore(when(context, "comparing", demote), made.id, into=into)
+        assert boss.rows("SELECT datname FROM pg_database WHERE datname = %s", (into,)) == []
+        assert restore(context, made.id, into=into).validation.ok, "without the right to turn them off"
 
 
 @contextmanager

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,12 +16,15 @@ from typing import Any
 
 import pytest
 
+from operations.adapters.local_host import LocalHost
 from operations.adapters.postgres import PostgresDatabase
 from operations.backup import BackupResult, create, verify
+from operations.backup_space import refuse_full_server
 from operations.checks.model import Check
 from operations.checks.server_disk import look
 from operations.context import Context
 from operations.database_url import parse_database_url
+from operations.deploy import deploy
 from operations.errors import BackupFailed, HostError, NotEnoughSpace
 from operations.health import NAMES, check
 from operations.monitoring import store
@@ -28,12 +33,13 @@ from operations.monitoring.trends import DAY, HOUR
 from operations.mounts import Mount, file_systems, located, parsed, with_root
 from operations.restore import restore
 from operations.secret import Secret
-from operations.settings import App
+from operations.settings import App, Backups
 
 from .conftest import Server, missing
+from .folders import write_migration
 from .test_docker_commands import INSPECTED
 from .test_health import limited
-from .test_way_back import when
+from .test_way_back import way_of_failure, when
 
 MIB = 1024**2
 
@@ -334,3 +340,69 @@ def test_the_room_that_a_dump_has_taken_on_the_same_disk_is_not_there_for_the_re
     (disk / "dump").unlink()
     with pytest.raises(NotEnoughSpace, match=NO_ROOM):
         restore(when(context, "emergency backup", fill), made.id)
+
+
+class FullWhereTheDataLie(LocalHost):
+    """A host that says so."""
+
+    def free_bytes(self, path: str) -> int:
+        return 0 if "PG_VERSION" in self.list(path) else super().free_bytes(path)
+
+
+def test_a_way_back_is_not_kept_from_by_an_estimate(server18: Server, context_of: Callable[..., Context]) -> None:
+    """The deploy has not asked whether there is room beside; and what stands then is half a migration."""
+    url = Secret(server18.process.url(server18.create(owner="postgres")).reveal())
+    context = replace(context_of(url, backups=Backups(test_restore="never")), host=FullWhereTheDataLie())
+    write_migration(context, "0_init", "CREATE TABLE t AS SELECT generate_series(1, 100) AS i;")
+    deploy(context)
+    with pytest.raises(NotEnoughSpace):
+        restore(context, create(context).id)
+    write_migration(context, "1_more", "UPDATE t SET i = 0; CREATE INDEX CONCURRENTLY x ON t (i);")
+    write_migration(context, "2_bad", "SELECT 1/0;")
+    assert way_of_failure(context) == ("swap", True)
+    with context.database.session() as session:
+        assert session.rows("SELECT min(i), count(*) FROM t") == [(1, 100)]
+
+
+def test_the_log_that_a_slot_keeps_has_its_limit(server18: Server, context_of: Callable[..., Context]) -> None:
+    boss = server18.superuser()
+    context = context_of(Secret(server18.process.url("postgres").reveal()))
+
+    def log(slots: str) -> str:
+        with boss.session() as session:
+            states = "SELECT string_agg(wal_status, ' ') FROM pg_replication_slots WHERE slot_name = 'nobodys'"
+            assert session.rows(states) == [(slots or None,)]
+            with pytest.raises(NotEnoughSpace) as caught:
+                refuse_full_server(context, session, 2**60)
+        (found,) = re.findall(r" and (\S+ \S+) of write-ahead log", caught.value.message)
+        return str(found)
+
+    def keep(setting: str) -> None:
+        with boss.session() as session:
+            session.execute(f"ALTER SYSTEM {setting}")
+            session.rows("SELECT pg_reload_conf()")
+        with boss.session() as session:
+            shown = "SELECT setting FROM pg_settings WHERE name = 'max_slot_wal_keep_size'"
+            while session.rows(shown) != [(setting.rpartition(" ")[2] if setting.startswith("SET") else "-1",)]:
+                time.sleep(0.02)
+
+    usual = log("")
+    try:
+        with boss.session() as session:
+            session.rows("SELECT pg_create_physical_replication_slot('nobodys', true)")
+        everything = log("reserved")
+        keep("SET max_slot_wal_keep_size TO 10000")
+        assert log("reserved") not in (usual, everything)
+        keep("SET max_slot_wal_keep_size TO 1")
+        with boss.session() as session:
+            for _ in range(4):
+                session.rows("SELECT pg_logical_emit_message(false, 'a', 'b')")
+                session.rows("SELECT pg_switch_wal()")
+            session.execute("CHECKPOINT")
+        assert log("lost") == usual
+    finally:
+        with boss.session() as session:
+            session.rows(
+                "SELECT pg_drop_replication_slot('nobodys') FROM pg_replication_slots WHERE slot_name = 'nobodys'"
+            )
+        keep("RESET max_slot_wal_keep_size")

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,10 @@ import pytest
 from cli.validation import shown
 from operations.adapters.clock import SystemClock
 from operations.adapters.folder import read_folder
+from operations.adapters.throwaway import ThrowawayServer
+from operations.adapters.trial_server import database_at
 from operations.adapters.trials import OwnServer
+from operations.errors import ConnectionLost
 from operations.ports import silent
 from operations.validate import Question, validate
 from operations.validation.building import build
@@ -170,6 +175,30 @@ def test_a_try_that_has_left_something_on_the_base_is_not_proved_there_to_leave_
         proof = prove(trial, BASE, tried, silent).proofs[0]
     assert (proof.method, proof.state) == ("transaction", "refuted")
     assert "added table public.stays" in proof.differences
+
+
+def test_a_server_that_goes_away_is_no_fault_of_the_down_script_that_it_was_at() -> None:
+    source, _ = read_source(Entry(NAME, b"CREATE TABLE e (a INT);", b"DROP TABLE e; SELECT pg_sleep(600);"))
+    assert source
+    asleep = "SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND wait_event = 'PgSleep'"
+
+    def crash(server: ThrowawayServer) -> None:
+        with database_at(server.url()).session() as session:
+            while not session.rows(asleep):
+                time.sleep(0.05)
+        server.crash()
+
+    with OwnServer().open([]) as trial:
+        base = build(trial, [], silent)
+        with trial.session(BASE) as session:
+            tried = try_out(session, [source], True, base, silent, commit=False)
+        thread = threading.Thread(target=crash, args=(trial._process,), daemon=True)
+        thread.start()
+        found = prove(trial, BASE, tried, silent)
+        thread.join(60)
+    assert isinstance(found.broken, ConnectionLost)
+    assert found.findings == []
+    assert [proof.method for proof in found.proofs] == ["transaction"]
 
 
 DEEP = """

@@ -22,6 +22,7 @@ from operations.context import Context
 from operations.database_url import parse_database_url
 from operations.deploy import deploy
 from operations.ports import Completed
+from operations.rollback import rollback
 from operations.secret import Secret
 from operations.settings import Backups
 
@@ -95,6 +96,24 @@ class StopsAtTheDump(LocalHost):
         return super().run(argv, env=env, timeout=timeout, on_line=on_line)
 
 
+class AsksWhileItReads(LocalHost):
+    """Notes what is read while a session of ours is idle in a transaction."""
+
+    def __init__(self, context: Context) -> None:
+        self.context, self.read_within = context, set[str]()
+        self.reads = 0
+
+    def read(self, path: str) -> bytes:
+        self.reads += 1
+        with self.context.database.session(purpose="look") as session:
+            if session.rows(
+                "SELECT FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()"
+                " AND application_name LIKE 'locktender%%'"
+            ):
+                self.read_within.add(Path(path).name)
+        return super().read(path)
+
+
 def vanish(relay: Relay, child: int, reached: Path) -> None:
     until = time.monotonic() + 120
     while not reached.exists():
@@ -151,6 +170,18 @@ def test_a_dump_that_takes_long_keeps_its_snapshot(
                 time.sleep(0.1)
 
     assert create(replace(context, host=StopsAtTheDump(tmp_path / "reached", wait))).rows > 1000
+
+
+def test_a_way_back_reads_no_journal_and_no_manifest_while_its_transaction_is_open(context: Context) -> None:
+    """However slow the host is, the server need not wait for us there."""
+    write_migration(context, "2_more", 'ALTER TABLE "Product" ADD COLUMN note text;')
+    deploy(context)
+    host = AsksWhileItReads(context)
+    result = rollback(replace(context, host=host))
+    assert result.rollback is not None
+    assert (result.rollback.method, result.rollback.lossless) == ("down", True)
+    assert host.reads > 2
+    assert not {name for name in host.read_within if name.endswith((".jsonl", "manifest.json"))}
 
 
 def test_the_servers_end_of_a_connection_is_watched(context: Context) -> None:

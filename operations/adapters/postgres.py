@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
-import socket
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import wraps
 from types import MappingProxyType
@@ -18,6 +15,7 @@ import psycopg
 from psycopg import generators, pq
 from psycopg.abc import PQGen
 
+from operations.adapters.cutting import cut_after
 from operations.adapters.refusals import connect_error, unreachable
 from operations.database_url import ConnectionParameters
 from operations.errors import (
@@ -308,13 +306,8 @@ class PostgresSession:
     @contextmanager
     def cut_after(self, seconds: float) -> Iterator[None]:
         """The line is cut if the block takes longer; whoever waits for an answer then gets ``ConnectionLost``."""
-        timer = threading.Timer(seconds, _shut, [self._connection.fileno()])
-        timer.start()
-        try:
+        with cut_after(self._connection, seconds):
             yield
-        finally:
-            timer.cancel()
-            timer.join()  # the descriptor's number may mean something else as soon as the session is closed
 
     @_translated
     def _commit(self) -> None:
@@ -350,11 +343,6 @@ def _without_rows(pgconn: pq.abc.PGconn) -> PQGen[list[pq.abc.PGresult]]:
             results.append(result)
         if result.status in (pq.ExecStatus.COPY_IN, pq.ExecStatus.COPY_OUT, pq.ExecStatus.COPY_BOTH):
             return results
-
-
-def _shut(descriptor: int) -> None:
-    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as line:
-        line.shutdown(socket.SHUT_RDWR)
 
 
 def _statement_error(error: psycopg.Error, statement: int, *, lost: bool) -> LocktenderError:

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 
+from operations.adapters.cutting import cut_after
 from operations.errors import AuthenticationFailed, DatabaseMissing, DatabaseUnreachable, LocktenderError
 
 SERVERS_OWN = re.compile(r"failed: \S+:  ")
@@ -18,10 +19,14 @@ ADMIT = (
     "Let pg_hba.conf on the server admit this user to that database. To restore a backup, or to test that, it must get"
     " into databases of any name, and into the maintenance_database."
 )
+ENCRYPT = f"It was tried without TLS: put sslmode=require into the database URL. If that is refused as well: {ADMIT}"
 NO_ROOM = (
     "The server, the database or the role has no connection left: end some (SELECT pid, usename, application_name FROM"
     " pg_stat_activity), or raise max_connections or CONNECTION LIMIT."
 )
+PATIENCE = 5.0
+"""Seconds for one answer."""
+_KNOWN = "SELECT pg_backend_pid(), EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = %s)"
 
 
 def connect_error(error: psycopg.Error, where: str, keywords: Mapping[str, Any]) -> LocktenderError:
@@ -33,7 +38,7 @@ def connect_error(error: psycopg.Error, where: str, keywords: Mapping[str, Any])
     if sqlstate in ("28P01", "28000"):
         return AuthenticationFailed(
             f"The server at {where} refused the login of {keywords['user']!r}: {why}",
-            hint=ADMIT if "pg_hba.conf" in text else "Check the user and the password in the database URL.",
+            hint=_hint(text),
             prisma_code="P1000",
         )
     if sqlstate == "53300":
@@ -59,27 +64,38 @@ def unreachable(where: str, why: str, hint: str | None = None, *, answered: bool
     )
 
 
+def _hint(text: str) -> str:
+    if "pg_hba.conf" not in text:
+        return "Check the user and the password in the database URL."
+    return ENCRYPT if "no encryption" in text and "SSL encryption" not in text else ADMIT
+
+
 def _lacks(keywords: Mapping[str, Any]) -> bool:
     """Whether another database of the server says that there is none of that name.
 
     In which language it refuses a connection is the server's choice (lc_messages), and libpq tells no more than that.
+    A pooler is not believed, for it may know a database by another name, or lead elsewhere with the other one.
     """
     wanted = keywords["dbname"]
     for other in sorted({"postgres", "template1"} - {wanted}):
-        with suppress(psycopg.Error), psycopg.connect(**{**keywords, "dbname": other}) as connection:
-            found = connection.execute("SELECT FROM pg_catalog.pg_database WHERE datname = %s", (wanted,))
-            return found.fetchone() is None
+        with (
+            suppress(psycopg.Error),
+            psycopg.connect(**{**keywords, "dbname": other, "autocommit": True}) as connection,
+            cut_after(connection, PATIENCE),
+        ):
+            pid, found = connection.execute(_KNOWN, (wanted,)).fetchone() or (None, True)
+            return pid == connection.info.backend_pid and not found
     return False
 
 
 def _sqlstate_in(text: str) -> str | None:
     """By the server's words, where they are English."""
-    if "does not exist" in text and "database" in text:
+    if re.search('role ".*" does not exist', text):
+        return "28000"
+    if re.search('database ".*" does not exist', text):
         return "3D000"
     if any(words in text for words in ("password authentication failed", "no password supplied", "pg_hba.conf")):
         return "28P01"
-    if 'role "' in text and "does not exist" in text:
-        return "28000"
     if "too many connections" in text or "too many clients" in text or "remaining connection slots" in text:
         return "53300"
     return None

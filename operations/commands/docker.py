@@ -17,12 +17,17 @@ marked() {
     tr '\\0' '\\n' <$process/environ | grep -qxF -- "$1" && echo "${process#/proc/}"
   done
 } 2>/dev/null
-kill -s TERM $(marked "$1") 2>/dev/null
-kill -s CONT $(marked "$1") 2>/dev/null
 for attempt in 1 2 3 4 5 6 7 8 9 10; do
-  [ -z "$(marked "$1")" ] && exit 0
+  left=$(marked "$1")
+  [ -z "$left" ] && exit 0
+  kill -s TERM $left 2>/dev/null
+  kill -s CONT $left 2>/dev/null
   sleep 1
 done
+left=$(marked "$1")
+[ -z "$left" ] && exit 0
+echo error: still running: $left >&2
+exit 1
 """
 
 
@@ -94,9 +99,10 @@ def execute(container: str, argv: Sequence[str], *, user: str, variables: Iterab
 def end_marked(container: str, lock: str, *, user: str) -> list[str]:
     """End what ``execute`` has left running inside with this value of ``LOCK_VARIABLE``; needs only a shell there.
 
-    Asked to end, PostgreSQL's tools leave with status 1. They are never killed: PostgreSQL is process 1 there, which
-    inherits the workers of a parallel tool, and takes one that died by a signal for a crash of its own: it throws out
-    everybody and recovers (``CleanupBackend`` in its postmaster.c).
+    Asked to end, PostgreSQL's tools leave with status 1. What runs on after ten times, a second apart, is named
+    on stderr. They are never killed: PostgreSQL is process 1 there, which inherits the workers of a parallel tool, and
+    takes one that died by a signal for a crash of its own: it throws out everybody and recovers (``CleanupBackend`` in
+    its postmaster.c).
     """
     return execute(container, ["sh", "-c", _END, "sh", f"{LOCK_VARIABLE}={lock}"], user=user)
 

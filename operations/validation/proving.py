@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 
 from operations.errors import LocktenderError, StatementFailed
@@ -45,7 +46,18 @@ def prove(
     ``rows``: of an environment's tables, where it was asked.
     """
     with trial.session(name) as session:
-        return _Proving(trial.throwaway, tried, report, session, rows).all()
+        return _Proving(trial.throwaway, tried, report, session, rows, partial(_answers, trial, name)).all()
+
+
+def _answers(trial: Trial, name: str) -> bool:
+    """Whether only a session was ended, or all of them, because a script took too long."""
+    if trial.stopped:
+        return True
+    try:
+        with trial.session(name):
+            return True
+    except LocktenderError:
+        return False
 
 
 @dataclass
@@ -57,6 +69,7 @@ class _Proving:
     report: Report
     session: Session
     known: Mapping[Name, int]
+    answers: Callable[[], bool]
     seeded: set[str] = field(default_factory=set)
     found: Proven = field(default_factory=Proven)
 
@@ -84,7 +97,7 @@ class _Proving:
         def attempt() -> Trying:
             return Trying(
                 session, place, source, self.lenient, before, after, loss, self.tried.stamp, rows_of(session),
-                positions(session), self.found.errors,
+                positions(session), self.found.errors, self.answers,
             )  # fmt: skip
 
         try:

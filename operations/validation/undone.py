@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -62,6 +62,8 @@ class Trying:
     rows: Rows
     sequences: Positions
     errors: list[StatementFailed]
+    answers: Callable[[], bool]
+    """Whether the server that has cost us the session is still there."""
 
     def by_transaction(self) -> RollbackProof:
         """What it did is taken back before the commit."""
@@ -91,7 +93,7 @@ class Trying:
         return not diff(self.before, catalog.read(self.session, self.place))
 
     def by_down(self, down: Script) -> tuple[RollbackProof, Finding | None]:
-        """By what a person wrote."""
+        """By what a person wrote. Raises ``ConnectionLost`` where the server went away: the file need not be why."""
         name, file = self.source.migration.name, f"{self.source.migration.name}/{DOWN}"
         if down.statements is None and (wrong := self._syntax_error(down.text)):
             return self._failed(file, down, wrong)
@@ -105,6 +107,8 @@ class Trying:
         try:
             differences = self._undone_by(down.body)
         except (StatementFailed, ConnectionLost) as error:
+            if isinstance(error, ConnectionLost) and not self.answers():
+                raise
             return self._failed(file, down, error)
         if differences:
             told = "; ".join(differences[:3])
