@@ -119,7 +119,8 @@ class Trial:
         assert stage.partials() == [], ran.said
         after = self.state()
         if after == BETWEEN and counts_lost:
-            (note,) = [note for note in ran.result["notes"] if "Those stay, whole" in note]
+            note = next((note for note in ran.result["notes"] if "Those stay, whole" in note), "")
+            assert note, f"neither old nor new, and nobody is told: {ran.said}"
             self.go_back(note)
             return "; the old one by the hint"
         assert after != BETWEEN, ran.said
