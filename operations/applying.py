@@ -17,7 +17,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 from operations.advisory import STEADY, lock_database
 from operations.blockers import Blocker, watching
 from operations.context import Context
-from operations.counting import STATEMENT, Alone, announced, counted, counted_outside
+from operations.counting import Alone, announced, counted, counted_outside
 from operations.errors import (
     ConnectionLost,
     DatabaseUnreachable,
@@ -238,7 +238,7 @@ class Applier:
         commits = statement.kind in COMMITTING
         alone = Alone.read(self.context, self.session, statement.text) if self.began_with_data else None
         self.journal.record(
-            STATEMENT,
+            "statement",
             sync=False,  # lost with the machine, it makes the way back refuse, not err
             migration=name,
             piece=number,

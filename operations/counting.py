@@ -69,7 +69,7 @@ def announced(session: Session, journal: Journal) -> None:
     with suppress(StatementFailed):
         begun = Begun.read(session)
         if begun:
-            journal.record(BEGUN, sync=False, **begun.to_json())
+            journal.record("transaction", sync=False, **begun.to_json())
 
 
 def locked(session: Session, without: str = "") -> frozenset[int]:
