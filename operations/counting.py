@@ -37,7 +37,7 @@ BEGUN, STATEMENT = "transaction", "statement"
 ENDED = ("committing", "attempted", "undoing", "outside")
 """That its rows have been counted."""
 LAG, LOOK = 12.0, 0.1
-"""Seconds in which sessions have added what they count, and between two looks whether they have."""
+"""Seconds in which sessions have added what they count (an idle one does after ten), and between two looks at them."""
 
 
 @contextmanager

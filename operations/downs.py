@@ -17,7 +17,7 @@ from operations import catalog, writes
 from operations.advisory import STEADY
 from operations.applying import CONCURRENT_LOCK_TIMEOUT
 from operations.context import Context
-from operations.counting import announced, counted, locked, written_by_others
+from operations.counting import LAG, announced, counted, locked, written_by_others
 from operations.down_scripts import Down, NotThisWay, downs_of
 from operations.errors import StatementFailed
 from operations.journal import Journal
@@ -33,9 +33,6 @@ from operations.writes import Counters, Written
 
 if TYPE_CHECKING:
     from operations.down_proof import Proof
-
-LAG = 12.0
-"""Seconds: an idle session adds its counts after ten at the latest."""
 
 
 @dataclass(frozen=True)
