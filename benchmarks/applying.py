@@ -16,7 +16,7 @@ from .servers import ROOT, Server, available, running
 from .settings import Scope
 
 HISTORY = Path(os.environ.get("LOCKTENDER_CORPUS", ROOT.parent / "shared" / "corpus")) / "langfuse" / "migrations"
-RUNS = 5
+RUNS = 11
 LOOP_GOAL, STATUS_GOAL = 1.5, 0.25
 LOOP = """
 import os, sys, psycopg
@@ -90,7 +90,7 @@ def _status(server: Server, scope: Scope, prisma: Prisma | None, section: Sectio
     if prisma:
         database = server.database("ours")
         ways["theirs"] = lambda: timed(prisma.argv("status"), prisma.variables(database, HISTORY), prisma.directory)
-    samples = side_by_side(RUNS * 2, ways)
+    samples = side_by_side(RUNS, ways)
     ratio = samples["ours"].median / samples["theirs"].median if "theirs" in samples else None
     section.rows.append(
         (server.label, str(samples["ours"]), str(samples.get("theirs", "not here")), f"{ratio:.2f}×" if ratio else "")
