@@ -49,10 +49,10 @@ def select_pending(migrations: Sequence[Migration], standing: Standing, to: str 
     reach = names[: names.index(to) + 1] if to is not None else names
     pending = set(standing.pending) & set(reach)
     chosen = tuple(migration for migration in migrations if migration.name in pending)
-    without = [migration.name for migration in chosen if migration.script is None]
+    without = [migration.file for migration in chosen if migration.script is None]
     if without:
         raise MigrationFilesError(
-            f"There is no migration.sql in {', '.join(without)}.",
+            f"There is no {', '.join(without)}.",
             hint="Restore the file, or remove the empty directory.",
             prisma_code="P3015",
         )

@@ -397,7 +397,7 @@ class Applier:
         )
 
     def _where(self, name: str, error: StatementFailed, offset: int) -> object:
-        script, file = self.scripts[name], f"{self.context.environment.migrations}/{name}/migration.sql"
+        script, file = self.scripts[name], f"{self.context.environment.migrations}/{self.migrations[name].file}"
         if error.position is not None:
             return place(file, script.text, offset + error.position)
         within = [s for s in script.statements or () if s.start >= offset and script.body[s.start : s.end].strip()]

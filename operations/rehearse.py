@@ -5,7 +5,7 @@ statement. The live database is not touched.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from operations.backup_archive import archive_into
@@ -19,7 +19,6 @@ from operations.lock import held
 from operations.migrations import formats
 from operations.migrations.history import standing
 from operations.migrations.model import Format, Migration
-from operations.migrations.prisma_folder import SCRIPT
 from operations.migrations.reach import reaching_beyond
 from operations.migrations.script import Script, read_script
 from operations.ports import Progress, Session
@@ -83,13 +82,14 @@ class _Rehearsing:
         settings = self._settings()
         self.session.reset(settings)
         pending = standing(migrations, self.format.history(self.session)).pending
+        files = {migration.name: migration.file for migration in migrations}
         scripts = [read_script(m.name, m.script) for m in migrations if m.name in pending and m.script is not None]
-        refuse_what_reaches_beyond(scripts)
+        refuse_what_reaches_beyond({files[script.name]: script for script in scripts})
         began, runs = self.context.clock.now(), []
         failed: Finding | None = None
         for number, script in enumerate(scripts):
             self.context.report(Progress(f"rehearsing {script.name}", number, len(scripts), "migrations"))
-            replay = Replay(self.session, script, f"{script.name}/{SCRIPT}", False, settings=settings, wal=True)
+            replay = Replay(self.session, script, files[script.name], False, settings=settings, wal=True)
             try:
                 replay.run()
             except ScriptFailed as error:
@@ -125,9 +125,9 @@ class _Rehearsing:
         return frozenset(row.name for row in rows if row.finished_at and not row.rolled_back_at)
 
 
-def refuse_what_reaches_beyond(scripts: Sequence[Script]) -> None:
-    """Raise ``Refused`` for statements whose effect would not go with the copy. Pure."""
-    found = [told for script in scripts for told in _beyond(script)]
+def refuse_what_reaches_beyond(scripts: Mapping[str, Script]) -> None:
+    """Raise ``Refused`` for statements, by their files, whose effect would not go with the copy. Pure."""
+    found = [told for file, script in scripts.items() for told in _beyond(file, script)]
     if found:
         raise Refused(
             f"A rehearsal on the server of the live database would change more than the copy:\n{listed(found)}",
@@ -135,8 +135,7 @@ def refuse_what_reaches_beyond(scripts: Sequence[Script]) -> None:
         )
 
 
-def _beyond(script: Script) -> Iterator[str]:
-    file = f"{script.name}/{SCRIPT}"
+def _beyond(file: str, script: Script) -> Iterator[str]:
     if script.statements is None:
         yield f"{file} cannot be parsed, so that nobody knows ({script.verdict.reason})"
         return

@@ -90,6 +90,6 @@ def _foreseen(migrations: Sequence[Migration], found: Standing, baseline_wanted:
         if migration.name not in pending:
             continue
         if migration.script is None:
-            yield f"{migration.name} is pending, but holds no migration.sql: a deploy refuses it (P3015)."
+            yield f"{migration.name} is pending, but there is no {migration.file}: a deploy refuses it (P3015)."
         elif migration.script.startswith("\ufeff"):
             yield f"{migration.name} is pending, and its file begins with a byte order mark: a deploy refuses it."

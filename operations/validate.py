@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from operations.errors import ConnectionLost, LocktenderError, OperationFailed
-from operations.migrations.prisma_folder import SCRIPT
 from operations.ports import Clock, Report, silent
 from operations.rules import linting
 from operations.rules.model import Finding
@@ -194,7 +193,7 @@ class _Validating:
         return allowed
 
     def _ended(self, trial: Trial, sources: Sequence[Source], error: ConnectionLost) -> None:
-        file = f"{sources[0].migration.name}/{SCRIPT}"
+        file = sources[0].migration.file
         why = trial.stopped or error.message
         self.findings.append(
             of_file(

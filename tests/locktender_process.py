@@ -67,6 +67,8 @@ class Project:
     backup_dir: Path | None = None
     server: Mapping[str, str] = field(default_factory=dict)
     """Keys of the server's section; without any it is this machine."""
+    module: str = "cli"
+    """What is run."""
 
     @property
     def backup_path(self) -> Path:
@@ -97,7 +99,7 @@ class Project:
         return path
 
     def argv(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "cli", "--config", str(self.configuration), "--json", "--yes", *arguments]
+        return [sys.executable, "-m", self.module, "--config", str(self.configuration), "--json", "--yes", *arguments]
 
     @property
     def variables(self) -> dict[str, str]:

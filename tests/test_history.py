@@ -15,8 +15,8 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 
 def migration(name: str, checksum: str | None = "same") -> Migration:
     if checksum is None:
-        return Migration(name, None, None)
-    return Migration(name, "SELECT 1;", checksum, frozenset({checksum, "same with CRLF"}))
+        return Migration(name, f"{name}/migration.sql", None)
+    return Migration(name, f"{name}/migration.sql", "SELECT 1;", checksum, frozenset({checksum, "same with CRLF"}))
 
 
 def row(name: str, state: str = "applied", checksum: str = "same", second: int = 0) -> HistoryRow:

@@ -49,7 +49,7 @@ def write(folder: Path, name: str, data: bytes, file: str = "migration.sql") -> 
 
 def migration(name: str, script: str = "SELECT 1;") -> Migration:
     checksum = hashlib.sha256(script.encode()).hexdigest()
-    return Migration(name, script, checksum, frozenset({checksum}))
+    return Migration(name, f"{name}/migration.sql", script, checksum, frozenset({checksum}))
 
 
 def read(host: LocalHost, folder: Path) -> tuple[Migration, ...]:

@@ -82,14 +82,14 @@ def test_what_fails_only_with_the_rows_that_there_are_fails_here(rehearsed: Cont
 )
 def test_what_reaches_beyond_the_copy_is_refused(script: str) -> None:
     with pytest.raises(Refused, match=r"20240101_a/migration\.sql"):
-        refuse_what_reaches_beyond([read_script("20240101_a", script)])
+        refuse_what_reaches_beyond({"20240101_a/migration.sql": read_script("20240101_a", script)})
 
 
 @pytest.mark.parametrize(
     "script", ["GRANT SELECT ON t TO a;", "COMMENT ON TABLE t IS 'x';", "ALTER TABLE t OWNER TO a;"]
 )
 def test_what_stays_in_the_copy_is_not(script: str) -> None:
-    refuse_what_reaches_beyond([read_script("20240101_a", script)])
+    refuse_what_reaches_beyond({"20240101_a/migration.sql": read_script("20240101_a", script)})
 
 
 def test_a_refusal_comes_before_anything_has_run(rehearsed: Context) -> None:

@@ -256,7 +256,7 @@ def test_a_database_that_can_be_reached_tells_what_has_landed_and_how_many_rows_
         prisma.create_history(session)
         for entry in landed.values():
             assert entry.script
-            row = Migration(entry.name, entry.script.decode(), entry.checksum)
+            row = Migration(entry.name, f"{entry.name}/migration.sql", entry.script.decode(), entry.checksum)
             prisma.record_applied(session, row)
         session.script("CREATE TABLE t AS SELECT generate_series(1, 1000) i; ANALYZE t")
     head = folder({**LANDED, "20240101000000_a": "SELECT 'edited';", "20240401000000_d": "SELECT 4;"})

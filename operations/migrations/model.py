@@ -20,13 +20,15 @@ class Migration:
     """One migration of the folder. ``script`` is ``None`` where its file is missing."""
 
     name: str
+    file: str
+    """Where its script lies, or should, below the folder."""
     script: str | None
-    checksum: str | None
+    checksum: str | None = None
     """Lower-case hex SHA-256 of the file's bytes."""
     accepted_checksums: frozenset[str] = frozenset()
     """``checksum`` and those of the same text with other line endings."""
     down: str | None = None
-    """The script that undoes it (``down.sql`` beside it), where there is one."""
+    """The script that undoes it, where there is one."""
 
 
 @dataclass(frozen=True)

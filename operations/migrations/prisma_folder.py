@@ -40,6 +40,11 @@ def read_folder(files: Files, directory: str) -> tuple[Migration, ...]:
     return tuple(found)
 
 
+def file_of(name: str) -> str:
+    """Where a migration's script lies below the folder."""
+    return f"{name}/{SCRIPT}"
+
+
 def directories(names: Sequence[str]) -> tuple[str, ...]:
     """Names of the migrations among a folder's entries; plain files are none."""
     found = (name.removesuffix("/") for name in names if name.endswith("/"))
@@ -112,13 +117,14 @@ def _read_migration(files: Files, directory: str, name: str) -> Migration:
             _refuse_prisma_8(files, path, names)
             if f"{SCRIPT}/" in names:
                 raise _Unreadable(f"{path}/{SCRIPT} is a directory.")
-            return Migration(name=name, script=None, checksum=None)
+            return Migration(name, file_of(name), script=None)
         data = files.read(f"{path}/{SCRIPT}")
         down = files.read(f"{path}/{DOWN}") if DOWN in names else None
     except HostError as error:
         raise _Unreadable(error.message) from error
     return Migration(
-        name=name,
+        name,
+        file_of(name),
         script=_text(data, f"{path}/{SCRIPT}"),
         checksum=sha256(data).hexdigest(),
         accepted_checksums=accepted_checksums(data),

@@ -38,7 +38,7 @@ def unknown(sources: Sequence[Source]) -> Iterator[str]:
     """Scripts that do not parse, so that nobody knows."""
     for source in sources:
         if source.script.statements is None:
-            yield f"{source.migration.name}/{SCRIPT} ({source.script.verdict.reason})"
+            yield f"{source.migration.file} ({source.script.verdict.reason})"
 
 
 def without_downs_beyond(sources: Sequence[Source]) -> tuple[tuple[Source, ...], tuple[str, ...]]:

@@ -9,7 +9,6 @@ from types import MappingProxyType
 
 from operations.errors import LocktenderError, StatementFailed
 from operations.migrations.formats import FORMATS
-from operations.migrations.prisma_folder import SCRIPT
 from operations.ports import Progress, Report, Session
 from operations.rules.model import Finding
 from operations.rules.schema import Name
@@ -107,7 +106,7 @@ class _Proving:
         return True
 
     def _touched(self, source: Source) -> set[str]:
-        file = f"{source.migration.name}/{SCRIPT}"
+        file = source.migration.file
         return {lock.relation for run in self.tried.runs if run.file == file for lock in run.locks}
 
     def _without_rows(self, attempt: Callable[[], Trying], was: Positions, failed: FailsWithRows) -> bool:

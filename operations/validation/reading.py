@@ -11,7 +11,7 @@ from typing import TypeVar
 from operations.errors import MigrationFilesError
 from operations.migrations.model import Migration
 from operations.migrations.parsing import Parsing, parse
-from operations.migrations.prisma_folder import DOWN, SCRIPT, accepted_checksums
+from operations.migrations.prisma_folder import DOWN, accepted_checksums, file_of
 from operations.migrations.script import BYTE_ORDER_MARK, Script, refuse_unsendable, script_of
 from operations.rules import linting
 from operations.rules.model import Finding
@@ -46,7 +46,7 @@ def read_source(entry: Entry) -> tuple[Source | None, tuple[Finding, ...]]:
     """What an entry holds; without a source where it cannot be run (a missing script is a finding of the changes)."""
     if entry.script is None:
         return None, ()
-    file = f"{entry.name}/{SCRIPT}"
+    file = file_of(entry.name)
     read, wrong = _read(entry.name, file, entry.script)
     down, wrong_down = _read(entry.name, f"{entry.name}/{DOWN}", entry.down) if entry.down is not None else (None, ())
     found = (*wrong, *wrong_down)
@@ -54,7 +54,12 @@ def read_source(entry: Entry) -> tuple[Source | None, tuple[Finding, ...]]:
         return None, found
     script, parsing = read
     migration = Migration(
-        entry.name, script.text, entry.checksum, accepted_checksums(entry.script), down[0].text if down else None
+        entry.name,
+        file,
+        script.text,
+        entry.checksum,
+        accepted_checksums(entry.script),
+        down[0].text if down else None,
     )
     return Source(migration, script, linting.source_of(file, script.text, parsing), down[0] if down else None), found
 

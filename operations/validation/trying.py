@@ -9,7 +9,6 @@ from operations import catalog
 from operations.catalog import Catalog
 from operations.errors import StatementFailed
 from operations.migrations.formats import FORMATS
-from operations.migrations.prisma_folder import SCRIPT
 from operations.ports import Progress, Report, Session
 from operations.rules.model import Finding
 from operations.validation.beyond import beyond
@@ -66,7 +65,7 @@ def try_out(
 
     for number, source in enumerate(sources):
         report(Progress("trying the new migrations", number, len(sources), "migrations"))
-        file = f"{source.migration.name}/{SCRIPT}"
+        file = source.migration.file
         held_back = () if lenient else beyond(source)
         replay = Replay(session, source.script, file, lenient, held_back, commit=commit, then=read)
         try:

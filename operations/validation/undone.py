@@ -11,7 +11,7 @@ from operations import catalog
 from operations.backups.manifest import TableRows
 from operations.catalog import Catalog, diff
 from operations.errors import ConnectionLost, StatementFailed
-from operations.migrations.prisma_folder import DOWN, SCRIPT
+from operations.migrations.prisma_folder import DOWN
 from operations.migrations.script import Script
 from operations.ports import Session
 from operations.rules.model import Finding
@@ -80,7 +80,7 @@ class Trying:
         self._run(commit=True)
 
     def _run(self, *, commit: bool) -> None:
-        file = f"{self.source.migration.name}/{SCRIPT}"
+        file = self.source.migration.file
         try:
             held_back = () if self.lenient else beyond(self.source)
             Replay(self.session, self.source.script, file, self.lenient, held_back, commit=commit).run()
