@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,7 +21,8 @@ from operations.catalog.properties import DatabaseProperties, read_properties
 from operations.client_tools import ClientTools
 from operations.commands import postgres_client as client
 from operations.context import Context
-from operations.errors import BackupFailed, LocktenderError, Refused, StatementFailed, listed
+from operations.errors import BackupFailed, Refused, StatementFailed, listed
+from operations.meanwhile import meanwhile
 from operations.ports import Completed, Progress, Session
 from operations.secret import Secret
 
@@ -67,7 +67,8 @@ def dump(context: Context, tools: ClientTools, role: Role, directory: str, jobs:
         before = read_sequences(keeper)
         snapshot = keeper.rows("SELECT pg_export_snapshot()")[0][0]
         work = _work(context, tables, hashed, warnings)
-        with _awake(keeper), reading(context, work, jobs, snapshot=snapshot) as results:
+        awake = meanwhile("snapshot heartbeat", BEAT, lambda: keeper.rows("SELECT 1"))
+        with awake, reading(context, work, jobs, snapshot=snapshot) as results:
             _run_pg_dump(context, tools, role, directory, tables, snapshot, jobs)
             context.report(Progress("counting rows"))
         facts, large_objects, *counts = results
@@ -112,25 +113,6 @@ def _readable(context: Context, session: Session) -> Iterator[None]:
         except StatementFailed as error:
             if begun or error.sqlstate != UNDEFINED_TABLE or attempt == ATTEMPTS:
                 raise
-
-
-@contextmanager
-def _awake(session: Session) -> Iterator[None]:
-    """Nobody else uses the session meanwhile."""
-    over = threading.Event()
-
-    def beat() -> None:
-        with suppress(LocktenderError):  # who uses it next is told
-            while not over.wait(BEAT):
-                session.rows("SELECT 1")
-
-    thread = threading.Thread(target=beat, name="snapshot heartbeat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def _lock(session: Session, tables: Sequence[Table], watch: Watch) -> None:

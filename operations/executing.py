@@ -6,7 +6,6 @@ looked at anew: state, votes, people, policy, freeze, expiry, and the plan. What
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -22,6 +21,7 @@ from operations.context import Context
 from operations.errors import ConnectionLost, DatabaseUnreachable, LocktenderError, NotNow, RequestChanged, as_ours
 from operations.ledger import Ledger
 from operations.lost_runs import found_of
+from operations.meanwhile import meanwhile
 from operations.performing import Performed, perform
 from operations.ports import Clock, Progress, Report, silent
 from operations.proposing import propose, timed
@@ -232,25 +232,17 @@ class Reporter:
 @contextmanager
 def beating(ledger: Ledger, request: Request, report: Reporter) -> Iterator[None]:
     """Signs of life while the block runs."""
-    stop = threading.Event()
-    heart = threading.Thread(target=_beat, args=(ledger, request, report, stop), name="request heartbeat", daemon=True)
-    heart.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        heart.join()
-
-
-def _beat(ledger: Ledger, request: Request, report: Reporter, stop: threading.Event) -> None:
     said, last = "", time.monotonic()
-    while not stop.wait(PROGRESS):
+
+    def beat() -> None:
+        nonlocal said, last
         now, text = time.monotonic(), report.text
-        if text == said and now - last < BEAT:
-            continue
-        with suppress(LocktenderError):  # a missed beat is no reason to fail
+        if text != said or now - last >= BEAT:
             ledger.beat(request.id, request.token or 0, text)
             said, last = text, now
+
+    with meanwhile("request heartbeat", PROGRESS, beat):
+        yield
 
 
 def actor(request: Request) -> str:

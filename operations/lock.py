@@ -8,7 +8,6 @@ heartbeat stops. Whoever lost its lock that way finds another owner there before
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from datetime import UTC, datetime
 from operations.context import Context
 from operations.errors import HostError, HostUnreachable, LockHeld, LockLost
 from operations.layout import state_directory
+from operations.meanwhile import meanwhile
 
 HEARTBEAT = 10.0
 PRESUMED_DEAD = 60.0
@@ -62,17 +62,14 @@ def held(context: Context, operation: str, run_id: str) -> Iterator[Lock]:
     Raises ``LockHeld`` (as Prisma's P1002) naming the owner if a live run has it.
     """
     lock = _acquire(context, operation, run_id)
-    stop = threading.Event()
-    heart = threading.Thread(target=_beat, args=(context, stop), name="lock heartbeat", daemon=True)
-    heart.start()
+    heartbeat = f"{_path(context)}/heartbeat"
     try:
-        yield lock
+        # A missed beat is no reason to fail: the owner checks the lock before every effect.
+        with meanwhile("lock heartbeat", HEARTBEAT, lambda: context.host.write(heartbeat, b"")):
+            yield lock
     finally:
-        stop.set()
-        heart.join()
-        with suppress(
-            HostError, HostUnreachable
-        ):  # a lock that cannot be removed is found to be a dead process's by the next run
+        # A lock that cannot be removed is found to be a dead process's by the next run.
+        with suppress(HostError, HostUnreachable):
             _release(lock)
 
 
@@ -187,14 +184,3 @@ def _held_by(context: Context, owner: Owner | None) -> LockHeld:
         hint=f"Wait for it to end and try again; {context.command} status shows what stands.",
         prisma_code="P1002",
     )
-
-
-def _beat(context: Context, stop: threading.Event) -> None:
-    while not stop.wait(HEARTBEAT):
-        try:
-            context.host.write(f"{_path(context)}/heartbeat", b"")
-        except (
-            HostError,
-            HostUnreachable,
-        ):  # a missed beat is no reason to fail: the owner checks the lock before every effect
-            continue

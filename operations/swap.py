@@ -6,9 +6,9 @@ second session. So the live name always answers, with the whole of one database 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from operations.context import Context
 from operations.errors import (
@@ -25,6 +25,7 @@ from operations.errors import (
     StatementFailed,
     listed,
 )
+from operations.meanwhile import meanwhile
 from operations.ports import Row, Session
 from operations.quoting import identifier
 
@@ -128,7 +129,7 @@ def swap(context: Context, incoming: str, kept: str, guard: Guard | None = None)
         _disconnect(ending, ours)
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                with _disconnecting(ending, ours[:-1]):
+                with meanwhile("disconnecting", INTERVAL, partial(_disconnect, ending, ours[:-1])):
                     _rename(renaming, renames, guard)
                 break
             except StatementFailed as error:
@@ -151,27 +152,6 @@ def _rename(session: Session, renames: Sequence[tuple[str, str]], guard: Guard |
             session.execute(f"ALTER DATABASE {identifier(old)} RENAME TO {identifier(new)}")
         if guard:
             guard(session)
-
-
-@contextmanager
-def _disconnecting(session: Session, oids: Sequence[int]) -> Iterator[None]:
-    """Meanwhile a thread ends every session of these databases, again and again."""
-    done = threading.Event()
-
-    def repeat() -> None:
-        while not done.wait(INTERVAL):
-            try:
-                _disconnect(session, oids)
-            except ConnectionLost:
-                return  # the rename then fails by itself, for those who are still there
-
-    thread = threading.Thread(target=repeat, name="disconnecting", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
 
 
 def _disconnect(session: Session, oids: Sequence[int]) -> None:

@@ -83,23 +83,21 @@ def count_rows(session: Session, names: Collection[str] | None = None, *, hashed
 
     In the transaction that is open, so with what it has written itself, else in one snapshot.
     """
-    with _unchanged(session):
+    with taken_back(session, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"):
         session.script("; ".join(f"SET LOCAL {name} TO {literal(value)}" for name, value in FIXED.items()))
         tables = [table for table in read_tables(session) if names is None or table.name in names]
         return count_tables(session, tables, hashed, warn=lambda _: None) if tables else {}
 
 
 @contextmanager
-def _unchanged(session: Session) -> Iterator[None]:
-    if not session.in_transaction:
-        with session.transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"):
-            yield
-        return
-    session.execute("SAVEPOINT rows_as_they_stand")
+def taken_back(session: Session, begin: str = "BEGIN") -> Iterator[None]:
+    """What the block does is undone at its end: of the transaction that is open only this, else by one of its own."""
+    savepoint = session.in_transaction
+    session.execute("SAVEPOINT taken_back" if savepoint else begin)
     try:
         yield
     finally:
-        session.script("ROLLBACK TO SAVEPOINT rows_as_they_stand; RELEASE SAVEPOINT rows_as_they_stand")
+        session.script("ROLLBACK TO SAVEPOINT taken_back; RELEASE SAVEPOINT taken_back" if savepoint else "ROLLBACK")
 
 
 def counting(table: Table, hashed: bool) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from operations.context import Context
 from operations.errors import AppNotWell, LocktenderError
+from operations.meanwhile import meanwhile
 from operations.ports import Progress
 from operations.release.model import condition, restarts
 
@@ -54,25 +55,18 @@ class Outages:
 @contextmanager
 def probing(context: Context, machines: Sequence[Machine], outages: Outages) -> Iterator[None]:
     """Meanwhile a thread asks ``health_url``, if there is one, again and again; out is when no machine answers it."""
-    done = threading.Event()
     app = context.environment.app
     if app is None or app.health_url is None:
         yield
         return
 
-    def repeat() -> None:
-        while not done.wait(INTERVAL):
-            begun = context.clock.now()
-            well = any(answers(context, machine) for machine in machines)
-            outages.saw(well, begun, context.clock.now())
+    def look() -> None:
+        begun = context.clock.now()
+        well = any(answers(context, machine) for machine in machines)
+        outages.saw(well, begun, context.clock.now())
 
-    thread = threading.Thread(target=repeat, name="probing the application", daemon=True)
-    thread.start()
-    try:
+    with meanwhile("probing the application", INTERVAL, look, patience=ANSWER_WITHIN * 2):
         yield
-    finally:
-        done.set()
-        thread.join(ANSWER_WITHIN * 2)
 
 
 def answers(context: Context, machine: Machine) -> bool:

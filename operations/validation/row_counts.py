@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 
 from operations.backups.manifest import TableRows
-from operations.backups.rows import count_rows
+from operations.backups.rows import count_rows, taken_back
 from operations.errors import StatementFailed
 from operations.ports import Session
 
@@ -26,22 +25,6 @@ def rows_of(session: Session, names: Collection[str] | None = None, *, hashed: b
         forced = [name for (name,) in session.rows(_FORCED)] if error.sqlstate == DENIED else []
         if not forced:
             raise
-    with _taken_back(session):
+    with taken_back(session):
         session.script("".join(f"ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY;" for name in forced))
         return count_rows(session, names, hashed=hashed)
-
-
-@contextmanager
-def _taken_back(session: Session) -> Iterator[None]:
-    if session.in_transaction:
-        session.execute("SAVEPOINT without_force")
-        try:
-            yield
-        finally:
-            session.script("ROLLBACK TO SAVEPOINT without_force; RELEASE SAVEPOINT without_force")
-        return
-    session.execute("BEGIN")
-    try:
-        yield
-    finally:
-        session.execute("ROLLBACK")
