@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Protocol
 
 from operations.approvals.held import Deployment, Run, Word
@@ -28,8 +29,16 @@ class GithubGone(GithubFailed):
     """There is no such thing, or it is over: trying again does not help."""
 
 
-REFUSALS = frozenset({400, 401, 413, 422})
-"""What ``hook.py`` answers to what it will not have; among them nothing that a proxy says while the bot is away."""
+class Refusal(IntEnum):
+    """What ``hook.py`` answers to what it will not have; among them nothing that a proxy says while the bot is away.
+
+    404 would be what one says that does not find us.
+    """
+
+    MALFORMED = 400
+    NOT_SIGNED = 401
+    TOO_LARGE = 413
+    NOT_OURS = 422
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ class Delivery:
     @property
     def refused(self) -> bool:
         """Whether the bot was there, and would not have it. A proxy that does not find it says otherwise."""
-        return self.status in REFUSALS
+        return self.status in list(Refusal)
 
 
 class Github(Protocol):

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from bot import metrics
+from bot.github import Refusal
 from bot.http import body_of
 from bot.protection import EVENT, NotOurs, held, is_genuine
 from operations.approvals.held import Held
@@ -39,9 +40,9 @@ class Hook:
         """``/github/events``."""
         body = await body_of(request)
         if body is None:
-            return _answered("too large", 413)
+            return _answered("too large", Refusal.TOO_LARGE)
         if not is_genuine(self._secret, request.headers.get("x-hub-signature-256", ""), body):
-            return _answered("not signed by GitHub", 401)
+            return _answered("not signed by GitHub", Refusal.NOT_SIGNED)
         event = request.headers.get("x-github-event", "")
         if event != EVENT:
             return PlainTextResponse("pong" if event == "ping" else "ignored")
@@ -53,9 +54,9 @@ class Hook:
             found = held(body, self._api_url, self._environments)
             new = found is not None and self._hold(found)
         except NotOurs as error:
-            return _answered(error.message, 422)  # 404 is what a proxy says that does not find us
+            return _answered(error.message, Refusal.NOT_OURS)
         except UsageError as error:
-            return _answered(error.message, 400)
+            return _answered(error.message, Refusal.MALFORMED)
         except LocktenderError as error:
             logger.error("a deployment that GitHub holds back could not be recorded: %s", error.message)
             metrics.FAILED.inc()
@@ -66,7 +67,7 @@ class Hook:
         return PlainTextResponse("held" if new else "known already" if found else "ignored", 202)
 
 
-def _answered(why: str, status: int) -> Response:
+def _answered(why: str, status: Refusal) -> Response:
     logger.warning("a request to /github/events was refused: %s", why)
     metrics.REFUSED.labels(f"github: {status}").inc()
     return PlainTextResponse(why, status)

@@ -78,14 +78,11 @@ class Outside:
         return cls(valid, invalid, value["ties"], files)
 
 
-def indexes_of(session: Session, statement: str | None) -> frozenset[str]:
-    """Indexes that stand and that ``statement`` works on (all, if it is not given), as ``catalog`` names them."""
-    work = index_work(statement) if statement is not None else None
-    return frozenset(
-        identity
-        for identity, schema, name, table in session.rows(_INDEXES)
-        if work is None or work.covers(Index(schema, name, table))
-    )
+def indexes_of(session: Session, statement: str) -> frozenset[str]:
+    """Indexes that stand and that ``statement`` works on, as ``catalog`` names them."""
+    work = index_work(statement)
+    found = session.rows(_INDEXES)
+    return frozenset(identity for identity, schema, name, table in found if work.covers(Index(schema, name, table)))
 
 
 def drop_new_invalid_indexes(session: Session, before: Outside, statement: str | None = None) -> tuple[str, ...]:
