@@ -32,7 +32,7 @@ from operations.migrations.model import Format, Migration
 from operations.migrations.script import Script, may_use_uncommitted, place
 from operations.plan import Unit, split
 from operations.ports import Progress, Session
-from operations.segments import Segment, segments_of, whole
+from operations.segments import Segment, commits_within, segments_of, whole
 from operations.transient import TRANSIENT, is_transient
 
 NOT_IN_TRANSACTION = "25001"
@@ -41,8 +41,6 @@ ONLY_TOGETHER = frozenset({"55P04", "55006"})
 CONCURRENT_LOCK_TIMEOUT = 600.0
 """Seconds that CREATE INDEX CONCURRENTLY and its like may wait for older transactions: nobody queues behind that."""
 DROP_INDEX = "DROP INDEX"
-COMMITTING = frozenset({"DO", "CALL"})
-"""Where they end transactions by themselves, their rows cannot be counted as ours."""
 MEND = "It was not applied, so its file may be changed: mend it, and deploy again."
 AGAIN = "That is not the file's fault, and the file must stay as it is: mend the cause, and deploy again."
 RECONNECT_FOR = 60.0
@@ -235,7 +233,7 @@ class Applier:
     def _concurrent(self, name: str, number: int, segment: Segment) -> None:
         """A statement that PostgreSQL runs outside of transactions only: what it did shows in the catalog."""
         before, (statement,) = Outside.read(self.session), segment.statements
-        commits = statement.kind in COMMITTING
+        commits = commits_within(segment)
         alone = Alone.read(self.context, self.session, statement.text) if self.began_with_data else None
         self.journal.record(
             "statement",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from operations import catalog, writes
+from operations import catalog, sequences, writes
 from operations.applying import Applier, history_table
 from operations.context import Context
 from operations.errors import (
@@ -172,6 +172,7 @@ class Run:
     def _restore_point(self) -> None:
         # Read before the snapshot: what is written in between then counts as written since.
         counters = writes.counters(self.session)
+        positions = sequences.positions(self.session)
         found = catalog.read(self.session, history_table(self.session, self.facts.format))
         self.notes = (*self.notes, *drifted(self.context, self.session, self.facts.format, found))
         if self.plan.restore_point == "backup" and self.early is None:
@@ -188,6 +189,7 @@ class Run:
             counters=counters.to_json(),
             fingerprint=found.fingerprint,
             had_history=self._has_history,
+            positions=sequences.to_json(positions),
         )
 
     @property

@@ -18,7 +18,7 @@ from operations.context import Context
 from operations.counting import counted_since
 from operations.database_url import parse_database_url
 from operations.deploy import deploy
-from operations.errors import ConnectionLost, DataWouldBeLost, LocktenderError, MigrationFailed
+from operations.errors import ConnectionLost, DataWouldBeLost, LocktenderError, MigrationFailed, NeedsAttention
 from operations.journal import records
 from operations.leftovers import Outside, drop_new_invalid_indexes, recreate_dropped_indexes
 from operations.migrations.indexes import Index, index_work
@@ -117,6 +117,59 @@ def test_rows_that_no_script_brings_back_come_from_the_backup(
     assert way_of(rollback(seeded, accept_data_loss=accepted)) == ("swap", True)
     assert rows(seeded, "SELECT count(nick), count(DISTINCT nick) FROM users") == [(5, 5)]
     assert rows(seeded, "SELECT count(*), max(t) FROM old_logs") == [(7, "x")]
+
+
+@pytest.mark.parametrize(
+    ("script", "down"),
+    [
+        ("ALTER SEQUENCE orders_id_seq RESTART;", "SELECT 1;"),
+        ("SELECT setval('orders_id_seq', 1);", "SELECT 1;"),
+        (
+            "ALTER TABLE orders ALTER id DROP DEFAULT; DROP SEQUENCE orders_id_seq;",
+            "CREATE SEQUENCE orders_id_seq AS int OWNED BY orders.id;"
+            " ALTER TABLE orders ALTER id SET DEFAULT nextval('orders_id_seq');",
+        ),
+    ],
+    ids=["restarted", "set", "made-anew"],
+)
+def test_sequences_never_give_a_number_twice_after_a_way_down(seeded: Context, script: str, down: str) -> None:
+    change(seeded, "CREATE TABLE orders (id serial PRIMARY KEY); INSERT INTO orders SELECT FROM generate_series(1, 9);")
+    write_migration(seeded, "2_sequence", script, down)
+    deploy(seeded)
+    assert way_of(rollback(seeded)) == ("swap", True)
+    assert rows(seeded, "INSERT INTO orders DEFAULT VALUES RETURNING id") == [(10,)]
+
+
+def test_a_way_down_that_puts_the_sequence_right_is_believed(seeded: Context) -> None:
+    change(seeded, "CREATE TABLE orders (id serial PRIMARY KEY); INSERT INTO orders SELECT FROM generate_series(1, 9);")
+    down = "SELECT setval('orders_id_seq', max(id)) FROM orders;"
+    write_migration(seeded, "2_sequence", "ALTER SEQUENCE orders_id_seq RESTART;", down)
+    deploy(seeded)
+    assert way_of(rollback(seeded)) == ("down", True)
+    assert rows(seeded, "INSERT INTO orders DEFAULT VALUES RETURNING id") == [(10,)]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "DO $$ BEGIN INSERT INTO users VALUES (6, 'n6'); COMMIT; PERFORM 1 / 0; END $$;",
+        "CREATE PROCEDURE p() LANGUAGE plpgsql AS"
+        " $$ BEGIN DELETE FROM users WHERE id = 1; COMMIT; PERFORM 1 / 0; END $$; CALL p();",
+    ],
+    ids=["do", "call"],
+)
+def test_what_a_block_had_committed_before_it_failed_is_not_called_undone(seeded: Context, script: str) -> None:
+    """Found by hand: exit 3, "the old state stands", and the rows were there."""
+    write_migration(seeded, "2_block", script)
+    before = rows(seeded, "SELECT * FROM users ORDER BY 1")
+    with pytest.raises(NeedsAttention) as caught:
+        deploy(seeded)
+    result = caught.value.details["result"]
+    assert isinstance(result, DeployResult)
+    assert (result.outcome, result.rollback) == ("needs_attention", None)
+    assert rows(seeded, "SELECT * FROM users ORDER BY 1") != before
+    assert way_of(rollback(seeded, run_id=result.run_id, accept_data_loss=True)) == ("swap", False)
+    assert rows(seeded, "SELECT * FROM users ORDER BY 1") == before
 
 
 def test_names_are_the_same_however_the_database_has_them_quoted(
