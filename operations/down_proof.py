@@ -10,6 +10,7 @@ from operations.backup_catalogue import load
 from operations.backups.manifest import Manifest, TableRows
 from operations.backups.rows import count_large_objects, count_tables, fix_settings
 from operations.backups.tables import read_tables
+from operations.catalog import properties
 from operations.context import Context
 from operations.counting import Touched, inserted, locked, renames_schemas, touched
 from operations.down_scripts import NotThisWay
@@ -84,10 +85,11 @@ class Proof:
         transaction (which wrote ``own``) can have changed. Nor does a sequence give numbers again, which inverses
         never make it do.
         """
-        if self.point.backup_id is None:
-            return  # the database was empty: the schema says it all
         if not inverses_only:
             self._refuse_repeated_numbers()
+            self._refuse_other_properties()
+        if self.point.backup_id is None:
+            return  # the database was empty: the schema says it all
         did = touched(self.runs, self._ids())
         everything = not inverses_only and (did.locked is None or renames_schemas(own) or self._composite(did))
         if inverses_only and not did.names:
@@ -105,6 +107,17 @@ class Proof:
         fallen = tuple(sequences.behind(self.point.positions, sequences.positions(self.session)))
         if fallen:
             raise NotThisWay(f"after undoing it by script {listed(fallen)}")
+
+    def _refuse_other_properties(self) -> None:
+        """Where the runs may have changed the database itself: what only others can have changed, stays."""
+        before = self.point.properties
+        if before is None or not any(run.last("restore_point").get("alters_database") for run in self.runs):
+            return
+        found = properties.changed(
+            before, properties.read_properties(self.session, self.context.database.target.database)
+        )
+        if found:
+            raise NotThisWay(f"after undoing it by script the database's own {' and '.join(found)} would be others")
 
     def _suspects(self, did: Touched, inverses_only: bool) -> set[str]:
         oids = did.oids if inverses_only else did.oids | (did.locked or frozenset()) | locked(self.session)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from operations import sequences
+from operations.catalog import properties
+from operations.catalog.properties import DatabaseProperties
 from operations.journal import RunRecord
 from operations.migrations.model import HistoryRow
 from operations.row_counts import Counters
@@ -18,7 +20,7 @@ State = Literal["old", "new", "between"]
 class RestorePoint:
     """What a run can return to. ``counters`` were read before its snapshot; ``fingerprint`` leaves the history out.
 
-    ``positions`` of sequences were read before it, too.
+    ``positions`` of sequences were read before it, too, and the database's own ``properties``.
     """
 
     kind: str
@@ -27,6 +29,8 @@ class RestorePoint:
     fingerprint: str
     had_history: bool
     positions: sequences.Positions
+    properties: DatabaseProperties | None
+    """``None`` in journals of older versions."""
 
 
 @dataclass(frozen=True)
@@ -90,4 +94,5 @@ def _restore_point(facts: Mapping[str, Any]) -> RestorePoint:
         fingerprint=facts["fingerprint"],
         had_history=facts["had_history"],
         positions=sequences.from_json(facts.get("positions", {})),  # which older versions did not write down
+        properties=properties.from_json(facts["properties"]) if "properties" in facts else None,
     )
