@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -72,13 +73,15 @@ class Call:
         """Print the answer and return its exit code."""
         error = output.redacted(answer.error, self.desk.secrets) if answer.error else None
         self.desk.log(self.verb, answer.exit_code, error, answer.result)
-        if self.desk.options.json:
-            told = output.envelope(self.verb, self.desk.environment, answer.result, error, answer.exit_code)
-            output.print_json(told)
-        else:
-            output.print_view(answer.view(), self.desk.color)
-        if error:
-            output.print_error(error, answer.exit_code, self.desk.color)
+        try:
+            if self.desk.options.json:
+                told = output.envelope(self.verb, self.desk.environment, answer.result, error, answer.exit_code)
+                output.print_json(told)
+            else:
+                output.print_view(answer.view(), self.desk.color)
+        finally:
+            if error:
+                output.print_error(error, answer.exit_code, self.desk.color)
         return answer.exit_code
 
     def _internal(self, error: Exception) -> InternalError:
@@ -98,6 +101,7 @@ class Call:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit code."""
+    _open_what_is_closed()
     gc.set_threshold(GARBAGE_AFTER)
     atexit.register(gc.freeze)  # or Python would look through everything once more, just before it is all gone
     call = Call(sys.argv[1:] if words is None else words)
@@ -110,10 +114,27 @@ def main(words: Sequence[str] | None = None) -> int:
         if isinstance(answer, Answer) and answer.successor:
             return _succeeded(call, answer, handlers)
         return call.finish(answer) if isinstance(answer, Answer) else int(answer)
-    except BrokenPipeError:
-        # Whoever read our output has gone; what the exit status says is still true.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        # Whoever read our output has gone, or its disk is full; what the exit status says is still true.
+        _give_up_output(error)
         return int(answer.exit_code) if isinstance(answer, Answer) else int(answer)
+
+
+def _open_what_is_closed() -> None:
+    """Where whoever started us has closed a stream, the next connection would get its number, and what is written."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
+
+
+def _give_up_output(error: OSError) -> None:
+    """Else Python tries it once more at its end, and changes the exit status."""
+    if not isinstance(error, BrokenPipeError):
+        with suppress(OSError):
+            os.write(2, f"error: the answer could not be written: {error.strerror}\n".encode())
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
 
 
 def _succeeded(call: Call, answer: Answer, handlers: Mapping[int, Any]) -> int:

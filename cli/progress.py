@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ LINE_INTERVAL = 5.0
 STEPS = "steps"
 """The unit in which a run counts its own steps."""
 IN_PERCENT = ("bytes", "rows")
+_UNSEEN = (OSError, SystemExit)
+"""The terminal was closed, the pipe's reader is gone (rich then ends the program), the log's disk is full."""
 
 
 class Reporter:
@@ -42,16 +45,20 @@ class Reporter:
             return
         progress = replace(progress, label=redact(progress.label, self._secrets))  # what a build prints is not ours
         with self._lock:
-            if self._terminal:
-                self._show(progress)
-            else:
-                self._tell(progress, time.monotonic())
+            try:
+                if self._terminal:
+                    self._show(progress)
+                else:
+                    self._tell(progress, time.monotonic())
+            except _UNSEEN:  # no run fails for want of someone who looks on, least of all its way back
+                self._quiet = True
 
     def close(self) -> None:
         """Leave the terminal as it was."""
         with self._lock:
             if self._bars:
-                self._bars.stop()
+                with suppress(*_UNSEEN):
+                    self._bars.stop()
                 self._bars = self._task = None
 
     def _show(self, progress: Progress) -> None:

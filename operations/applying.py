@@ -6,7 +6,7 @@ the journal before: whether it happened can then always be looked up, also after
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -32,7 +32,7 @@ from operations.migrations.model import Format, Migration
 from operations.migrations.script import Script, may_use_uncommitted, place
 from operations.plan import Unit, split
 from operations.ports import Progress, Session
-from operations.segments import Segment, segments_of, whole
+from operations.segments import Segment, commits_within, segments_of, whole
 from operations.transient import TRANSIENT, is_transient
 
 NOT_IN_TRANSACTION = "25001"
@@ -41,8 +41,6 @@ ONLY_TOGETHER = frozenset({"55P04", "55006"})
 CONCURRENT_LOCK_TIMEOUT = 600.0
 """Seconds that CREATE INDEX CONCURRENTLY and its like may wait for older transactions: nobody queues behind that."""
 DROP_INDEX = "DROP INDEX"
-COMMITTING = frozenset({"DO", "CALL"})
-"""Where they end transactions by themselves, their rows cannot be counted as ours."""
 MEND = "It was not applied, so its file may be changed: mend it, and deploy again."
 AGAIN = "That is not the file's fault, and the file must stay as it is: mend the cause, and deploy again."
 RECONNECT_FOR = 60.0
@@ -145,8 +143,20 @@ class Applier:
             for name in names:
                 if not self._share(shared, name, doubtful=name in doubtful):
                     break
+            self._refuse_unrecorded(shared.unit.migrations)
             facts["migration"] = shared.last
         self.create_history = False
+
+    def _refuse_unrecorded(self, names: Sequence[str]) -> None:
+        """What the history does not tell of would be applied once more, and could not be told from the old state."""
+        found = self.format.recorded(self.session, [self.row_ids[name] for name in names])
+        missing = [name for name in names if self.row_ids[name] not in found]
+        if missing:
+            raise HistoryConflict(
+                f"The history does not keep what is written to it of {', '.join(missing)}: a trigger or a rule of the"
+                " history table, or a migration, removes it.",
+                hint="Look at \\d _prisma_migrations, and at the migrations for what they do with it.",
+            )
 
     def _share(self, shared: _Shared, name: str, *, doubtful: bool) -> bool:
         """Run one migration in the open transaction; false for a ``doubtful`` one that can only follow its commit."""
@@ -189,6 +199,7 @@ class Applier:
         if self.create_history:
             self._create_history()
         self.format.record_started(self.session, self.row_ids[name], self.migrations[name])
+        self._refuse_unrecorded(unit.migrations)
         script = self.scripts[name]
         segments = (whole(script),) if unit.kind == "message" else segments_of(script)
         for number, segment in enumerate(segments, start=1):
@@ -235,7 +246,7 @@ class Applier:
     def _concurrent(self, name: str, number: int, segment: Segment) -> None:
         """A statement that PostgreSQL runs outside of transactions only: what it did shows in the catalog."""
         before, (statement,) = Outside.read(self.session), segment.statements
-        commits = statement.kind in COMMITTING
+        commits = commits_within(segment)
         alone = Alone.read(self.context, self.session, statement.text) if self.began_with_data else None
         self.journal.record(
             "statement",

@@ -7,13 +7,13 @@ like others', and so a way back refuse where it need not: never the other way ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from operations import catalog, writes
-from operations.catalog import Catalog
+from operations.catalog import Catalog, properties
 from operations.context import Context
 from operations.errors import ConnectionLost, StatementFailed
 from operations.journal import Entry, Journal, RunRecord, records
@@ -293,7 +293,8 @@ def inserted(record: RunRecord, row_ids: Mapping[str, str], rows: Mapping[str, H
 
 def written_by_others(context: Context, origin: Trace, session: Session, now: Counters, history_table: str) -> Written:
     """What others have written between the restore point of ``origin`` and ``now``, but for the history table."""
-    ours, point = counted_since(records(context), origin.run_id), origin.restore_point
+    runs = records(context)
+    ours, point = counted_since(runs, origin.run_id), origin.restore_point
     if ours.counters is None:
         return Written.unknown("a migration committed by itself, so its own writes could not be counted")
     if point is None:
@@ -302,8 +303,18 @@ def written_by_others(context: Context, origin: Trace, session: Session, now: Co
     before, after, own = (c.without(history_table) for c in (point.counters, now, ours.counters))
     if ours.died:
         own = own + ours.died.uncounted(now, session, ours.since)
-    written = writes.since(before, after, own)
+    written = replace(writes.since(before, after, own), properties=_set_by_others(context, runs, origin, session))
     return replace(written, catalog=0) if point.kind == "empty" else written
+
+
+def _set_by_others(context: Context, runs: Sequence[RunRecord], origin: Trace, session: Session) -> tuple[str, ...]:
+    """What of the database itself is not as at the restore point, unless a run of ours may have changed it since."""
+    before = origin.restore_point.properties if origin.restore_point else None
+    ids = [run.run_id for run in runs]
+    since = runs[ids.index(origin.run_id) :] if origin.run_id in ids else runs
+    if before is None or any(run.last("restore_point").get("alters_database") for run in since):
+        return ()
+    return properties.changed(before, properties.read_properties(session, context.database.target.database))
 
 
 def _record_attempt(session: Session, journal: Journal) -> None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from operations import catalog, writes
+from operations import catalog, sequences, writes
 from operations.applying import Applier, history_table
+from operations.catalog import properties
 from operations.context import Context
 from operations.errors import (
     DataWouldBeLost,
@@ -23,6 +24,7 @@ from operations.gathering import Facts
 from operations.journal import Journal, latest
 from operations.lock import Lock
 from operations.migrations.history import standing
+from operations.migrations.script import mentions_database
 from operations.outcome import DeployResult, Outcome
 from operations.plan import Plan
 from operations.ports import Session
@@ -172,6 +174,8 @@ class Run:
     def _restore_point(self) -> None:
         # Read before the snapshot: what is written in between then counts as written since.
         counters = writes.counters(self.session)
+        positions = sequences.positions(self.session)
+        own = properties.read_properties(self.session, self.context.database.target.database)
         found = catalog.read(self.session, history_table(self.session, self.facts.format))
         self.notes = (*self.notes, *drifted(self.context, self.session, self.facts.format, found))
         if self.plan.restore_point == "backup" and self.early is None:
@@ -188,6 +192,9 @@ class Run:
             counters=counters.to_json(),
             fingerprint=found.fingerprint,
             had_history=self._has_history,
+            positions=sequences.to_json(positions),
+            properties=properties.to_json(own),
+            alters_database=any(mentions_database(script) for script in self.facts.scripts.values()),
         )
 
     @property

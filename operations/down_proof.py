@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from operations import sequences
 from operations.backup_catalogue import load
 from operations.backups.manifest import Manifest, TableRows
 from operations.backups.rows import count_large_objects, count_tables, fix_settings
 from operations.backups.tables import read_tables
+from operations.catalog import properties
 from operations.context import Context
 from operations.counting import Touched, inserted, locked, renames_schemas, touched
 from operations.down_scripts import NotThisWay
-from operations.errors import NotFound, Tampered
+from operations.errors import NotFound, Tampered, listed
 from operations.journal import RunRecord, records
 from operations.migrations.model import Format, HistoryRow
 from operations.ports import Session
@@ -80,8 +82,12 @@ class Proof:
         """Every table that stood at the restore point holds the rows that it held then; raises ``NotThisWay``.
 
         Compared are those in which the runs wrote rows, and unless ``inverses_only`` all whose rows the runs or this
-        transaction (which wrote ``own``) can have changed.
+        transaction (which wrote ``own``) can have changed. Nor does a sequence give numbers again, which inverses
+        never make it do.
         """
+        if not inverses_only:
+            self._refuse_repeated_numbers()
+            self._refuse_other_properties()
         if self.point.backup_id is None:
             return  # the database was empty: the schema says it all
         did = touched(self.runs, self._ids())
@@ -96,6 +102,22 @@ class Proof:
         self._compare(names, before)
         if everything or any(name.startswith(LARGE_OBJECTS) for name in did.names | own.tables()):
             self._compare_large_objects(before)
+
+    def _refuse_repeated_numbers(self) -> None:
+        fallen = tuple(sequences.behind(self.point.positions, sequences.positions(self.session)))
+        if fallen:
+            raise NotThisWay(f"after undoing it by script {listed(fallen)}")
+
+    def _refuse_other_properties(self) -> None:
+        """Where the runs may have changed the database itself: what only others can have changed, stays."""
+        before = self.point.properties
+        if before is None or not any(run.last("restore_point").get("alters_database") for run in self.runs):
+            return
+        found = properties.changed(
+            before, properties.read_properties(self.session, self.context.database.target.database)
+        )
+        if found:
+            raise NotThisWay(f"after undoing it by script the database's own {' and '.join(found)} would be others")
 
     def _suspects(self, did: Touched, inverses_only: bool) -> set[str]:
         oids = did.oids if inverses_only else did.oids | (did.locked or frozenset()) | locked(self.session)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from operations.migrations.inverse import inverse
 from operations.migrations.model import HistoryRow, Migration
 from operations.migrations.script import Script, Statement, read_script
-from operations.segments import TRANSACTION_COMMANDS, commits_itself, segments_of
+from operations.segments import TRANSACTION_COMMANDS, commits_itself, commits_within, segments_of
 from operations.traces import Trace
 
 
@@ -79,7 +79,9 @@ def _by_inverses(migration: Migration, row: HistoryRow, in_doubt: int, journalle
     done = pieces if finished else pieces[: row.applied_steps + in_doubt]
     numbered = reversed(tuple(enumerate(done, start=1)))
     parts = [journalled.get(n) or _inverses(migration.name, script, piece.statements) for n, piece in numbered]
-    return Down(migration.name, ";\n".join(parts), inverse=True)
+    # Of a block that commits by itself, and failed, a part may stay: all rows must be compared then.
+    half_done = any(commits_within(piece) for piece in pieces[len(done) : len(done) + 1])
+    return Down(migration.name, ";\n".join(parts), inverse=not half_done)
 
 
 def _inverses(name: str, script: Script, statements: Sequence[Statement]) -> str:

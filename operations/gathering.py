@@ -28,7 +28,17 @@ _HOLDS_SOMETHING = """
         OR EXISTS (SELECT FROM pg_extension WHERE extname <> 'plpgsql')
         OR EXISTS (SELECT FROM pg_namespace WHERE oid IN (SELECT oid FROM users) AND nspname <> 'public')
         OR EXISTS (SELECT FROM pg_largeobject_metadata)
+        OR EXISTS (SELECT FROM pg_default_acl)
+        OR EXISTS (SELECT FROM pg_namespace n LEFT JOIN pg_init_privs i
+                   ON i.objoid = n.oid AND i.classoid = 'pg_namespace'::regclass AND i.objsubid = 0
+                   WHERE n.nspname = 'public' AND n.nspacl IS DISTINCT FROM i.initprivs)
+        OR NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'public')
+        OR EXISTS (SELECT FROM unnest(ARRAY(
+            SELECT oid FROM pg_event_trigger UNION ALL SELECT oid FROM pg_publication UNION ALL SELECT oid FROM pg_cast
+            UNION ALL SELECT oid FROM pg_foreign_data_wrapper UNION ALL SELECT oid FROM pg_foreign_server
+            UNION ALL SELECT oid FROM pg_language)) made (oid) WHERE made.oid >= 16384)
 """
+# What it lacks of that, the way back finds: a new database must have the schema that this one had.
 _TARGET = """
     SELECT oid::bigint, pg_database_size(oid), pg_is_in_recovery(), current_setting('transaction_read_only')::bool,
            (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),

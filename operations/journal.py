@@ -182,6 +182,11 @@ def latest(context: Context, count: int, *, at_once: int = 1) -> tuple[RunRecord
     return tuple(sorted((record for record in found if record and record.entries), key=_order, reverse=True))
 
 
+def last_token(context: Context) -> int:
+    """The greatest fencing token that any run has had; 0 if there was none."""
+    return max((_order(record)[0] for record in records(context)), default=0)
+
+
 def _read_all(context: Context, run_ids: Sequence[str], at_once: int) -> list[RunRecord | None]:
     if at_once == 1:
         return [read(context, run_id) for run_id in run_ids]
@@ -198,7 +203,7 @@ def parse(data: bytes) -> tuple[Entry, ...]:
         try:
             facts = json.loads(line)
             entries.append(Entry(facts.pop("event"), facts.pop("at"), facts))
-        except (ValueError, KeyError, AttributeError):
+        except (ValueError, KeyError, AttributeError, TypeError):
             continue
     return tuple(entries)
 
@@ -212,7 +217,8 @@ def _now(context: Context) -> str:
 
 
 def _order(record: RunRecord) -> tuple[int, str]:
-    return int(record.first(STARTED).get("token", 0)), record.entries[0].at
+    token = record.first(STARTED).get("token", 0)
+    return token if isinstance(token, int) else 0, str(record.entries[0].at)
 
 
 def _directory(context: Context) -> str:

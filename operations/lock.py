@@ -35,6 +35,10 @@ class Owner:
     token: int
 
 
+UNREADABLE = Owner("unknown", "a run", "someone unknown (owner.json cannot be read)", "", "an unknown time", 0)
+_TEXTS = ("run_id", "operation", "actor", "process", "since")
+
+
 @dataclass(frozen=True)
 class Lock:
     """A lock that this run holds."""
@@ -76,9 +80,19 @@ def held(context: Context, operation: str, run_id: str) -> Iterator[Lock]:
 def current_owner(context: Context) -> Owner | None:
     """Who holds the lock now, dead or alive."""
     try:
-        return Owner(**json.loads(context.host.read(f"{_path(context)}/owner.json")))
+        return _owner(context.host.read(f"{_path(context)}/owner.json"))
     except HostError:
         return None
+
+
+def _owner(data: bytes) -> Owner:
+    """As it is written there. A newer version's may tell more; one that cannot be read is somebody all the same."""
+    try:
+        told = json.loads(data)
+        run_id, operation, actor, process, since = (str(told[name]) for name in _TEXTS)
+        return Owner(run_id, operation, actor, process, since, int(told["token"]))
+    except (ValueError, TypeError, KeyError):
+        return UNREADABLE
 
 
 def is_alive(context: Context, owner: Owner) -> bool:
@@ -146,7 +160,7 @@ def _remove_dead(context: Context) -> str | None:
     aside = f"{_path(context)}.dead.{owner.token}"
     if not _moved_aside(context, aside):
         return None
-    moved = Owner(**json.loads(context.host.read(f"{aside}/owner.json")))
+    moved = _owner(context.host.read(f"{aside}/owner.json"))
     if moved != owner and context.host.rename(aside, _path(context)):
         return None  # another run had taken over in between: what was moved is its lock, put back
     context.host.remove(aside)
@@ -174,7 +188,9 @@ def _next_token(context: Context) -> int:
     try:
         return int(context.host.read(f"{state_directory(context.environment)}/fence")) + 1
     except (HostError, ValueError):
-        return 1
+        from operations.journal import last_token  # which needs the lock itself
+
+        return last_token(context) + 1  # runs are ordered by it: a rollback would undo another one than the last
 
 
 def _held_by(context: Context, owner: Owner | None) -> LockHeld:

@@ -177,6 +177,11 @@ class Session(Protocol):
         ...
 
     @property
+    def closed(self) -> bool:
+        """Whether the connection is gone, be it that we have cut it."""
+        ...
+
+    @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open, be it by us or by a script's own BEGIN."""
         ...

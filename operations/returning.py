@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from operations import writes
+from operations import catalog, writes
 from operations.backup import load_intact
 from operations.beside import beside, drop, scratch_name
 from operations.catalog.properties import create_statement, read_properties, restore_statements
@@ -13,7 +13,7 @@ from operations.journal import Journal
 from operations.layout import kept_name
 from operations.ports import Session
 from operations.swap import swap
-from operations.traces import Trace
+from operations.traces import RestorePoint, Trace
 
 SWAPS = 3
 """Autovacuum and the like may move a counter between the last look and the swap; then it is looked at again."""
@@ -58,7 +58,7 @@ def _incoming(context: Context, origin: Trace) -> str:
     """A database that holds what the restore point holds."""
     point = origin.restore_point
     if point is not None and point.kind == "empty":
-        return _fresh(context)
+        return _fresh(context, point)
     if point is None or point.backup_id is None:
         raise NeedsAttention(f"Run {origin.run_id} has no backup to return to.")
     name, validation = beside(context, load_intact(context, point.backup_id))
@@ -72,12 +72,18 @@ def _incoming(context: Context, origin: Trace) -> str:
     return name
 
 
-def _fresh(context: Context) -> str:
-    """An empty database with all that the live one is besides its content."""
+def _fresh(context: Context, point: RestorePoint) -> str:
+    """An empty database with all that the live one was besides its content, or is, where that is not known."""
     name = scratch_name(context)
     with context.database.session(purpose="rollback") as session:
-        properties = read_properties(session, context.database.target.database)
+        properties = point.properties or read_properties(session, context.database.target.database)
         session.execute(create_statement(name, properties))
+    with context.database.session(name, purpose="rollback") as session:
+        same = catalog.read(session).fingerprint == point.fingerprint
+    if not same:
+        drop(context, name)
+        raise NeedsAttention("The database held no tables, but was not as a new one is: that would be lost.")
+    with context.database.session(purpose="rollback") as session:
         for statement in restore_statements(name, properties):
             session.execute(statement)
     return name

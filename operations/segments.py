@@ -12,6 +12,9 @@ TRANSACTION_COMMANDS = frozenset(
     | {"PREPARE TRANSACTION", "COMMIT PREPARED", "ROLLBACK PREPARED"}
 )
 
+COMMITTING = frozenset({"DO", "CALL"})
+"""Where they end transactions by themselves, their rows cannot be counted as ours."""
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -30,6 +33,11 @@ class Segment:
 def commits_itself(script: Script) -> bool:
     """Whether the script holds transaction commands that we cannot take over."""
     return not script.verdict.atomic and any(s.kind in TRANSACTION_COMMANDS for s in script.statements or ())
+
+
+def commits_within(segment: Segment) -> bool:
+    """Whether it may commit a part of what it does, and then fail."""
+    return not segment.in_transaction and any(s.kind in COMMITTING for s in segment.statements)
 
 
 def whole(script: Script) -> Segment:

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -20,7 +20,8 @@ def end_cleanly() -> Mapping[int, Any]:
     """
 
     def patience(_number: int, _frame: FrameType | None) -> None:
-        os.write(2, b"Ending already: what was begun is being undone.\n")
+        with suppress(OSError):  # a terminal that was closed is why we end, maybe
+            os.write(2, b"Ending already: what was begun is being undone.\n")
 
     def end(_number: int, _frame: FrameType | None) -> None:
         for number in ENDING:

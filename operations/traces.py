@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from operations import sequences
+from operations.catalog import properties
+from operations.catalog.properties import DatabaseProperties
 from operations.journal import RunRecord
 from operations.migrations.model import HistoryRow
 from operations.row_counts import Counters
@@ -15,13 +18,19 @@ State = Literal["old", "new", "between"]
 
 @dataclass(frozen=True)
 class RestorePoint:
-    """What a run can return to. ``counters`` were read before its snapshot; ``fingerprint`` leaves the history out."""
+    """What a run can return to. ``counters`` were read before its snapshot; ``fingerprint`` leaves the history out.
+
+    ``positions`` of sequences were read before it, too, and the database's own ``properties``.
+    """
 
     kind: str
     backup_id: str | None
     counters: Counters
     fingerprint: str
     had_history: bool
+    positions: sequences.Positions
+    properties: DatabaseProperties | None
+    """``None`` in journals of older versions."""
 
 
 @dataclass(frozen=True)
@@ -84,4 +93,6 @@ def _restore_point(facts: Mapping[str, Any]) -> RestorePoint:
         counters=Counters.from_json(facts["counters"]),
         fingerprint=facts["fingerprint"],
         had_history=facts["had_history"],
+        positions=sequences.from_json(facts.get("positions", {})),  # which older versions did not write down
+        properties=properties.from_json(facts["properties"]) if "properties" in facts else None,
     )

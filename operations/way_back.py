@@ -61,9 +61,18 @@ class WayBack:
             return None
         try:
             self.context.report(Progress("putting back the old state"))
-            if not applier.locked or isinstance(failed.error, (ConnectionLost, DatabaseUnreachable)):
+            lost = isinstance(failed.error, (ConnectionLost, DatabaseUnreachable))
+            if lost or not applier.locked or applier.session.closed:
                 applier.reconnect()
-            return put_back(self.context, self.journal, applier.session, self.format)
+            rollback = put_back(self.context, self.journal, applier.session, self.format)
+            if rollback.method == "transaction" and applier.applied:
+                raise DataWouldBeLost(
+                    f"{', '.join(applier.applied)} was committed, but the history tells nothing of it any more: "
+                    "somebody, or a migration, has removed that.",
+                    hint=f"{command} resolve NAME --applied records it again; {command} backup list shows what there "
+                    "is to go back to.",
+                )
+            return rollback
         except NeedsAttention:
             raise
         except (ConnectionLost, DatabaseUnreachable) as lost:

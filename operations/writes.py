@@ -104,6 +104,8 @@ class Written:
     """Rows of system catalogs: the schema was changed, a table truncated, or temporary tables were used."""
     elsewhere: int = 0
     """Rows in tables that have been dropped since."""
+    properties: tuple[str, ...] = ()
+    """What of the database itself has been changed: its settings, privileges …, which no script that we run touches."""
     reason: str | None = None
 
     @classmethod
@@ -114,7 +116,7 @@ class Written:
     @property
     def certain_none(self) -> bool:
         """Nobody else has written anything."""
-        return self.reason is None and not (self.tables or self.catalog or self.elsewhere)
+        return self.reason is None and not (self.tables or self.catalog or self.elsewhere or self.properties)
 
     def only_outside(self, oids: Collection[int]) -> bool:
         """Whether all rows that others have written certainly lie in other tables than these."""
@@ -128,6 +130,8 @@ class Written:
             parts.append(f"{_rows(self.catalog)} of system catalogs (the schema, a TRUNCATE or temporary tables)")
         if self.elsewhere:
             parts.append(f"{_rows(self.elsewhere)} in tables that are gone")
+        if self.properties:
+            parts.append(f"the database's own {' and '.join(self.properties)}")
         return ", ".join(parts) or "nothing"
 
 

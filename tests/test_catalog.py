@@ -424,6 +424,23 @@ def test_reading_leaves_transaction_settings_and_locks_as_they_were(sample: Samp
         assert read(session).fingerprint == outside.fingerprint == sample.catalog.fingerprint
 
 
+def test_definitions_read_the_same_whatever_a_session_has_set(sample: Sample) -> None:
+    """Found by hand: the default 'a\\b' came out as another one where the database had old-style strings."""
+    with sample.server.superuser(sample.name).session() as session:
+        session.script(
+            "BEGIN; CREATE TABLE data.settings (a text DEFAULT 'a\\b', b date DEFAULT '2020-01-02',"
+            " c bytea DEFAULT '\\xff', d timestamptz DEFAULT '2020-01-02 03:04+00',"
+            " e interval DEFAULT '1 day 2h', f float8 DEFAULT 0.1::float4)"
+        )
+        before = read(session)
+        session.script(
+            "SET standard_conforming_strings = off; SET datestyle = 'German, DMY'; SET bytea_output = escape;"
+            " SET timezone = 'Asia/Kathmandu'; SET intervalstyle = iso_8601; SET extra_float_digits = -15"
+        )
+        assert diff(before, read(session)) == ()
+        session.execute("ROLLBACK")
+
+
 def test_a_plain_role_reads_it_too_and_is_told_what_it_cannot_see(sample: Sample) -> None:
     owner = PostgresDatabase(parse_database_url(sample.server.url(sample.name)))
     with owner.session() as session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -336,6 +337,50 @@ def test_progress_on_a_terminal_is_a_bar_that_is_gone_at_the_end(tmp_path: Path)
     assert "dump" in screen
     assert re.search(r"\x1b\[2K(\x1b\[\?25h|\r)*done\r\n$", screen)
     assert screen.count("\x1b[?25l") == screen.count("\x1b[?25h") == 1
+
+
+def test_a_run_goes_on_when_nobody_sees_its_progress_any_more(tmp_path: Path) -> None:
+    """Found by hand: with a broken stderr a deploy failed, and after some seconds its way back, too."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with Path("/dev/full").open("w") as full:
+        for stderr in (writer, full):
+            done = subprocess.run(
+                [sys.executable, *probe(REPORTING), "probe"],
+                cwd=tmp_path, env=clean_environment(), stdout=subprocess.PIPE, stderr=stderr, timeout=60, check=False,
+            )  # fmt: skip
+            assert (done.returncode, done.stdout) == (0, b"done\n")
+    os.close(writer)
+
+
+def test_a_run_goes_on_when_its_terminal_was_closed(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    body = "import time, pathlib\n    while not pathlib.Path('closed').exists(): time.sleep(0.01)" + REPORTING
+    process = subprocess.Popen(
+        [sys.executable, *probe(body), "probe"],
+        cwd=tmp_path, env=clean_environment(), stdout=subprocess.PIPE, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    os.close(ours)
+    (tmp_path / "closed").touch()
+    assert (process.communicate(timeout=60)[0], process.returncode) == (b"done\n", 0)
+
+
+def test_what_was_done_is_told_by_the_exit_code_also_where_no_answer_can_be_written(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, *probe(REPORTING), "probe"],
+            cwd=tmp_path, env=clean_environment(), stdout=full, stderr=subprocess.PIPE, timeout=60, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0
+    assert done.stderr.endswith(b"error: the answer could not be written: No space left on device\n")
+
+
+def test_streams_that_were_closed_are_nobody_elses(tmp_path: Path) -> None:
+    body = "import os\n    file = open('file', 'w'); os.write(1, b'x'); os.write(2, b'x')" + REPORTING
+    closed = ("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, *probe(body), "probe")
+    assert subprocess.run(closed, cwd=tmp_path, env=clean_environment(), timeout=60, check=False).returncode == 0
+    assert (tmp_path / "file").read_text() == ""
 
 
 def test_a_terminal_is_asked_for_colours_only_if_they_are_wanted(tmp_path: Path) -> None:

@@ -78,3 +78,12 @@ def test_the_latest_of_two_runs_of_the_same_second_is_the_later_one(context: Con
         with lock.held(context, "deploy", run_id) as held:
             journal.Journal.open(context, held, "deploy")
     assert [record.run_id[-6:] for record in journal.latest(context, 2)] == ["000000", "ffffff"]
+
+
+def test_lines_that_no_version_writes_say_nothing(context: Context) -> None:
+    lines = [b"[1]", b"5", b'"x"', b"null", b"\xff", b'{"event": "run_started", "at": 5, "token": "no"}']
+    directory = f"{state_directory(context.environment)}/journal"
+    context.host.make_directory(directory)
+    context.host.append(f"{directory}/run-1.jsonl", b"\n".join([*lines, b""]))
+    (record,) = journal.records(context)
+    assert [entry.event for entry in record.entries] == ["run_started"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from operations import lock
 from operations.adapters.processes import LocalProcesses
 from operations.context import Context
 from operations.errors import LockHeld, LockLost
+from operations.journal import Journal
 from operations.layout import state_directory
 from operations.secret import Secret
 
@@ -114,3 +116,37 @@ def test_a_lock_whose_release_was_cut_short_does_not_stay(context: Context, monk
     monkeypatch.setattr(lock, "PRESUMED_DEAD", 0.0)
     with lock.held(context, "deploy", "run-2") as winner:
         winner.check()
+
+
+@pytest.mark.parametrize("written", [b"", b'{"run', b"[]", b"5", b'{"run_id": "x"}'])
+def test_an_owner_that_cannot_be_read_holds_the_lock_as_long_as_its_heart_beats(
+    context: Context, monkeypatch: pytest.MonkeyPatch, written: bytes
+) -> None:
+    """Found by hand: every command ended in an internal error, for ever."""
+    path = f"{state_directory(context.environment)}/lock"
+    context.host.make_directory(path)
+    context.host.write(f"{path}/owner.json", written)
+    context.host.write(f"{path}/heartbeat", b"")
+    assert lock.at_work(context) == lock.UNREADABLE
+    with pytest.raises(LockHeld, match="cannot be read"), lock.held(context, "deploy", "run-1"):
+        pytest.fail("two owners")
+    monkeypatch.setattr(lock, "PRESUMED_DEAD", -1.0)
+    with lock.held(context, "deploy", "run-1") as mine:
+        mine.check()
+
+
+def test_an_owner_of_a_newer_version_may_tell_more(context: Context) -> None:
+    with lock.held(context, "deploy", "run-1") as mine:
+        path = f"{state_directory(context.environment)}/lock/owner.json"
+        told = {**json.loads(context.host.read(path)), "colour": "red"}
+        context.host.write(path, json.dumps(told).encode())
+        assert lock.current_owner(context) == mine.owner
+
+
+def test_tokens_never_fall_back_behind_those_of_the_journal(context: Context) -> None:
+    for number in range(1, 4):
+        with lock.held(context, "deploy", f"run-{number}") as mine:
+            Journal.open(context, mine, "deploy")
+    context.host.remove(f"{state_directory(context.environment)}/fence")
+    with lock.held(context, "deploy", "run-4") as mine:
+        assert mine.owner.token == 4

@@ -42,7 +42,8 @@ from .regression import ensure_reader, regression_database
 
 ContextOf = Callable[..., Context]
 SHOP = """
-    CREATE TABLE item (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL);
+    CREATE TABLE item (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL)
+        WITH (autovacuum_enabled = off);
     INSERT INTO item (name) SELECT 'item ' || i FROM generate_series(1, 100) i;
     CREATE VIEW names AS SELECT name FROM item;
 """
@@ -101,6 +102,7 @@ def test_the_backup_becomes_live_and_what_was_live_is_kept(shop: Context) -> Non
     emergency = next(info for info in backup.list_backups(shop) if info.id == result.emergency_backup)
     assert result.restored in emergency.reason
     with shop.database.session() as session:
+        assert session.rows("SELECT n_distinct FROM pg_stats WHERE (tablename, attname) = ('item', 'id')") == [(-1.0,)]
         assert session.rows("SHOW work_mem") == [("7MB",)]
         assert session.rows(
             "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", (live,)

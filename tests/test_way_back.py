@@ -11,14 +11,21 @@ from threading import Event, Thread
 
 import pytest
 
-from operations import downs
+from operations import catalog, downs
 from operations.adapters.postgres import PostgresDatabase
 from operations.blockers import holding
 from operations.context import Context
 from operations.counting import counted_since
 from operations.database_url import parse_database_url
 from operations.deploy import deploy
-from operations.errors import ConnectionLost, DataWouldBeLost, LocktenderError, MigrationFailed
+from operations.errors import (
+    ConnectionLost,
+    DataWouldBeLost,
+    HistoryConflict,
+    LocktenderError,
+    MigrationFailed,
+    NeedsAttention,
+)
 from operations.journal import records
 from operations.leftovers import Outside, drop_new_invalid_indexes, recreate_dropped_indexes
 from operations.migrations.indexes import Index, index_work
@@ -117,6 +124,156 @@ def test_rows_that_no_script_brings_back_come_from_the_backup(
     assert way_of(rollback(seeded, accept_data_loss=accepted)) == ("swap", True)
     assert rows(seeded, "SELECT count(nick), count(DISTINCT nick) FROM users") == [(5, 5)]
     assert rows(seeded, "SELECT count(*), max(t) FROM old_logs") == [(7, "x")]
+
+
+@pytest.mark.parametrize(
+    ("script", "down"),
+    [
+        ("ALTER SEQUENCE orders_id_seq RESTART;", "SELECT 1;"),
+        ("SELECT setval('orders_id_seq', 1);", "SELECT 1;"),
+        (
+            "ALTER TABLE orders ALTER id DROP DEFAULT; DROP SEQUENCE orders_id_seq;",
+            "CREATE SEQUENCE orders_id_seq AS int OWNED BY orders.id;"
+            " ALTER TABLE orders ALTER id SET DEFAULT nextval('orders_id_seq');",
+        ),
+    ],
+    ids=["restarted", "set", "made-anew"],
+)
+def test_sequences_never_give_a_number_twice_after_a_way_down(seeded: Context, script: str, down: str) -> None:
+    change(seeded, "CREATE TABLE orders (id serial PRIMARY KEY); INSERT INTO orders SELECT FROM generate_series(1, 9);")
+    write_migration(seeded, "2_sequence", script, down)
+    deploy(seeded)
+    assert way_of(rollback(seeded)) == ("swap", True)
+    assert rows(seeded, "INSERT INTO orders DEFAULT VALUES RETURNING id") == [(10,)]
+
+
+def test_a_way_down_that_puts_the_sequence_right_is_believed(seeded: Context) -> None:
+    change(seeded, "CREATE TABLE orders (id serial PRIMARY KEY); INSERT INTO orders SELECT FROM generate_series(1, 9);")
+    down = "SELECT setval('orders_id_seq', max(id)) FROM orders;"
+    write_migration(seeded, "2_sequence", "ALTER SEQUENCE orders_id_seq RESTART;", down)
+    deploy(seeded)
+    assert way_of(rollback(seeded)) == ("down", True)
+    assert rows(seeded, "INSERT INTO orders DEFAULT VALUES RETURNING id") == [(10,)]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "DO $$ BEGIN INSERT INTO users VALUES (6, 'n6'); COMMIT; PERFORM 1 / 0; END $$;",
+        "CREATE PROCEDURE p() LANGUAGE plpgsql AS"
+        " $$ BEGIN DELETE FROM users WHERE id = 1; COMMIT; PERFORM 1 / 0; END $$; CALL p();",
+    ],
+    ids=["do", "call"],
+)
+def test_what_a_block_had_committed_before_it_failed_is_not_called_undone(seeded: Context, script: str) -> None:
+    """Found by hand: exit 3, "the old state stands", and the rows were there."""
+    write_migration(seeded, "2_block", script)
+    before = rows(seeded, "SELECT * FROM users ORDER BY 1")
+    with pytest.raises(NeedsAttention) as caught:
+        deploy(seeded)
+    result = caught.value.details["result"]
+    assert isinstance(result, DeployResult)
+    assert (result.outcome, result.rollback) == ("needs_attention", None)
+    assert rows(seeded, "SELECT * FROM users ORDER BY 1") != before
+    assert way_of(rollback(seeded, run_id=result.run_id, accept_data_loss=True)) == ("swap", False)
+    assert rows(seeded, "SELECT * FROM users ORDER BY 1") == before
+
+
+def settings_of(context: Context) -> list[Row]:
+    where = "setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    return rows(context, f"SELECT setconfig FROM pg_db_role_setting WHERE {where}")
+
+
+def test_what_others_have_set_for_the_database_is_not_lost_by_a_swap(seeded: Context) -> None:
+    write_migration(seeded, "2_update", "UPDATE users SET nick = 'x';")
+    deploy(seeded)
+    name = identifier(seeded.database.target.database)
+    change(seeded, f"ALTER DATABASE {name} SET work_mem = '7MB'; REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC")
+    with pytest.raises(DataWouldBeLost, match="the database's own grants and settings"):
+        rollback(seeded)
+    assert settings_of(seeded) == [(["work_mem=7MB"],)]
+    assert way_of(rollback(seeded, accept_data_loss=True)) == ("swap", False)
+
+
+def test_what_a_migration_had_set_for_the_database_goes_with_it(
+    server15: Server, context_of: Callable[..., Context]
+) -> None:
+    context = context_of(server15.url(server15.create()), backups=Backups(test_restore="never"))
+    name = identifier(context.database.target.database)
+    script = f"CREATE TABLE z (a int); ALTER DATABASE {name} SET work_mem = '7MB';"
+    write_migration(context, "1_vacuum", f"{script} VACUUM z;")
+    write_migration(context, "2_bad", "SELECT 1/0;")
+    assert way_of_failure(context) == ("swap", True)
+    assert settings_of(context) == []
+    (Path(context.environment.migrations) / "2_bad" / "migration.sql").write_text("SELECT 1;")
+    write_migration(context, "1_vacuum", "CREATE TABLE a (i int);")
+    deploy(context)
+    write_migration(context, "3_set", script, "DROP TABLE z;")
+    deploy(context)
+    assert way_of(rollback(context)) == ("swap", True)
+    assert settings_of(context) == []
+    write_migration(context, "3_set", script, f"DROP TABLE z; ALTER DATABASE {name} RESET work_mem;")
+    deploy(context)
+    assert way_of(rollback(context)) == ("down", True)
+    assert settings_of(context) == []
+
+
+def test_a_copy_from_the_client_is_undone_like_any_other_failure(seeded: Context) -> None:
+    write_migration(seeded, "2_copy", "UPDATE users SET nick = 'x'; COPY users FROM stdin;")
+    assert way_of_failure(seeded) == ("transaction", True)
+    assert rows(seeded, "SELECT count(DISTINCT nick) FROM users") == [(5,)]
+
+
+SWALLOWING = """
+    CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+    CREATE TRIGGER t BEFORE INSERT ON _prisma_migrations FOR EACH ROW EXECUTE FUNCTION nothing();
+"""
+
+
+@pytest.mark.parametrize("script", ["CREATE TABLE z (a int);", "CREATE TABLE z (a int); VACUUM users;"])
+def test_a_history_that_keeps_nothing_stops_a_migration_before_it_is_committed(seeded: Context, script: str) -> None:
+    """Found by hand: exit 3, "the old state stands", and the table was there."""
+    change(seeded, SWALLOWING)
+    write_migration(seeded, "2_z", script)
+    with pytest.raises(HistoryConflict, match="does not keep what is written to it of 2_z"):
+        deploy(seeded)
+    assert rows(seeded, "SELECT to_regclass('z')") == [(None,)]
+
+
+def test_what_the_history_has_forgotten_is_not_called_the_old_state(seeded: Context) -> None:
+    write_migration(seeded, "2_z", "CREATE TABLE z (a int); VACUUM users;")
+    write_migration(seeded, "3_forget", "DELETE FROM _prisma_migrations; VACUUM users;")
+    write_migration(seeded, "4_bad", "SELECT 1/0;")
+    with pytest.raises(NeedsAttention, match="the history tells nothing of it any more"):
+        deploy(seeded)
+    assert rows(seeded, "SELECT to_regclass('z')::text") == [("z",)]
+
+
+@pytest.mark.parametrize(
+    "prepared",
+    [
+        "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
+        "GRANT CREATE ON SCHEMA public TO PUBLIC",
+        "COMMENT ON SCHEMA public IS 'ours'",
+    ],
+)
+def test_what_was_prepared_in_a_database_without_tables_is_not_lost(
+    server15: Server, context_of: Callable[..., Context], prepared: str
+) -> None:
+    """Found by hand: to the first deploy it was empty, and its way back a new one."""
+    context = context_of(server15.url(server15.create()), backups=Backups(test_restore="never"))
+    with server15.superuser(context.database.target.database).session() as session:
+        session.execute(prepared.replace("PRIVILEGES", "PRIVILEGES FOR ROLE app_owner"))
+    with context.database.session() as session:
+        before = catalog.read(session).fingerprint
+    write_migration(context, "1_init", "CREATE TABLE z (a int); INSERT INTO z VALUES (1); VACUUM z;")
+    write_migration(context, "2_bad", "SELECT 1/0;")
+    with pytest.raises((MigrationFailed, NeedsAttention)) as caught:
+        deploy(context)
+    with context.database.session() as session:
+        now = catalog.read(session, frozenset({("public", "z"), ("public", "_prisma_migrations")})).fingerprint
+    assert now == before
+    assert isinstance(caught.value, MigrationFailed) == ("COMMENT" not in prepared)  # that can be told too late only
 
 
 def test_names_are_the_same_however_the_database_has_them_quoted(

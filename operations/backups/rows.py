@@ -49,6 +49,7 @@ FIXED = {
     "xmlbinary": "base64",
     "lc_monetary": "C",
     "quote_all_identifiers": "off",
+    "standard_conforming_strings": "on",
     "row_security": "off",
     "jit": "off",
     "statement_timeout": "6h",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from operations.errors import NotFound, StatementFailed
 from operations.ports import Session
@@ -115,6 +116,23 @@ def read_properties(session: Session, name: str) -> DatabaseProperties:
         grants=tuple(Grant(*row) for row in session.rows(_GRANTS, (name,))) if has_acl else None,
         settings=tuple(Setting(*row) for row in session.rows(_SETTINGS, (name,))),
     )
+
+
+def to_json(properties: DatabaseProperties) -> dict[str, Any]:
+    """For a journal."""
+    return asdict(properties)
+
+
+def from_json(value: Mapping[str, Any]) -> DatabaseProperties:
+    """What ``to_json`` gave."""
+    grants = None if value["grants"] is None else tuple(Grant(**grant) for grant in value["grants"])
+    settings = tuple(Setting(**setting) for setting in value["settings"])
+    return DatabaseProperties(**{**value, "grants": grants, "settings": settings})
+
+
+def changed(before: DatabaseProperties, now: DatabaseProperties) -> tuple[str, ...]:
+    """Which of them are not what they were, by name. Pure."""
+    return tuple(name for name, value in vars(before).items() if getattr(now, name) != value)
 
 
 def create_statement(name: str, properties: DatabaseProperties) -> str:

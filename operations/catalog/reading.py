@@ -26,8 +26,11 @@ PATIENCE = 120.0
 """Seconds for each query."""
 LIMITS = (
     "SET LOCAL search_path = ''; SET LOCAL quote_all_identifiers = off;"
+    " SET LOCAL standard_conforming_strings = on; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = postgres;"
+    " SET LOCAL timezone = UTC; SET LOCAL extra_float_digits = 3; SET LOCAL bytea_output = hex;"
     " SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '{:.0f}s'"
 )
+"""So that a definition reads the same in each session, whatever a role or a database has set."""
 ATTEMPTS = 10
 CANCELLED = "57014"
 LAST = {

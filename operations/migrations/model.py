@@ -115,6 +115,10 @@ class Format(Protocol):
         """
         ...
 
+    def recorded(self, session: Session, row_ids: Sequence[str]) -> frozenset[str]:
+        """Those of the rows that stand in the history."""
+        ...
+
     def record_started(self, session: Session, row_id: str, migration: Migration) -> None:
         """Insert the row of a migration that is about to run; it reads as failed until it is finished."""
         ...

@@ -151,6 +151,13 @@ class Prisma:
         )
         self._latest[session] = row_id
 
+    def recorded(self, session: Session, row_ids: Sequence[str]) -> frozenset[str]:
+        """A trigger or a rule can have kept them out, and a script have deleted them."""
+        with _explained():
+            table = self._table(session).replace("%", "%%")
+            found = session.rows(f"SELECT id FROM {table} WHERE id = ANY (%s)", (list(row_ids),))
+            return frozenset(str(row_id) for (row_id,) in found)
+
     def record_started(self, session: Session, row_id: str, migration: Migration) -> None:
         """A row that is neither finished nor rolled back."""
         self._write(

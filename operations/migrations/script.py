@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,11 +13,13 @@ from operations.migrations.parsing import Parsing, parse
 from operations.migrations.statement import Statement
 
 __all__ = [
-    "Script", "Statement", "Verdict", "combined", "may_use_uncommitted", "place", "read_script", "refuse_unsendable",
+    "Script", "Statement", "Verdict", "combined", "may_use_uncommitted", "mentions_database", "place",
+    "read_script", "refuse_unsendable",
     "script_of",
 ]  # fmt: skip
 
 BYTE_ORDER_MARK = "\ufeff"
+_DATABASE = re.compile(r"\bdatabase\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,11 @@ def _body(text: str, judgement: Judgement) -> str:
         blank = "".join(character if character in "\r\n" else " " for character in statement.text)
         body = body[: statement.start] + blank + body[statement.end :]
     return body
+
+
+def mentions_database(script: Script) -> bool:
+    """Whether it may change what the database is besides its content: no statement that does so lacks the word."""
+    return bool(_DATABASE.search(script.text))
 
 
 def may_use_uncommitted(scripts: Sequence[Script]) -> frozenset[str]:

@@ -12,13 +12,13 @@ from operations.migrations.formats import FORMATS
 from operations.ports import Progress, Report, Session
 from operations.rules.model import Finding
 from operations.rules.schema import Name
+from operations.sequences import Positions, positions, put_back
 from operations.validation.losing import loss_of
 from operations.validation.model import RollbackProof
 from operations.validation.reading import Source
 from operations.validation.replay import SETTINGS
 from operations.validation.row_counts import rows_of
 from operations.validation.seeds import seed, unseed
-from operations.validation.sequences import Positions, positions, put_back
 from operations.validation.trial import Trial
 from operations.validation.trying import Tried
 from operations.validation.undone import FailsWithRows, Trying

@@ -11,6 +11,7 @@ from operations.errors import StatementFailed
 from operations.migrations.formats import FORMATS
 from operations.ports import Progress, Report, Session
 from operations.rules.model import Finding
+from operations.sequences import positions, put_back
 from operations.validation.beyond import beyond
 from operations.validation.building import Base, left_out
 from operations.validation.excuses import may_follow
@@ -20,7 +21,6 @@ from operations.validation.model import RollbackProof, StatementRun
 from operations.validation.reading import Source
 from operations.validation.replay import LeftOut, Replay, ScriptFailed, TransactionEnded
 from operations.validation.row_counts import rows_of
-from operations.validation.sequences import positions, put_back
 
 FIRST_LINES = 3
 NAMED = "--shadow-url (in the Action: database-url)"

@@ -15,6 +15,7 @@ from operations.migrations.prisma_folder import DOWN
 from operations.migrations.script import Script
 from operations.ports import Session
 from operations.rules.model import Finding
+from operations.sequences import Positions, behind, positions, put_back
 from operations.validation.beyond import beyond
 from operations.validation.findings import at, cut, of_file
 from operations.validation.losing import lost
@@ -23,7 +24,6 @@ from operations.validation.proposing import proposals
 from operations.validation.reading import Source
 from operations.validation.replay import SETTINGS, Replay, ScriptFailed
 from operations.validation.row_counts import rows_of
-from operations.validation.sequences import Positions, behind, positions, put_back
 
 NEVER = "SELECT 1/0;"
 """What comes after it in the same message is parsed, and does not run."""

@@ -6,7 +6,7 @@ They may well stand further on after an undo. Further back, they give numbers th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from operations.ports import Session
 from operations.quoting import literal
@@ -55,6 +55,16 @@ def positions(session: Session) -> Positions:
         )
         found |= {name: Position(value, called, steps[name]) for name, value, called in session.rows(query)}
     return found
+
+
+def to_json(positions: Positions) -> dict[str, list[Any]]:
+    """For a journal."""
+    return {name: list(position) for name, position in positions.items()}
+
+
+def from_json(value: Mapping[str, Any]) -> Positions:
+    """What ``to_json`` gave."""
+    return {name: Position(*position) for name, position in value.items()}
 
 
 def put_back(session: Session, was: Positions) -> None:
