@@ -39,6 +39,10 @@ RUN_BY = {
     "tests/test_docs_run.py::test_the_role_that_the_guide_makes_owns_its_database_and_may_create_others": (
         "ALTER ROLE app CREATEDB",
     ),
+    "tests/test_verbs_over_ssh.py::test_an_sshd_must_allow_what_the_guide_says_and_no_more": (
+        "AllowTcpForwarding local",
+        "Subsystem sftp internal-sftp",
+    ),
     "tests/test_init.py::test_the_names_that_the_guide_types_call_the_verbs_beside_them": ("npm run …",),
     "tests/test_slack_flow.py::test_whatever_the_documents_type_in_slack_is_understood": ("/db …", "@Locktender …"),
     "tests/prisma/test_documents.py::test_what_the_documents_type_of_prisma_does_what_they_say": (
@@ -71,8 +75,6 @@ RUN_BY = {
 }
 """By test or script the words, or how they begin."""
 NOT_TYPED = {
-    "AllowTcpForwarding local": "a line of sshd_config",
-    "Subsystem sftp internal-sftp": "a line of sshd_config",
     "/invite @Locktender": "Slack's own",
     "chcon -Rt container_file_t /srv/backups/app": "needs SELinux",
     "systemctl start docker": "needs systemd, and would start the machine's own Docker",
