@@ -89,6 +89,13 @@ def test_an_unreachable_database_is_a_finding_and_the_rest_is_looked_at(shop: Co
     assert not check(context).healthy
 
 
+def test_a_server_that_admits_nobody_is_told_once(
+    shop: Context, server: Server, context_of: Callable[..., Context]
+) -> None:
+    wrong = context_of(server.url(shop.database.target.database, password=Secret("wrong")))
+    assert [each.name for each in check(wrong).checks if each.status == "fail"] == ["connection"]
+
+
 def test_what_the_role_may_not_do(shop: Context, server: Server, context_of: Callable[..., Context]) -> None:
     name = shop.database.target.database
     with server.superuser().session() as session:
