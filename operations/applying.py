@@ -38,6 +38,8 @@ from operations.transient import TRANSIENT, is_transient
 NOT_IN_TRANSACTION = "25001"
 ONLY_TOGETHER = frozenset({"55P04", "55006"})
 """Unsafe use of a new enum value, pending trigger events: gone once the file before is committed."""
+OUT_OF_MEMORY, LOCK_TABLE = "53200", "max_locks_per_transaction"
+"""Out of room for locks, which the server's hint tells from other lack of memory: it is given back by a commit, too."""
 CONCURRENT_LOCK_TIMEOUT = 600.0
 """Seconds that CREATE INDEX CONCURRENTLY and its like may wait for older transactions: nobody queues behind that."""
 DROP_INDEX = "DROP INDEX"
@@ -104,7 +106,8 @@ class Applier:
             return self._apply(unit)
         except MigrationFailed as error:
             sqlstate = error.details.get("sqlstate")
-            if sqlstate in (NOT_IN_TRANSACTION, *ONLY_TOGETHER) and not self.may_restore:
+            together = len(unit.migrations) > 1 and _fails_only_together(error)
+            if (sqlstate == NOT_IN_TRANSACTION or together) and not self.may_restore:
                 raise PrivilegeMissing(
                     f"{error.message} So it would take more than one transaction, and the role could not restore the "
                     "database if that failed half-way.",
@@ -114,7 +117,7 @@ class Applier:
             if sqlstate == NOT_IN_TRANSACTION and unparsed and unit.kind == "transaction":
                 self.notes.append(f"{unit.migrations[0]} was sent as one message: {error.details['reason']}.")
                 return (replace(unit, kind="message"),)
-            if len(unit.migrations) == 1 or sqlstate not in ONLY_TOGETHER:
+            if not together:
                 raise
             return self._divided(unit, error)
 
@@ -156,7 +159,7 @@ class Applier:
             with self._savepoint() if doubtful else nullcontext():
                 self._run(name, self.scripts[name].body)
         except MigrationFailed as error:
-            if not doubtful or error.details.get("sqlstate") not in ONLY_TOGETHER:
+            if not doubtful or not _fails_only_together(error):
                 raise
             shared.keep_only(*self._divided(shared.unit, error))
             return False
@@ -403,6 +406,12 @@ class Applier:
         within = [s for s in script.statements or () if s.start >= offset and script.body[s.start : s.end].strip()]
         index = min(error.statement, len(within) - 1)
         return place(file, script.text, within[index].start if within else offset)
+
+
+def _fails_only_together(error: MigrationFailed) -> bool:
+    """Whether one of several migrations may well pass once those before it are committed."""
+    sqlstate, named = error.details.get("sqlstate"), error.details.get("migration")
+    return bool(named) and (sqlstate in ONLY_TOGETHER or (sqlstate == OUT_OF_MEMORY and LOCK_TABLE in error.message))
 
 
 def _is_of_the_server(sqlstate: str) -> bool:
