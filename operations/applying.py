@@ -106,7 +106,7 @@ class Applier:
             return self._apply(unit)
         except MigrationFailed as error:
             sqlstate = error.details.get("sqlstate")
-            together = len(unit.migrations) > 1 and _fails_only_together(error)
+            together = len(unit.migrations) > 1 and (sqlstate in ONLY_TOGETHER or _lacks_locks(error))
             if (sqlstate == NOT_IN_TRANSACTION or together) and not self.may_restore:
                 raise PrivilegeMissing(
                     f"{error.message} So it would take more than one transaction, and the role could not restore the "
@@ -123,11 +123,14 @@ class Applier:
 
     def _divided(self, unit: Unit, error: MigrationFailed) -> tuple[Unit, Unit]:
         self.divided = True
+        at = error.details["migration"]
+        if _lacks_locks(error):  # others need some as well
+            at = unit.migrations[max(1, (unit.migrations.index(at) if at else len(unit.migrations)) // 2)]
         self.notes.append(
-            f"{error.details['migration']} cannot share a transaction with the migrations before it "
+            f"{at} cannot share a transaction with the migrations before it "
             f"({error.details['sqlstate']}: {error.details['reason']}), so those were committed first."
         )
-        return split(unit, error.details["migration"])
+        return split(unit, at)
 
     def _apply(self, unit: Unit) -> tuple[Unit, ...]:
         shared = _Shared(unit)
@@ -159,7 +162,7 @@ class Applier:
             with self._savepoint() if doubtful else nullcontext():
                 self._run(name, self.scripts[name].body)
         except MigrationFailed as error:
-            if not doubtful or not _fails_only_together(error):
+            if not doubtful or error.details.get("sqlstate") not in ONLY_TOGETHER:
                 raise
             shared.keep_only(*self._divided(shared.unit, error))
             return False
@@ -408,10 +411,8 @@ class Applier:
         return place(file, script.text, within[index].start if within else offset)
 
 
-def _fails_only_together(error: MigrationFailed) -> bool:
-    """Whether one of several migrations may well pass once those before it are committed."""
-    sqlstate, named = error.details.get("sqlstate"), error.details.get("migration")
-    return bool(named) and (sqlstate in ONLY_TOGETHER or (sqlstate == OUT_OF_MEMORY and LOCK_TABLE in error.message))
+def _lacks_locks(error: MigrationFailed) -> bool:
+    return error.details.get("sqlstate") == OUT_OF_MEMORY and LOCK_TABLE in error.message
 
 
 def _is_of_the_server(sqlstate: str) -> bool:
