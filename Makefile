@@ -58,8 +58,8 @@ check: $(VENV)/.installed-dev ## Types, style, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.installed-dev services ## Measure, and write docs/benchmarks.md
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.installed-dev services ## Measure, and write docs/benchmarks.md; BENCH=--quick only tries it
+	$(BIN)/python -m benchmarks $(BENCH)
 
 site: $(VENV)/.installed-dev ## The documents as a site, into site/; a broken link fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

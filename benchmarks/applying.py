@@ -74,7 +74,7 @@ def _apply(server: Server, scope: Scope, prisma: Prisma | None, section: Section
             return timed(prisma.argv("deploy"), prisma.variables(database, HISTORY), prisma.directory)
 
         ways["theirs"] = theirs
-    samples: dict[str, Sample] = side_by_side(RUNS, ways)  # type: ignore[arg-type]
+    samples: dict[str, Sample] = side_by_side(scope.choose(RUNS, 1), ways)  # type: ignore[arg-type]
     if _tables(server, "loop") + 1 != _tables(server, "ours"):
         raise BenchmarkFailed("The bare loop and Locktender left different numbers of tables.")
     ratio = samples["ours"].median / samples["loop"].median
@@ -90,7 +90,7 @@ def _status(server: Server, scope: Scope, prisma: Prisma | None, section: Sectio
     if prisma:
         database = server.database("ours")
         ways["theirs"] = lambda: timed(prisma.argv("status"), prisma.variables(database, HISTORY), prisma.directory)
-    samples = side_by_side(RUNS, ways)
+    samples = side_by_side(scope.choose(RUNS, 1), ways)
     ratio = samples["ours"].median / samples["theirs"].median if "theirs" in samples else None
     section.rows.append(
         (server.label, str(samples["ours"]), str(samples.get("theirs", "not here")), f"{ratio:.2f}×" if ratio else "")

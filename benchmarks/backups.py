@@ -61,7 +61,8 @@ def sections(scope: Scope) -> list[Section]:
     cpu = Section("What a backup's seconds are made of", parts.WORDS, parts.COLUMNS)
     restore = Section("Restore", _RESTORE, ("server", "drop and `gunzip \\| psql`", "`restore --into`", "`restore`"))
     outage = Section("Outage of a restore, under load", _OUTAGE, ("server", "usual way", "swap", "ratio"))
-    for label, binaries in available().items():
+    servers = list(available().items())
+    for label, binaries in scope.choose(servers, servers[-1:]):
         with running(label, binaries) as server:
             _measure(server, scope, backup, cpu, restore, outage)
             lopsided.rows.append(_with_one_table(server, scope))

@@ -34,7 +34,7 @@ class Section:
 
 HEAD = """# Benchmarks
 
-Written by `make bench` (`python -m benchmarks`); nothing here is typed by hand. Everything is measured as whole
+Written by `make bench`; nothing here is typed by hand. Everything is measured as whole
 processes, our way and the usual way in turn on the same server, so that the ratios hold even where this machine is
 slow. Seconds are medians, with the range of all runs in parentheses. `python -m benchmarks --only PART` measures one
 part anew; the others stay as they were measured:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -19,3 +22,7 @@ class Scope:
     @property
     def judged(self) -> bool:
         return self.megabytes >= self.FULL
+
+    def choose(self, full: T, small: T) -> T:
+        """How often or how much, of what does not grow with the database."""
+        return full if self.judged else small

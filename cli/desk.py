@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.options import Options
+from cli.screen import cleaned
 from operations.errors import Refused, UsageError
 from operations.secret import Secret
 
@@ -114,7 +115,7 @@ class Desk:
         from cli import wiring
 
         def trouble(why: str) -> None:
-            click.echo(f"note: {why}", err=True)
+            click.echo(cleaned(f"note: {why}"), err=True)
 
         fixed |= {"call": os.urandom(4).hex(), "door": "cli", "verb": self.verb, "environment": self.environment}
         return wiring.log(path, fixed, self.secrets, trouble)
@@ -131,7 +132,7 @@ class Desk:
                 f"{what} That needs a yes, and there is no terminal to ask on.",
                 hint="Add --yes to say so beforehand.",
             )
-        click.echo(what, err=True)
+        click.echo(cleaned(what), err=True)
         if word is None:
             agreed = click.confirm("Go on?", err=True)
         else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.screen import cleaned
 from operations.answer import as_json, envelope, redacted
 from operations.errors import ExitCode, LocktenderError
 
@@ -50,10 +51,12 @@ def print_view(parts: Iterable[str | RenderableType], color: bool | None) -> Non
     console: Console | None = None
     for part in parts:
         if isinstance(part, str):
-            click.echo(part, color=color)
+            click.echo(cleaned(part), color=color)
             continue
         console = console or _console(color)
-        console.print(part)
+        with console.capture() as captured:
+            console.print(part)
+        sys.stdout.write(cleaned(captured.get()))
     sys.stdout.flush()
 
 
@@ -80,4 +83,4 @@ def print_error(error: LocktenderError, exit_code: ExitCode, color: bool | None)
     names = ", ".join(filter(None, (error.code, error.prisma_code)))
     meaning = f", {MEANING[exit_code]}" if exit_code in MEANING else ""
     lines.append(click.style(f"[{names}; exit {int(exit_code)}{meaning}]", dim=True))
-    click.echo("\n".join(lines), err=True, color=color)
+    click.echo(cleaned("\n".join(lines)), err=True, color=color)

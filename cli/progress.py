@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cli.screen import cleaned
 from operations.measures import size_text
 from operations.ports import Progress
 from operations.secret import Secret, redact
@@ -43,7 +44,8 @@ class Reporter:
         """Show how far it is."""
         if self._quiet:
             return
-        progress = replace(progress, label=redact(progress.label, self._secrets))  # what a build prints is not ours
+        label = cleaned(redact(progress.label, self._secrets))  # what a build prints is not ours
+        progress = replace(progress, label=label)
         with self._lock:
             try:
                 if self._terminal:

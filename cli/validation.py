@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
+
+from cli.screen import shown
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -123,12 +124,3 @@ def _proofs(proofs: Sequence[RollbackProof]) -> Iterator[str]:
         if one.proposal:
             yield f"  proposed {shown(one.migration)}/down.sql:"
             yield from (f"    {shown(line)}" for line in one.proposal.splitlines())
-
-
-def shown(text: str) -> str:
-    """Without what would move a terminal's cursor or turn its text around."""
-    return "".join(c if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf", "Cs") else _escaped(c) for c in text)
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape", "surrogatepass").decode()

@@ -38,6 +38,8 @@ from operations.transient import TRANSIENT, is_transient
 NOT_IN_TRANSACTION = "25001"
 ONLY_TOGETHER = frozenset({"55P04", "55006"})
 """Unsafe use of a new enum value, pending trigger events: gone once the file before is committed."""
+OUT_OF_MEMORY, LOCK_TABLE = "53200", "max_locks_per_transaction"
+"""Out of room for locks, which the server's hint tells from other lack of memory: it is given back by a commit, too."""
 CONCURRENT_LOCK_TIMEOUT = 600.0
 """Seconds that CREATE INDEX CONCURRENTLY and its like may wait for older transactions: nobody queues behind that."""
 DROP_INDEX = "DROP INDEX"
@@ -102,7 +104,8 @@ class Applier:
             return self._apply(unit)
         except MigrationFailed as error:
             sqlstate = error.details.get("sqlstate")
-            if sqlstate in (NOT_IN_TRANSACTION, *ONLY_TOGETHER) and not self.may_restore:
+            together = len(unit.migrations) > 1 and (sqlstate in ONLY_TOGETHER or _lacks_locks(error))
+            if (sqlstate == NOT_IN_TRANSACTION or together) and not self.may_restore:
                 raise PrivilegeMissing(
                     f"{error.message} So it would take more than one transaction, and the role could not restore the "
                     "database if that failed half-way.",
@@ -112,17 +115,20 @@ class Applier:
             if sqlstate == NOT_IN_TRANSACTION and unparsed and unit.kind == "transaction":
                 self.notes.append(f"{unit.migrations[0]} was sent as one message: {error.details['reason']}.")
                 return (replace(unit, kind="message"),)
-            if len(unit.migrations) == 1 or sqlstate not in ONLY_TOGETHER:
+            if not together:
                 raise
             return self._divided(unit, error)
 
     def _divided(self, unit: Unit, error: MigrationFailed) -> tuple[Unit, Unit]:
         self.divided = True
+        at = error.details["migration"]
+        if _lacks_locks(error):  # others need some as well
+            at = unit.migrations[max(1, (unit.migrations.index(at) if at else len(unit.migrations)) // 2)]
         self.notes.append(
-            f"{error.details['migration']} cannot share a transaction with the migrations before it "
+            f"{at} cannot share a transaction with the migrations before it "
             f"({error.details['sqlstate']}: {error.details['reason']}), so those were committed first."
         )
-        return split(unit, error.details["migration"])
+        return split(unit, at)
 
     def _apply(self, unit: Unit) -> tuple[Unit, ...]:
         shared = _Shared(unit)
@@ -155,7 +161,7 @@ class Applier:
             raise HistoryConflict(
                 f"The history does not keep what is written to it of {', '.join(missing)}: a trigger or a rule of the"
                 " history table, or a migration, removes it.",
-                hint="Look at \\d _prisma_migrations, and at the migrations for what they do with it.",
+                hint=f"Look at \\d {self.format.history_table}, and at the migrations for what they do with it.",
             )
 
     def _share(self, shared: _Shared, name: str, *, doubtful: bool) -> bool:
@@ -414,6 +420,10 @@ class Applier:
         within = [s for s in script.statements or () if s.start >= offset and script.body[s.start : s.end].strip()]
         index = min(error.statement, len(within) - 1)
         return place(file, script.text, within[index].start if within else offset)
+
+
+def _lacks_locks(error: MigrationFailed) -> bool:
+    return error.details.get("sqlstate") == OUT_OF_MEMORY and LOCK_TABLE in error.message
 
 
 def _is_of_the_server(sqlstate: str) -> bool:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from operations.backups.manifest import (
+    OTHER_VERSION,
     VERIFICATION,
     Level,
     Manifest,
@@ -19,6 +20,7 @@ from operations.backups.manifest import (
     verification_from_bytes,
     verification_to_bytes,
 )
+from operations.backups.seal import OTHER_KEY
 from operations.context import Context
 from operations.errors import HostError, NotFound, Refused, Tampered, listed
 from operations.layout import MANIFEST, PARTIAL, backup_path, state_directory
@@ -29,6 +31,9 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 OUR_NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 TEMPORARY = re.compile(rf"{re.escape(VERIFICATION)}\.[0-9a-f]+\.tmp")
 """What a crash leaves of ``Host.write``; it is never read."""
+UNREADABLE = "See who may read it, and whether its disk is well."
+WHOLE = (OTHER_KEY, OTHER_VERSION)
+"""Hints of refusals that say nothing against what is refused."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class BackupInfo:
     ``level`` is the best that was found; ``None``, and most else empty, where ``problems`` say that it is damaged.
     Problems are those that can be seen without reading the files: only ``verify`` and ``load_intact`` do that.
     ``own``: of this environment and its database. ``pinned``: why it must stay. ``restore_problems``: why the last test
-    restore of an intact backup failed.
+    restore of an intact backup failed. ``remedy``: what to do where the problem says nothing against the backup itself.
     """
 
     id: str
@@ -56,6 +61,7 @@ class BackupInfo:
     own: bool = False
     pinned: str | None = None
     problems: tuple[str, ...] = ()
+    remedy: str = ""
     restore_problems: tuple[str, ...] = ()
 
 
@@ -189,7 +195,8 @@ def _entry(context: Context, name: str) -> Entry:
         known = verification(context, manifest)
         problems = _visible_damage(context, manifest)
     except (Refused, HostError) as error:
-        return Entry(BackupInfo(name, path, problems=(error.message,)))
+        remedy = UNREADABLE if isinstance(error, HostError) else error.hint if error.hint in WHOLE else ""
+        return Entry(BackupInfo(name, path, problems=(error.message,), remedy=remedy or ""))
     database, level = context.database.target.database, level_of(manifest, known)
     info = BackupInfo(
         id=name,

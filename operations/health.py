@@ -76,9 +76,9 @@ IN_DATABASE: tuple[tuple[str, Look], ...] = (
     ("connections", connections.look),
     ("replication_slots", replication_slots.look),
     ("scratch_databases", scratch_databases.look),
+    ("kept_databases", kept_databases.look),
 )
 BESIDE: tuple[tuple[str, Callable[[Context], Iterable[Check]]], ...] = (
-    ("kept_databases", kept_databases.look),
     ("clock", clock.look),
     ("backups", backups.look),
     ("retention", retention.look),

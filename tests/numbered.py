@@ -79,6 +79,10 @@ class Numbered:
             f"INSERT INTO {TABLE} (id, name, checksum, began, ended, steps) VALUES ({values}, {NOW}, {NOW}, 1)",
         )
 
+    def recorded(self, session: Session, row_ids: Sequence[str]) -> frozenset[str]:
+        found = session.rows(f"SELECT id FROM {TABLE} WHERE id = ANY (%s)", (list(row_ids),))
+        return frozenset(str(row_id) for (row_id,) in found)
+
     def record_started(self, session: Session, row_id: str, migration: Migration) -> None:
         session.execute(
             f"INSERT INTO {TABLE} (id, name, checksum, began) VALUES (%s, %s, %s, {NOW})",

@@ -37,8 +37,9 @@ MaxStartups 100
 LogLevel VERBOSE
 SetEnv SHLVL=9 {variables}
 {more}
-Subsystem sftp internal-sftp
+{sftp}
 """
+SFTP = "Subsystem sftp internal-sftp"
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,9 @@ def keygen(path: Path, *more: str, kind: str = "ed25519", passphrase: str = "") 
 
 
 @contextmanager
-def running(directory: Path, more: str = "", variables: str = "", address: str = "127.0.0.1") -> Iterator[Sshd]:
+def running(
+    directory: Path, more: str = "", variables: str = "", address: str = "127.0.0.1", sftp: str = SFTP
+) -> Iterator[Sshd]:
     """One with new keys; ``more`` are further lines of its configuration, ``variables`` every session has."""
     if not BINARY.exists() or not shutil.which("ssh-keygen"):
         missing("sshd")
@@ -140,7 +143,7 @@ def running(directory: Path, more: str = "", variables: str = "", address: str =
     (directory / "authorized_keys").write_text(public_of(directory / "user_key") + "\n")
     port = free_port(address)
     (directory / "config").write_text(
-        CONFIGURATION.format(address=address, port=port, directory=directory, more=more, variables=variables)
+        CONFIGURATION.format(address=address, port=port, directory=directory, more=more, variables=variables, sftp=sftp)
     )
     sshd = launch(directory, port, address)
     try:

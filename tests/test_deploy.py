@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from operations import catalog
 from operations.adapters.postgres import PostgresDatabase
+from operations.adapters.throwaway import FAST, ThrowawayServer, embedded_binaries
 from operations.apply import apply
 from operations.context import Context
 from operations.database_url import parse_database_url
@@ -210,6 +212,26 @@ def test_an_enum_value_used_in_a_later_file_goes_file_by_file(context: Context) 
     result = deploy(context)
     assert (result.outcome, result.atomic) == ("deployed", False)
     assert any("55P04" in note for note in result.notes)
+
+
+TABLES = "DO $$ BEGIN FOR i IN 1..{number} LOOP EXECUTE 'CREATE TABLE {name}_' || i || ' ()'; END LOOP; END $$;"
+
+
+def test_more_migrations_than_the_server_has_locks_for_go_in_several_transactions(
+    context_of: Callable[..., Context],
+) -> None:
+    few = {"max_connections": "20", "max_locks_per_transaction": "10", "max_wal_senders": "0"}
+    with ThrowawayServer(binaries=embedded_binaries(), settings={**FAST, **few}) as server:
+        context = context_of(server.url("postgres"))
+        write_migration(context, "1_tables", TABLES.format(number=1500, name="t"))
+        with pytest.raises(MigrationFailed, match="max_locks_per_transaction"):
+            deploy(context)  # what is too much by itself
+        names = tuple(f"{number}_tables" for number in range(1, 6))
+        for name in names:
+            write_migration(context, name, TABLES.format(number=150, name=f"t{name[0]}"))
+        result = deploy(context)
+        assert (result.outcome, result.applied, result.atomic) == ("deployed", names, False)
+        assert any("cannot share a transaction" in note and "53200" in note for note in result.notes)
 
 
 def test_what_comes_before_a_use_of_a_new_enum_value_is_run_once(context: Context) -> None:

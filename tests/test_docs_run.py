@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -178,6 +179,31 @@ def test_the_role_that_the_guide_makes_owns_its_database_and_may_create_others(
         assert session.rows("SELECT rolcreatedb FROM pg_roles WHERE rolname = %s", (name,)) == [(True,)]
         session.execute(f"DROP DATABASE {name}")
         session.execute(f"DROP ROLE {name}")
+
+
+LABELLED = """
+mount --bind "$2" /srv
+mkdir -p /srv/backups/app/one
+chcon -R system_u:object_r:var_t:s0 /srv/backups
+eval "$1"
+stat -c '%n %C' /srv/backups /srv/backups/app /srv/backups/app/one
+"""
+"""The label is looked at, not what SELinux makes of it, which few machines have."""
+
+
+def test_a_directory_for_backups_gets_the_label_that_the_guide_types(inline: list[str], tmp_path: Path) -> None:
+    if os.getuid() != 0:
+        missing("The right to mount")
+    (typed,) = inline
+    done = subprocess.run(
+        ["unshare", "--mount", "bash", "-euc", LABELLED, "bash", typed, tmp_path],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == [
+        "/srv/backups system_u:object_r:var_t:s0",
+        "/srv/backups/app system_u:object_r:container_file_t:s0",
+        "/srv/backups/app/one system_u:object_r:container_file_t:s0",
+    ], done.stderr
 
 
 @pytest.mark.parametrize("snippet", of_kind("json"), ids=str)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from operations import backup, journal
+from operations.backups.manifest import from_bytes, to_bytes
 from operations.checks import disk
 from operations.checks.clock import behind
 from operations.checks.model import Check, Probe, listed
@@ -87,6 +88,13 @@ def test_an_unreachable_database_is_a_finding_and_the_rest_is_looked_at(shop: Co
     assert found(context, "connection").status == "fail"
     assert found(context, "backups").status == "warn"
     assert not check(context).healthy
+
+
+def test_a_server_that_admits_nobody_is_told_once(
+    shop: Context, server: Server, context_of: Callable[..., Context]
+) -> None:
+    wrong = context_of(server.url(shop.database.target.database, password=Secret("wrong")))
+    assert [each.name for each in check(wrong).checks if each.status == "fail"] == ["connection"]
 
 
 def test_what_the_role_may_not_do(shop: Context, server: Server, context_of: Callable[..., Context]) -> None:
@@ -221,6 +229,29 @@ def test_backups_that_are_missing_old_untested_or_damaged(shop: Context, monkeyp
     manifest = Path(made.path, "manifest.json")
     manifest.write_bytes(manifest.read_bytes().replace(b'"tester"', b'"testes"'))
     assert (found(shop, "damaged_backups").status, found(shop, "backups").status) == ("fail", "warn")
+
+
+def test_a_backup_that_may_well_be_whole_is_not_to_be_removed(
+    shop: Context, context_of: Callable[..., Context], server: Server
+) -> None:
+    made = backup.create(shop)
+    url = server.url(shop.database.target.database)
+    keyed = context_of(url, backups=replace(shop.environment.backups, signing_key=Secret("k" * 32)))
+    other = found(keyed, "damaged_backups")
+    assert (other.status, "signature" in other.detail) == ("warn", True)
+    assert other.fix.startswith("If the key was changed since, set signing_key")
+    assert other.fix.endswith(f"locktender backup verify {made.id}")
+
+    manifest = Path(made.path, "manifest.json")
+    written = manifest.read_bytes()
+    manifest.write_bytes(to_bytes(replace(from_bytes(written), version=2)))
+    newer = found(shop, "damaged_backups")
+    assert (newer.status, newer.fix.startswith("Use the Locktender that wrote it")) == ("warn", True)
+
+    manifest.unlink()
+    manifest.mkdir()  # nobody can read that, not even root
+    shut = found(shop, "damaged_backups")
+    assert (shut.status, shut.fix.startswith("See who may read it")) == ("fail", True)
 
 
 def test_what_runs_leave_behind(shop: Context, server: Server) -> None:

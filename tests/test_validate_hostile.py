@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.validation import shown
+from cli.screen import shown
 from operations.adapters.clock import SystemClock
 from operations.adapters.folder import read_folder
 from operations.adapters.throwaway import ThrowawayServer

@@ -17,7 +17,7 @@ from operations.database_url import parse_database_url
 from .conftest import DEBIAN_BINARIES, Server
 from .locktender_process import Project, finish
 from .ports import free_port
-from .sshd import Sshd, keygen, public_of
+from .sshd import Sshd, keygen, public_of, running
 from .test_host import processes_with, wait_until
 
 INIT = 'CREATE TABLE "Item" (id serial PRIMARY KEY, price int NOT NULL);\nINSERT INTO "Item" (price) VALUES (1), (2);\n'
@@ -98,6 +98,22 @@ def test_the_clients_of_another_major_version_work_there_as_well(server18: Serve
     assert shop.prices() == [0, 0]
     ok(shop, "restore", str(backup_id))
     assert shop.prices() == [1, 2]
+
+
+def test_an_sshd_must_allow_what_the_guide_says_and_no_more(
+    server15: Server, tmp_path: Path, inline: list[str]
+) -> None:
+    forwarding, sftp = inline
+    with running(tmp_path, forwarding, sftp=sftp) as started:
+        shop = shop_on(server15, started, tmp_path)
+        shop.migration("1_init", INIT)
+        ok(shop, "apply")
+    for lacking, allowed in ((forwarding, "AllowTcpForwarding no"), (sftp, "")):
+        (directory := tmp_path / lacking.split()[0]).mkdir()
+        given = {forwarding: forwarding, sftp: sftp, lacking: allowed}
+        with running(directory, given[forwarding], sftp=given[sftp]) as started:
+            ran = shop_on(server15, started, directory).project.run("status")
+            assert (ran.exit_code, lacking.split()[0] in ran.error["hint"]) == (3, True), ran.said
 
 
 def test_a_migration_that_fails_leaves_the_old_state(shop15: Shop) -> None:

@@ -13,6 +13,7 @@ import click
 from cli.desk import Desk
 from cli.options import Duration, VerbGroup, verb
 from cli.output import Answer
+from cli.screen import cleaned
 from operations.errors import ExitCode, LocktenderError, UsageError
 from operations.measures import counted
 
@@ -93,7 +94,7 @@ def continuous(
             try:
                 metrics.write(look, metrics_file)
             except LocktenderError as error:  # a full disk: just now people have to be told
-                click.echo(f"note: {error.message}", err=True)
+                click.echo(cleaned(f"note: {error.message}"), err=True)
         _print(desk, look)
 
     try:
@@ -160,7 +161,7 @@ def view(look: Look) -> Iterator[str]:
     if look.held:
         yield f"  held back: {counted(look.held, 'alert')}"
     if look.undelivered:
-        yield f"  {look.undelivered} messages could not be delivered yet"
+        yield f"  {counted(look.undelivered, 'message')} could not be delivered yet"
     yield from (f"  note: {trouble}" for trouble in look.troubles)
 
 

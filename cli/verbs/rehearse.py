@@ -44,7 +44,7 @@ def command(desk: Desk, backup_id: str) -> Answer:
 
 def view(found: Rehearsal) -> Iterator[RenderableType | str]:
     """What came of it, then every statement."""
-    from cli.validation import shown
+    from cli.screen import shown
 
     count = len(found.pending)
     if not count:
@@ -71,7 +71,7 @@ def _table(runs: tuple[StatementRun, ...]) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    from cli.validation import shown
+    from cli.screen import shown
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("  statement", "at", "locks", "rewrites", "reads in full"):

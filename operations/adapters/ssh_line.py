@@ -101,14 +101,16 @@ class Line:
             return transport.open_session(timeout=self.server.connect_timeout)
 
     @contextmanager
-    def told(self, what: str) -> Iterator[None]:
-        """What breaks a connection, as our errors."""
+    def told(self, what: str, refused: str | None = None) -> Iterator[None]:
+        """What breaks a connection, as our errors; ``refused`` is the hint where the connection itself still stands."""
         try:
             yield
         except paramiko.ChannelException as error:
             raise HostError(f"{self.where}: {what}: {error.text}.") from None
         except BROKEN as error:
             self._see_it_end()
+            if refused and self._connections and self._connections[-1].transport.is_active():
+                raise HostUnreachable(f"{self.where}: {what} ({_reason(error)}).", hint=refused) from None
             raise self.cut(f"{what} ({_reason(error)})") from None
 
     def _see_it_end(self) -> None:

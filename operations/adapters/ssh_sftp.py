@@ -29,6 +29,7 @@ AT_ONCE = 16
 """Chunks under way: 2 MiB."""
 PATIENCE = 120.0
 """Seconds that one answer may take, while the line itself shows signs of life: a disk can be slow."""
+NO_SFTP = "sshd_config there must have a line such as: Subsystem sftp internal-sftp"
 NOTHING_LEFT = 1 << 20
 """A disk with less than this is full."""
 
@@ -239,7 +240,7 @@ class SftpFiles:
         client = self._client
         if client is None or client.get_channel().closed:
             channel = self._line.session()
-            with self._line.told("SFTP could not be started"):
+            with self._line.told("SFTP could not be started", refused=NO_SFTP):
                 channel.invoke_subsystem("sftp")
                 channel.settimeout(PATIENCE)
                 client = self._client = Pipeline(channel)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 VERSION = 1
+OTHER_VERSION = "Use the Locktender that wrote it, or a newer one."
 VERIFICATION = "verification.json"
 CATALOG = "catalog.json"
 """Every object's definition, as ``Catalog.to_json`` gives it, so that a difference can be named later."""
@@ -157,7 +158,7 @@ def from_bytes(data: bytes, key: Secret | None = None, what: str = "manifest.jso
     if body.get("version") != VERSION:
         raise Refused(
             f"{what} has version {body.get('version')}, and this Locktender knows version {VERSION}.",
-            hint="Use the Locktender that wrote it, or a newer one.",
+            hint=OTHER_VERSION,
         )
     return _parsed(Manifest, body, what)
 

@@ -13,6 +13,7 @@ from operations.secret import Secret
 
 DIGEST = "digest"
 SIGNATURE = "signature"
+OTHER_KEY = "If the key was changed since, set signing_key to the one that it was signed with, for that one call."
 
 
 def digest_of(body: Mapping[str, Any]) -> str:
@@ -39,7 +40,10 @@ def unseal(data: bytes, key: Secret | None, what: str) -> dict[str, Any]:
     if digest != digest_of(body):
         raise _broken(what, "its digest is not that of its content")
     if key and not (isinstance(signature, str) and hmac.compare_digest(signature, _signature(body, key))):
-        raise _broken(what, "it does not carry the signature of this environment's signing key")
+        raise Tampered(
+            f"{what} is damaged or was changed: it does not carry the signature of this environment's signing key.",
+            hint=OTHER_KEY,
+        )
     return body
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from operations.checks.model import Check, listed
-from operations.context import Context
+from operations.checks.model import Check, Probe, listed
 from operations.kept import kept_databases
 from operations.measures import size_text
 
 
-def look(context: Context) -> Iterator[Check]:
+def look(probe: Probe) -> Iterator[Check]:
     """The states before restores and rollbacks."""
-    kept = kept_databases(context)
+    kept = kept_databases(probe.context)
     size = sum(each.bytes for each in kept)
     if not kept:
         yield Check("kept_databases", "ok", "none", value=0)
@@ -22,6 +21,6 @@ def look(context: Context) -> Iterator[Check]:
         "warn",
         f"{listed(each.name for each in kept)}; {size_text(size)}",
         "They are the states before restores and rollbacks, for restore --undo; they take up room.",
-        f"{context.command} restore --prune 7d drops those older than a week",
+        f"{probe.context.command} restore --prune 7d drops those older than a week",
         value=size,
     )

@@ -15,12 +15,22 @@ import pytest
 
 from ..documents.snippets import Snippet
 from .conftest import PostgresContainer
-from .docker import LAB, ROOT, Docker
+from .docker import LAB, ROOT, Docker, until
 from .project import EXAMPLE
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
 
 BASE_IMAGE = "python:3.11-slim-bookworm"
+DEPLOYED = """\
+[environments.production]
+database_url = "postgresql://app:word@db:5432/app"
+migrations = "migrations"
+backup_dir = "/srv/backups/app"
+[environments.production.app]
+directory = "/srv/app"
+database_service = "db"
+services = ["web"]
+"""
 NAMES = ("locktender", "locktender-node")
 """What the documents call the image, built on the one base or the other."""
 
@@ -122,6 +132,52 @@ def test_compose_takes_what_is_shown_of_its_files(docker: Docker, documented: li
     for snippet in documented:
         (tmp_path / "shown.yaml").write_text(snippet.text)
         docker("compose", "-f", "rest.yaml", "-f", "shown.yaml", "config", "--quiet", cwd=tmp_path)
+
+
+MACHINE = Path(__file__).with_name("machine")
+AS_ITS_OWN_MACHINE = (
+    *("--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN", "--cgroupns", "host"),
+    *("--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"),
+    *("--tmpfs", "/run", "--tmpfs", "/run/lock", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup"),
+)
+"""What systemd needs in a container. Not ``--privileged``: a container that tests run in may lack some of that."""
+
+
+@pytest.fixture
+def machine(docker: Docker, image: str, tmp_path: Path) -> Iterator[str]:
+    """The name of a container in which systemd runs, Docker does not, and /srv/app deploys a Compose project."""
+    built = docker("build", "-q", "--build-arg", f"LOCKTENDER={image}", str(MACHINE), timeout=800).stdout.strip()
+    plugins = f"{docker.variables['DOCKER_CONFIG']}/cli-plugins:/usr/libexec/docker/cli-plugins:ro"
+    (tmp_path / "compose.yaml").write_text("services: {web: {image: web}, db: {image: db}}\n")
+    (tmp_path / "locktender.toml").write_text(DEPLOYED)
+    (tmp_path / "migrations").mkdir()
+    words = ("--detach", "--volume", plugins, "--volume", f"{tmp_path}:/srv/app", "--workdir", "/srv/app")
+    name = docker("run", *AS_ITS_OWN_MACHINE, *words, built).stdout.strip()
+    try:
+        running = ("exec", name, "systemctl", "is-system-running")
+        until(lambda: "running" in docker(*running, check=False).stdout, "systemd has started everything")
+        yield name
+    finally:
+        docker("rm", "-fv", name)
+
+
+def test_a_docker_that_does_not_answer_is_started(docker: Docker, machine: str, inline: list[str]) -> None:
+    (typed,) = inline
+
+    def on(*command: str) -> tuple[int, str]:
+        done = docker("exec", machine, *command, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    status = ("locktender", "status")
+    code, said = on(*status)
+    assert (code, "Docker does not answer" in said, f"next: {typed};" in said) == (3, True, True), said
+    code, said = on("docker", "version")
+    assert (code, "Server:" in said) == (1, False), said
+    assert on(*typed.split()) == (0, "")
+    code, said = on("docker", "version")
+    assert (code, "Server:" in said) == (0, True), "as the hint says"
+    code, said = on(*status)
+    assert (code, "of service 'db' has not been created" in said) == (3, True), f"which Docker has told: {said}"
 
 
 def test_a_lab_is_brought_up_and_taken_down(docker: Docker, documented: list[Snippet]) -> None:

@@ -4,8 +4,7 @@ A span of several words is no command if its form says what else it is, or where
 Every other one is run:
 
 - in a block (snippets.py) with the same words, and something in place of each placeholder; or
-- by the test that ``RUN_BY`` names, which reads it from here by the fixture ``inline``, or a script that has its words;
-- or not at all, and ``NOT_TYPED`` says why.
+- by the test that ``RUN_BY`` names, which reads it from here by the fixture ``inline``, or a script that has its words.
 """
 
 from __future__ import annotations
@@ -39,6 +38,11 @@ RUN_BY = {
     "tests/test_docs_run.py::test_the_role_that_the_guide_makes_owns_its_database_and_may_create_others": (
         "ALTER ROLE app CREATEDB",
     ),
+    "tests/test_docs_run.py::test_a_directory_for_backups_gets_the_label_that_the_guide_types": ("chcon …",),
+    "tests/test_verbs_over_ssh.py::test_an_sshd_must_allow_what_the_guide_says_and_no_more": (
+        "AllowTcpForwarding local",
+        "Subsystem sftp internal-sftp",
+    ),
     "tests/test_init.py::test_the_names_that_the_guide_types_call_the_verbs_beside_them": ("npm run …",),
     "tests/test_slack_flow.py::test_whatever_the_documents_type_in_slack_is_understood": ("/db …", "@Locktender …"),
     "tests/prisma/test_documents.py::test_what_the_documents_type_of_prisma_does_what_they_say": (
@@ -50,8 +54,10 @@ RUN_BY = {
         ".venv/bin/python docs/…",
         "python -m tests.campaign.report",
         "python -m benchmarks --only PART",
+        "make bench",
     ),
     "tests/containers/test_documents.py::test_the_image_is_built_on_another_base": ("docker build …",),
+    "tests/containers/test_documents.py::test_a_docker_that_does_not_answer_is_started": ("systemctl start docker",),
     "tests/containers/test_client_tools.py::test_a_service_that_is_missing_stopped_or_gone": (
         "docker compose up --detach db",
     ),
@@ -70,18 +76,6 @@ RUN_BY = {
     "tests/campaign/states.py": ("pg_dump -s",),
 }
 """By test or script the words, or how they begin."""
-NOT_TYPED = {
-    "AllowTcpForwarding local": "a line of sshd_config",
-    "Subsystem sftp internal-sftp": "a line of sshd_config",
-    "/invite @Locktender": "Slack's own",
-    "chcon -Rt container_file_t /srv/backups/app": "needs SELinux",
-    "systemctl start docker": "needs systemd, and would start the machine's own Docker",
-    "prisma migrate dev": "the only engine of Prisma's that can be had by npm, in WebAssembly, panics over it",
-    "npx prisma migrate dev --create-only": "the same",
-    "make bench": "takes an hour: one part of it is run",
-    "python -m benchmarks": "takes an hour: one part of it is run",
-}
-"""Words, and why nothing runs them."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +127,7 @@ def _is_quoted(text: str, at: int) -> bool:
 
 def typed_by(test: str) -> list[str]:
     """The words of all commands that one test types, each once."""
-    every = (span.text for page in PAGES for span in commands(page) if span.text not in NOT_TYPED)
+    every = (span.text for page in PAGES for span in commands(page))
     return list(dict.fromkeys(text for text in every if any(begins(text, words) for words in RUN_BY[test])))
 
 

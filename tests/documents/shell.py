@@ -42,7 +42,7 @@ class Shell:
     called: Mapping[str, str]
     heard: bytes = b""
 
-    def run(self, command: str, answers: Sequence[str] = ()) -> tuple[int, list[str]]:
+    def run(self, command: str, answers: Sequence[str] = (), timeout: float = TIMEOUT) -> tuple[int, list[str]]:
         """Exit code, and the lines that were said on either stream, in the documents' names."""
         script, given = (self.directory.parent / name for name in ("typed.sh", "answers"))
         script.write_text(_replaced(command, self.meant) + "\n")
@@ -50,7 +50,7 @@ class Shell:
         assert self.process.stdin
         self.process.stdin.write(f". {script} < {given}\nprintf '\\n%s%d%s\\n' {MARK} $? {MARK}\n".encode())
         self.process.stdin.flush()
-        said, code = self._until_marked()
+        said, code = self._until_marked(timeout)
         return code, _replaced(COLOUR.sub("", said), self.called).splitlines()
 
     def run_until_it_speaks(self, command: str) -> tuple[int, list[str]]:
@@ -63,9 +63,9 @@ class Shell:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(_replaced(text, self.meant))
 
-    def _until_marked(self) -> tuple[str, int]:
+    def _until_marked(self, timeout: float) -> tuple[str, int]:
         assert self.process.stdout
-        deadline = time.monotonic() + TIMEOUT
+        deadline = time.monotonic() + timeout
         while (found := re.search(rf"\n?{MARK}(\d+){MARK}\n".encode(), self.heard)) is None:
             assert time.monotonic() < deadline, self.heard.decode(errors="replace")
             if select.select([self.process.stdout], [], [], 1)[0]:
