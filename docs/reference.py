@@ -315,7 +315,7 @@ def _told(node: ast.AST) -> Iterator[str]:
     texts = [one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
     if name in ("record", "note", "log", "_log") and texts and texts[0].islower():
         yield texts[0]
-    if name == "counted":
+    if name == "counted" and len(node.args) == 4:  # a transaction; that of measures counts words
         yield texts[-1]
     if isinstance(node.func, ast.BoolOp) and texts:  # a log that is opened only now
         yield texts[0]
