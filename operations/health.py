@@ -130,7 +130,9 @@ def check(context: Context) -> CheckResult:
         return CheckResult((Check(SERVER, "fail", error.message, why, error.hint or ""),))
     ignored = context.environment.checks.ignore
     with ThreadPoolExecutor(2 * AT_ONCE, thread_name_prefix="check") as pool:
-        beside = [pool.submit(_guarded, name, partial(look, context)) for name, look in BESIDE if name not in ignored]
+        beside = [
+            pool.submit(_guarded, context, name, partial(look, context)) for name, look in BESIDE if name not in ignored
+        ]
         within = list(_in_database(context, pool, ignored))
         return CheckResult((*within, *(found for one in beside for found in one.result())))
 
@@ -145,7 +147,7 @@ def _in_database(context: Context, pool: ThreadPoolExecutor, ignored: tuple[str,
     sessions = _Sessions(context, first)
     try:
         looks: list[Future[tuple[Check, ...]]] = [
-            pool.submit(_guarded, name, partial(sessions.look, look))
+            pool.submit(_guarded, context, name, partial(sessions.look, look))
             for name, look in IN_DATABASE
             if name not in ignored
         ]
@@ -191,9 +193,10 @@ class _Sessions:
                 session.close()
 
 
-def _guarded(name: str, look: Callable[[], Iterable[Check]]) -> tuple[Check, ...]:
+def _guarded(context: Context, name: str, look: Callable[[], Iterable[Check]]) -> tuple[Check, ...]:
     """A look that fails costs its own finding, not the others'."""
     try:
         return tuple(look())
     except LocktenderError as error:
-        return (Check(name, "fail", error.message, "It could not be looked at.", error.hint or ""),)
+        fix = error.hint or f"Mend that, and look again: {context.command} check"
+        return (Check(name, "fail", error.message, "It could not be looked at.", fix),)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import re
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from operations import backup, journal
+from operations.adapters.local_host import LocalHost
 from operations.backups.manifest import from_bytes, to_bytes
 from operations.checks import disk
 from operations.checks.clock import behind
@@ -19,9 +24,10 @@ from operations.checks.model import Check, Probe, listed
 from operations.context import Context
 from operations.errors import StatementFailed
 from operations.health import NAMES, check
-from operations.layout import kept_name, scratch_prefix
+from operations.layout import kept_name, scratch_prefix, state_directory
 from operations.lock import held
 from operations.measures import age_text, size_text
+from operations.ports import Completed
 from operations.quoting import identifier
 from operations.secret import Secret
 from operations.settings import Alerts
@@ -252,6 +258,32 @@ def test_a_backup_that_may_well_be_whole_is_not_to_be_removed(
     manifest.mkdir()  # nobody can read that, not even root
     shut = found(shop, "damaged_backups")
     assert (shut.status, shut.fix.startswith("See who may read it")) == ("fail", True)
+
+
+class AsNobody(LocalHost):
+    """Programs run as an account that may do nothing."""
+
+    def run(self, argv: Sequence[str], **more: Any) -> Completed:
+        nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups") if os.getuid() == 0 else ()
+        return super().run([*nobody, *argv], **more)
+
+
+def test_a_directory_that_may_not_be_written_is_told_before_anything_wants_to(shop: Context) -> None:
+    with tempfile.TemporaryDirectory() as above:
+        Path(above).chmod(0o555)
+        asked = replace(shop, host=AsNobody(), environment=replace(shop.environment, backup_dir=f"{above}/b"))
+        missing = found(asked, "disk")
+        assert (missing.status, f" may not write to {above}" in missing.detail) == ("fail", True)
+        assert re.fullmatch(rf"As root: install -d -o \w+ -m 700 {above}/b", missing.fix)
+        Path(above).chmod(0o755)
+        state = Path(state_directory(asked.environment))
+        state.mkdir(parents=True)
+        state.chmod(0o555)
+        state.parent.parent.chmod(0o777)
+        inner = found(asked, "disk")
+        assert re.fullmatch(rf"As root: chown -R \w+ {state}", inner.fix)
+        state.chmod(0o777)
+        assert found(asked, "disk").status == "ok"
 
 
 def test_what_runs_leave_behind(shop: Context, server: Server) -> None:
