@@ -154,8 +154,9 @@ def machine(docker: Docker, image: str, tmp_path: Path) -> Iterator[str]:
     words = ("--detach", "--volume", plugins, "--volume", f"{tmp_path}:/srv/app", "--workdir", "/srv/app")
     name = docker("run", *AS_ITS_OWN_MACHINE, *words, built).stdout.strip()
     try:
-        running = ("exec", name, "systemctl", "is-system-running")
-        until(lambda: "running" in docker(*running, check=False).stdout, "systemd has started everything")
+        state = ("exec", name, "systemctl", "is-system-running")
+        begun = {"running", "degraded"}  # something that a container has no use for may have failed
+        until(lambda: docker(*state, check=False).stdout.strip() in begun, "systemd has started everything", 300)
         yield name
     finally:
         docker("rm", "-fv", name)
@@ -165,7 +166,7 @@ def test_a_docker_that_does_not_answer_is_started(docker: Docker, machine: str, 
     (typed,) = inline
 
     def on(*command: str) -> tuple[int, str]:
-        done = docker("exec", machine, *command, check=False)
+        done = docker("exec", machine, *command, check=False, timeout=300)
         return done.returncode, done.stdout + done.stderr
 
     status = ("locktender", "status")
@@ -173,7 +174,7 @@ def test_a_docker_that_does_not_answer_is_started(docker: Docker, machine: str, 
     assert (code, "Docker does not answer" in said, f"next: {typed};" in said) == (3, True, True), said
     code, said = on("docker", "version")
     assert (code, "Server:" in said) == (1, False), said
-    assert on(*typed.split()) == (0, "")
+    assert on(*typed.split())[0] == 0
     code, said = on("docker", "version")
     assert (code, "Server:" in said) == (0, True), "as the hint says"
     code, said = on(*status)
