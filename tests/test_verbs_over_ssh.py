@@ -112,7 +112,9 @@ def test_an_sshd_must_allow_what_the_guide_says_and_no_more(
         (directory := tmp_path / lacking.split()[0]).mkdir()
         given = {forwarding: forwarding, sftp: sftp, lacking: allowed}
         with running(directory, given[forwarding], sftp=given[sftp]) as started:
-            ran = shop_on(server15, started, directory).project.run("status")
+            shop = shop_on(server15, started, directory)
+            shop.migration("1_init", INIT)
+            ran = shop.project.run("status")
             assert (ran.exit_code, lacking.split()[0] in ran.error["hint"]) == (3, True), ran.said
 
 
