@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LIMIT = 900_000
 MOST = 2000
+MOST_FAILING = 50
 MOST_IN_A_CELL = 20
 METHODS = {
     "transaction": "the transaction undid everything",
@@ -81,6 +82,9 @@ def of_run(top: str, result: DeployResult | None, error: LocktenderError | None,
         if result.steps:
             rows = tuple(row(code(s.name), s.status, f"{s.seconds:.2f}") for s in result.steps)
             sections.append(Section("Steps", rows, table(("step", "", "seconds")), folded=False))
+        in_the_way = tuple(row(inline(str(one)), code(one.query)) for one in result.preflight.failing[:MOST_FAILING])
+        head = table(("what they make fail", "look at them"))
+        sections.append(Section("Existing rows in the way", in_the_way, head, folded=False))
         notes = [f"- blocks: {inline(str(blocker))}" for blocker in result.blockers]
         notes += [f"- {inline(note)}" for note in result.notes]
         sections.append(Section("Notes", tuple(notes), folded=False))

@@ -20,6 +20,7 @@ HEADLINES = {
     "rolled_back": "Rolled back.",
     "needs_attention": "Stopped.",
 }
+UNTRIED_SHOWN = 10
 METHODS = {
     "transaction": "the transaction undid everything",
     "down": "undone by its own way down, and proved equal to before",
@@ -34,7 +35,8 @@ def answered(run: Callable[[], DeployResult]) -> Answer:
     except LocktenderError as error:
         failed: DeployResult | None = error.details.pop("result", None)
         return Answer(failed, lambda: view(failed) if failed else (), error.exit_code, error)
-    return Answer(result, lambda: view(result), ExitCode.DONE)
+    foreseen = result.outcome == "planned" and result.preflight.failing
+    return Answer(result, lambda: view(result), ExitCode.NO if foreseen else ExitCode.DONE)
 
 
 def view(result: DeployResult) -> Iterator[RenderableType | str]:
@@ -59,6 +61,8 @@ def view(result: DeployResult) -> Iterator[RenderableType | str]:
         yield f"  applied: {name}"
     if result.steps:
         yield _steps(result)
+    if result.outcome == "planned":
+        yield from _preflight(result)
     yield from (f"  blocks: {blocker}" for blocker in result.blockers)
     yield from (f"  note: {note}" for note in result.notes)
 
@@ -83,6 +87,20 @@ def _plan(result: DeployResult) -> Iterator[RenderableType | str]:
     for number, step in enumerate(result.plan.steps, 1):
         yield f"  {number}. {step.name}: {step.what}"
         yield from (f"       $ {typed}" for typed in step.commands)
+
+
+def _preflight(result: DeployResult) -> Iterator[str]:
+    found = result.preflight
+    for failing in found.failing:
+        yield f"  would fail: {failing}"
+        yield f"       {failing.query}"
+    if found.passed:
+        yield f"  existing rows: {found.passed} demand{'s' * (found.passed != 1)} of the migrations tried, and met"
+    yield from (f"  not tried on existing rows: {one}" for one in found.untried[:UNTRIED_SHOWN])
+    if len(found.untried) > UNTRIED_SHOWN:
+        yield f"  not tried on existing rows: {len(found.untried) - UNTRIED_SHOWN} more (--json has them all)"
+    if found.untried:
+        yield "       rehearse tries all of it on a restored copy"
 
 
 def _steps(result: DeployResult) -> RenderableType:

@@ -53,6 +53,7 @@ EXIT_CODES = {
 SECTIONS = (
     ("[environments.NAME]", settings.Environment),
     ("[environments.NAME.backups]", settings.Backups),
+    ("[environments.NAME.preflight]", settings.Preflight),
     ("[environments.NAME.server]", settings.Server),
     ("[environments.NAME.app]", settings.App),
     ("[environments.NAME.approvals.OPERATION]", settings.Approval),
@@ -66,6 +67,7 @@ SECTIONS = (
 )
 SECTIONS_OF_THEIR_OWN = (
     "backups",
+    "preflight",
     "server",
     "app",
     "approvals",

@@ -278,6 +278,7 @@ class Run:
             downtime_seconds=self.outages.until(self.context.clock.now()),
             plan=self.plan,
             blockers=self.facts.blockers,
+            preflight=self.facts.foreseen,
             notes=(*self.notes, *(applier.notes if applier else ())),
         )
 

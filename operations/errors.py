@@ -319,6 +319,12 @@ class HistoryConflict(Refused):
     code = "history_conflict"
 
 
+class RowsInTheWay(Refused):
+    """Existing rows would make a pending migration fail; ``details["result"]`` is the plan with what was found."""
+
+    code = "rows_in_the_way"
+
+
 class PoolerInBetween(Refused):
     """The connection goes through a pooler that shares sessions: advisory locks and settings do not hold there."""
 

@@ -14,6 +14,8 @@ from operations.migrations.model import Format, Migration, Standing
 from operations.migrations.script import Script, read_script
 from operations.migrations.unhurried import without_concurrently
 from operations.ports import Session
+from operations.preflight.foreseeing import foresee
+from operations.preflight.model import Foreseen
 
 BLOCKER_AGE = 1.0
 """Seconds: a transaction that has lasted longer may well last longer than a lock time-out, too."""
@@ -77,6 +79,8 @@ class Facts:
     pending: tuple[Migration, ...]
     scripts: Mapping[str, Script]
     blockers: tuple[Blocker, ...]
+    foreseen: Foreseen
+    """What existing rows would make fail."""
     notes: tuple[str, ...]
 
 
@@ -99,6 +103,7 @@ def gather(context: Context, session: Session, *, to: str | None = None, baselin
     scripts = {m.name: read_script(m.name, m.script or "") for m in pending}
     if target.empty:
         scripts = without_concurrently(scripts)
+    foreseen = Foreseen() if target.empty else foresee(context, session, tuple(scripts.values()))
     return Facts(
         format=format,
         migrations=migrations,
@@ -108,7 +113,8 @@ def gather(context: Context, session: Session, *, to: str | None = None, baselin
         pending=pending,
         scripts=scripts,
         blockers=_blockers(session, tuple(scripts.values())),
-        notes=(*format.warnings(context.files, environment.migrations), *_notes(now, pending)),
+        foreseen=foreseen,
+        notes=(*foreseen.notes, *format.warnings(context.files, environment.migrations), *_notes(now, pending)),
     )
 
 

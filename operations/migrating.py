@@ -10,6 +10,7 @@ from operations.advisory import STEADY, lock_database
 from operations.approvals.digest import refuse_other
 from operations.context import Context
 from operations.deploying import Run
+from operations.errors import RowsInTheWay, listed
 from operations.gathering import Facts, gather
 from operations.layout import new_id
 from operations.lock import held
@@ -18,6 +19,7 @@ from operations.outcome import DeployResult
 from operations.plan import Plan
 from operations.planning import make_plan
 from operations.pooler import refuse_pooler
+from operations.preflight.model import Foreseen
 from operations.release.choosing import choose, looked_at_again
 from operations.release.database import ensure_database
 from operations.release.model import PlannedRelease
@@ -47,9 +49,7 @@ def migrate(
         with context.database.session(purpose="plan") as session:
             facts = gather(context, session, to=to, baseline=baseline)
         plan = _plan(context, operation, facts, release)
-        return DeployResult(
-            run_id, "planned", plan=plan, atomic=plan.atomic, blockers=facts.blockers, notes=facts.notes
-        )
+        return planned(run_id, plan, facts)
     with held(context, operation, run_id) as lock:
         if deploying:
             ensure_database(context)
@@ -69,9 +69,35 @@ def migrate(
                 if settled:  # the dead run could not do it
                     remember(context, run_id)
                 return DeployResult(run_id, "nothing_to_do", plan=plan, notes=notes)
+            refuse_failing(context, facts.foreseen, planned(run_id, plan, facts))
             return Run(context, lock, session, facts, plan, notes).perform()
         finally:
             session.close()
+
+
+def planned(run_id: str, plan: Plan, facts: Facts) -> DeployResult:
+    """What would be done, and what is known beforehand of how it would end."""
+    return DeployResult(
+        run_id,
+        "planned",
+        plan=plan,
+        atomic=plan.atomic,
+        blockers=facts.blockers,
+        preflight=facts.foreseen,
+        notes=facts.notes,
+    )
+
+
+def refuse_failing(context: Context, foreseen: Foreseen, result: DeployResult) -> None:
+    """Raise ``RowsInTheWay`` where existing rows would surely make it fail; nothing has begun."""
+    if not foreseen.failing or context.environment.preflight.mode != "refuse":
+        return
+    raise RowsInTheWay(
+        "Existing rows would make this fail, so it was not begun:\n" + listed([str(one) for one in foreseen.failing]),
+        hint=f"Look at the rows: {foreseen.failing[0].query} Mend them, or the migration. "
+        'preflight.mode = "tell" tries it all the same.',
+        details={"result": result},
+    )
 
 
 def _plan(context: Context, operation: str, facts: Facts, release: PlannedRelease | None) -> Plan:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from operations.blockers import Blocker
 from operations.plan import Plan
+from operations.preflight.model import Foreseen
 from operations.runner import StepResult
 from operations.undoing import Rollback
 
@@ -27,6 +28,8 @@ class DeployResult:
     downtime_seconds: float = 0.0
     plan: Plan | None = None
     blockers: tuple[Blocker, ...] = ()
+    preflight: Foreseen = field(default_factory=Foreseen)
+    """What existing rows would have made fail, when the plan was made."""
     notes: tuple[str, ...] = ()
     undoes: tuple[str, ...] = ()
     """Of a planned rollback: the runs that it would undo, newest first."""

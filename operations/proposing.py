@@ -37,7 +37,7 @@ def propose(
     target = context.database.target
     with maintenance(context, "plan") as session:
         identifier = system_identifier(session)
-    found = _of(context, operation, arguments, explain)
+    found = _of(context if explain else _without_preflight(context), operation, arguments, explain)
     return Proposal(
         operation=operation,
         environment=context.environment.name,
@@ -53,6 +53,12 @@ def propose(
         commit=found.commit,
         explanation=found.explanation if explain else Explanation(),
     )
+
+
+def _without_preflight(context: Context) -> Context:
+    """What rows would make of it is no part of the digest, and takes long to find out."""
+    environment = context.environment
+    return replace(context, environment=replace(environment, preflight=replace(environment.preflight, mode="off")))
 
 
 @dataclass(frozen=True)
@@ -141,7 +147,11 @@ def _deploy(context: Context, operation: Operation, given: Mapping[str, Any]) ->
             ),
             loses="What the migrations themselves remove; a verified backup is taken before.",
             undo=f"rollback goes back to before it; {whole}.",
-            notes=(*result.notes, *(f"In the way now: {blocker}" for blocker in result.blockers)),
+            notes=(
+                *(f"Existing rows would make it fail: {failing}" for failing in result.preflight.failing),
+                *result.notes,
+                *(f"In the way now: {blocker}" for blocker in result.blockers),
+            ),
         ),
         migrations={one.name: one.checksum for one in plan.migrations},
         plan=plan.digest,

@@ -218,6 +218,18 @@ class Checks:
 
 
 @dataclass(frozen=True)
+class Preflight:
+    """How existing rows are tried before a deploy, and what is done with what was found."""
+
+    mode: Literal["refuse", "tell", "off"] = "refuse"
+    """``refuse`` a deploy that existing rows would surely make fail, only ``tell`` it, or do not look."""
+    each: Seconds = 5.0
+    """How long one question to a table's rows may take; what takes longer is not tried, and told."""
+    in_all: Seconds = 30.0
+    """How long all of them together may take."""
+
+
+@dataclass(frozen=True)
 class Alerts:
     """Where news of an environment goes, and when."""
 
@@ -304,6 +316,8 @@ class Environment:
     """Deploy although files of applied migrations were edited."""
     backups: Backups = field(default_factory=Backups)
     """How backups are made and kept."""
+    preflight: Preflight = field(default_factory=Preflight)
+    """How existing rows are tried before a deploy."""
     server: Server | None = None
     """Absent: this machine."""
     app: App | None = None

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from operations import settings as model
 from operations.errors import ConfigurationError, ExitCode
-from operations.settings import Alerts, Approval, Backups, BreakGlass, Checks, Environment, Github, Slack
+from operations.settings import Alerts, Approval, Backups, BreakGlass, Checks, Environment, Github, Preflight, Slack
 from operations.settings_file import load, load_environment
 from operations.settings_schema import seconds, section_fields, size
 from operations.toml_lines import key_lines, line_of
@@ -93,6 +93,7 @@ def test_the_example_is_valid_and_what_it_calls_defaults_are_the_defaults(tmp_pa
         "checks",
         "github",
         "log_file",
+        "preflight",
         "rules",
         "schedule",
         "schema",
@@ -107,6 +108,7 @@ def test_the_example_is_valid_and_what_it_calls_defaults_are_the_defaults(tmp_pa
     for field in fields(Backups):
         assert field.name == "signing_key" or getattr(environment.backups, field.name) == field.default, field.name
     assert environment.checks == Checks()
+    assert environment.preflight == Preflight()
     for field in fields(Alerts):
         own = {"webhooks", "slack", "apprise", "signing_key", "heartbeat"}
         assert field.name in own or getattr(environment.alerts, field.name) == field.default, field.name

@@ -1,0 +1,1 @@
+"""What existing rows will make of the pending migrations: tried read-only, before anything is applied."""

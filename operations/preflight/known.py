@@ -1,0 +1,136 @@
+"""What the database holds of the tables that the pending migrations name, as far as probes ask. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from operations.migrations.enums import tree
+from operations.quoting import identifier
+
+Node = Any
+Name = tuple[str, str]
+"""Schema and name, unquoted."""
+TABLES = frozenset({"r", "p"})
+
+
+@dataclass(frozen=True)
+class Column:
+    """``kind`` is ``pg_type.typtype``; ``builtin``: its type is PostgreSQL's own. An array is as its elements are."""
+
+    type: str
+    place: Name
+    """Schema and name of the type."""
+    builtin: bool
+    kind: str
+    not_null: bool
+    deterministic: bool
+
+    @property
+    def plain(self) -> bool:
+        """Whether comparing its values runs PostgreSQL's own code, whatever the search path."""
+        return self.kind == "e" or (self.builtin and self.kind in "brm")
+
+
+@dataclass(frozen=True)
+class Table:
+    """``kind`` is ``pg_class.relkind``. ``entangled``: rows are in it through others, or it through them.
+
+    ``key``: columns of its primary key. ``unvalidated``: constraints by name, as ADD CONSTRAINT would be given them.
+    """
+
+    name: Name
+    kind: str
+    readable: bool
+    entangled: bool = False
+    foreign_parts: bool = False
+    fires: bool = False
+    """Whether writing it may run triggers or rules."""
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    key: tuple[str, ...] = ()
+    unvalidated: Mapping[str, str] = field(default_factory=dict)
+
+    def source(self, *, whole: bool = True) -> str:
+        """For FROM; ``whole``: with the rows of tables that inherit from it."""
+        return ("" if whole or self.kind == "p" else "ONLY ") + identifier(*self.name)
+
+
+@dataclass(frozen=True)
+class Cascade:
+    """A foreign key that changes rows of ``child`` with those of ``parent``; ``columns`` are the parent's."""
+
+    parent: Name
+    child: Name
+    columns: frozenset[str]
+    on_update: bool
+    on_delete: bool
+
+
+@dataclass(frozen=True)
+class Known:
+    """``visible``: where names without a schema lead. ``functions``, ``operators``: those that are PostgreSQL's own,
+    keep no secrets from call to call, and can be mistaken for nobody else's."""
+
+    default: str = "public"
+    visible: Mapping[str, Name] = field(default_factory=dict)
+    tables: Mapping[Name, Table] = field(default_factory=dict)
+    relations: frozenset[Name] = frozenset()
+    """Names that are taken, as far as the scripts mention them."""
+    enums: frozenset[Name] = frozenset()
+    visible_enums: Mapping[str, Name] = field(default_factory=dict)
+    domains: frozenset[str] = frozenset()
+    cascades: tuple[Cascade, ...] = ()
+    functions: frozenset[str] = frozenset()
+    operators: frozenset[str] = frozenset()
+    version: int = 150000
+
+    def name_of(self, schema: str | None, name: str) -> Name:
+        """What a name means before anything is applied."""
+        return (schema, name) if schema else self.visible.get(name, (self.default, name))
+
+    def enum(self, schema: str | None, name: str) -> Name | None:
+        """The enum that a name means."""
+        if schema is None:
+            return self.visible_enums.get(name)
+        return (schema, name) if (schema, name) in self.enums else None
+
+    def type_place(self, schema: str | None, name: str) -> Name:
+        """Where a type of that name is, or would be made."""
+        return (schema, name) if schema else self.visible_enums.get(name, (self.default, name))
+
+
+@dataclass(frozen=True)
+class Mentioned:
+    """Names in the scripts that the database is asked about; relations with their schema, where it is written."""
+
+    relations: frozenset[tuple[str | None, str]]
+    functions: frozenset[str]
+    operators: frozenset[str]
+
+
+def mentioned(nodes: Collection[Node]) -> Mentioned:
+    """All names in these parse trees."""
+    relations: set[tuple[str | None, str]] = set()
+    functions: set[str] = set()
+    operators: set[str] = set()
+    for node in nodes:
+        for item in tree(node):
+            kind = type(item).__name__
+            if kind == "RangeVar":
+                relations.add((item.schemaname, item.relname))
+            elif kind == "FuncCall":
+                functions.add(item.funcname[-1].sval)
+            elif kind == "A_Expr":
+                operators.add(item.name[-1].sval)
+            elif kind == "IndexStmt" and item.idxname:
+                relations.add((item.relation.schemaname, item.idxname))
+        relations.update(_dropped(node))
+    return Mentioned(frozenset(relations), frozenset(functions), frozenset(operators))
+
+
+def _dropped(node: Node) -> Iterator[tuple[str | None, str]]:
+    if type(node).__name__ == "DropStmt" and node.removeType.name == "OBJECT_TABLE":
+        for parts in node.objects:
+            names = [part.sval for part in parts]
+            yield (names[-2] if len(names) > 1 else None, names[-1])

@@ -1,0 +1,106 @@
+"""What is tried, and what came of it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Kind = Literal["not null", "new column", "unique", "foreign key", "check", "cast"]
+BOUND = 1000
+"""Rows, or values that are there more than once, up to which they are counted."""
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A part of a statement: line and column are 1-based; ``table`` is as SQL writes it."""
+
+    file: str
+    line: int
+    column: int
+    statement: str
+    table: str
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A question to the rows, and what is wrong with those that it finds.
+
+    ``wrong`` is said before "in so many rows". ``sql`` yields how many, and whether there may be more of them; of a
+    cast it is the cast itself, whose error is the answer, and ``counted`` yields the numbers then, where that can be
+    done. ``look`` shows them to a person.
+    """
+
+    spot: Spot
+    kind: Kind
+    wrong: str
+    sql: str
+    look: str
+    counted: str | None = None
+
+    @property
+    def is_cast(self) -> bool:
+        """Whether an error is the answer."""
+        return self.kind == "cast" and not self.sql.startswith(COUNT)
+
+
+COUNT = "SELECT count(*)::int8, "
+"""How queries that count begin."""
+
+
+@dataclass(frozen=True)
+class Failing:
+    """What existing rows would make fail. ``rows``: ``None`` where only the first one is known of; ``more``: at least.
+
+    ``query`` shows them. No value of a row is in any of it.
+    """
+
+    file: str
+    line: int
+    column: int
+    statement: str
+    table: str
+    kind: Kind
+    wrong: str
+    rows: int | None
+    more: bool
+    query: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.statement}: {self.wrong} in {self._rows} of {self.table}"
+
+    @property
+    def _rows(self) -> str:
+        if self.rows is None:
+            return "at least one row"
+        return f"{self.rows}{' or more' * self.more} row{'s' * (self.rows != 1)}"
+
+
+@dataclass(frozen=True)
+class Untried:
+    """What rows could make fail, and was not tried, or not to its end; ``why`` says so."""
+
+    file: str
+    line: int
+    column: int
+    statement: str
+    table: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.statement} {self.table}: {self.why}"
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What was found of all that existing rows could make fail; ``passed``: how much of it they would not."""
+
+    failing: tuple[Failing, ...] = ()
+    untried: tuple[Untried, ...] = ()
+    passed: int = 0
+    notes: tuple[str, ...] = field(default=())
+    """Why nothing could be tried at all."""
+
+
+def untried(spot: Spot, why: str) -> Untried:
+    """At that spot."""
+    return Untried(spot.file, spot.line, spot.column, spot.statement, spot.table, why)

@@ -1,0 +1,106 @@
+"""What the pending statements before one may have changed of the rows that it meets. Pure, but changed in place.
+
+A false alarm keeps a good deploy from happening, so whatever cannot be followed counts as a change of everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from operations.preflight.known import Cascade, Known, Name, Table
+from operations.preflight.model import Spot
+from operations.quoting import identifier
+
+Node = Any
+EMPTY = ""
+"""Of a column that a script has added, and nothing has filled: every row has NULL there."""
+
+
+@dataclass
+class State:
+    """``lost``: why nothing is known of any row any more. ``created``: tables that began empty. ``written``: why the
+    rows of a table may be others. ``columns``: the same for single columns, or ``EMPTY``."""
+
+    known: Known
+    lost: str | None = None
+    created: set[Name] = field(default_factory=set)
+    written: dict[Name, str] = field(default_factory=dict)
+    columns: dict[tuple[Name, str], str] = field(default_factory=dict)
+    unvalidated: dict[tuple[Name, str], Node] = field(default_factory=dict)
+    enums: dict[Name, tuple[str, ...] | None] = field(default_factory=dict)
+    """Types that scripts have made or changed; the values where they are known."""
+    shadowed: set[str] = field(default_factory=set)
+    fires: set[Name] = field(default_factory=set)
+    entangled: set[Name] = field(default_factory=set)
+    cascades: list[Cascade] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.cascades += self.known.cascades
+
+    def name_of(self, relation: Node) -> Name:
+        """What a ``RangeVar`` means."""
+        return self.known.name_of(relation.schemaname, relation.relname)
+
+    def type_place(self, schema: str | None, name: str) -> Name:
+        """Where a type of that name is, or would be made."""
+        return self.known.type_place(schema, name)
+
+    def table(self, name: Name) -> Table | None:
+        """As it stood before the scripts; ``None`` for one of theirs."""
+        return None if name in self.created else self.known.tables.get(name)
+
+    def lose(self, why: str) -> None:
+        """From here on nothing is known."""
+        self.lost = self.lost or why
+
+    def doubt(self, name: Name, columns: Collection[str] = ()) -> str | None:
+        """Why the rows, or these columns of them, may be others by then."""
+        changed = (self.columns.get((name, column)) for column in columns)
+        return self.lost or self.written.get(name) or next(filter(None, changed), None)
+
+    def write(self, name: Name, spot: Spot, *, updated: Collection[str] | None, deleted: bool) -> None:
+        """Rows of a table are written: ``updated`` names the columns, ``None`` where none or all may be."""
+        for touched in self._with_cascades(name, updated, deleted):
+            table = self.table(touched)
+            unknown = table is None and touched not in self.created
+            entangled = touched in self.entangled or (table is not None and (table.entangled or table.kind != "r"))
+            if unknown or entangled or touched in self.fires or (table is not None and table.fires):
+                self.lose(f"{place(spot)} writes rows, and others may change with them")
+            self.written.setdefault(touched, f"{place(spot)} writes rows of {shown(touched)}")
+
+    def _with_cascades(self, name: Name, updated: Collection[str] | None, deleted: bool) -> Iterator[Name]:
+        seen, left = {name}, [(name, updated)]
+        while left:
+            parent, columns = left.pop()
+            yield parent
+            for one in self.cascades:
+                by_update = one.on_update and columns is not None and one.columns & set(columns)
+                if one.parent == parent and one.child not in seen and (by_update or (one.on_delete and deleted)):
+                    seen.add(one.child)
+                    left.append((one.child, ()))
+
+    def replace(self, name: Name, spot: Spot) -> None:
+        """Another table may have the name now."""
+        self.created.discard(name)
+        self.written[name] = f"{place(spot)} changes what {shown(name)} is"
+
+    def create(self, name: Name) -> None:
+        """A table without rows, or none at all."""
+        self.created.add(name)
+        self.written.pop(name, None)
+        self.entangled.discard(name)
+        self.fires.discard(name)
+        for key in [key for key in self.columns if key[0] == name]:
+            del self.columns[key]
+
+
+def place(spot: Spot) -> str:
+    """Where, for the middle of a sentence."""
+    return f"an earlier statement ({spot.file}:{spot.line})"
+
+
+def shown(name: Name) -> str:
+    """A table as people write it."""
+    return identifier(name[1]) if name[0] == "public" else identifier(*name)

@@ -1,0 +1,170 @@
+"""Asks the database what probes must know of it, in the transaction that is open and by the migrations' search path."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from operations.ports import Row, Session
+from operations.preflight.known import Cascade, Column, Known, Mentioned, Name, Table, mentioned
+
+USUAL_OPERATORS = ("=", "<>", "<", ">", "<=", ">=", "~~", "!~~", "~~*", "!~~*", "~", "!~", "~*", "!~*")
+"""Also what LIKE, IN, BETWEEN and their like stand for."""
+FIXED = {
+    "search_path": "pg_catalog",
+    "row_security": "off",
+    "standard_conforming_strings": "on",
+    "quote_all_identifiers": "off",
+    "jit": "off",
+}
+"""Names lead to PostgreSQL's own code, and rows are never filtered without an error."""
+
+_RELATIONS = """
+    SELECT DISTINCT wanted.schema IS NULL, c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text,
+           pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
+           c.relispartition OR EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE c.oid IN (i.inhrelid, i.inhparent)),
+           EXISTS (WITH RECURSIVE part AS (
+               SELECT c.oid UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN part ON i.inhparent = part.oid)
+               SELECT FROM part JOIN pg_catalog.pg_class p USING (oid) WHERE p.relkind = 'f'),
+           EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)
+               OR EXISTS (SELECT FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid)
+    FROM ROWS FROM (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) wanted (schema, name)
+    JOIN pg_catalog.pg_class c ON c.relname = wanted.name JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = wanted.schema OR wanted.schema IS NULL AND pg_catalog.pg_table_is_visible(c.oid)
+"""
+_COLUMNS = """
+    SELECT a.attrelid::int8, a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod),
+           n.nspname::text, base.typname::text,
+           base.typnamespace = 'pg_catalog'::pg_catalog.regnamespace, base.typtype::text, a.attnotnull,
+           coalesce(l.collisdeterministic, true)
+    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+    JOIN pg_catalog.pg_type base ON base.oid = CASE WHEN t.typcategory = 'A' AND t.typelem <> 0 AND t.typtype = 'b'
+                                                    THEN t.typelem ELSE t.oid END
+    JOIN pg_catalog.pg_namespace n ON n.oid = base.typnamespace
+    LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
+    WHERE a.attrelid = ANY (%s::int8[]::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
+"""
+_KEYS = """
+    SELECT o.conrelid::int8, a.attname::text
+    FROM pg_catalog.pg_constraint o, pg_catalog.unnest(o.conkey) WITH ORDINALITY k (number, place)
+    JOIN pg_catalog.pg_attribute a ON a.attnum = k.number
+    WHERE o.contype = 'p' AND o.conrelid = ANY (%s::int8[]::oid[]) AND a.attrelid = o.conrelid ORDER BY o.oid, k.place
+"""
+_UNVALIDATED = """
+    SELECT conrelid::int8, conname::text, pg_catalog.pg_get_constraintdef(oid)
+    FROM pg_catalog.pg_constraint WHERE NOT convalidated AND conrelid = ANY (%s::int8[]::oid[])
+"""
+_CASCADES = """
+    SELECT pn.nspname::text, p.relname::text, cn.nspname::text, c.relname::text,
+           ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
+                 WHERE a.attrelid = o.confrelid AND a.attnum = ANY (o.confkey)),
+           o.confupdtype IN ('c', 'n', 'd'), o.confdeltype IN ('c', 'n', 'd')
+    FROM pg_catalog.pg_constraint o
+    JOIN pg_catalog.pg_class p ON p.oid = o.confrelid JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
+    JOIN pg_catalog.pg_class c ON c.oid = o.conrelid JOIN pg_catalog.pg_namespace cn ON cn.oid = c.relnamespace
+    WHERE o.contype = 'f' AND (o.confupdtype IN ('c', 'n', 'd') OR o.confdeltype IN ('c', 'n', 'd'))
+"""
+_TYPES = """
+    SELECT n.nspname::text, t.typname::text, t.typtype = 'e', pg_catalog.pg_type_is_visible(t.oid)
+    FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+    WHERE t.typtype IN ('e', 'd') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+"""
+_FUNCTIONS = """
+    SELECT p.proname::text FROM pg_catalog.pg_proc p
+    WHERE p.proname = ANY (%s::text[]) AND p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_proc u
+                      WHERE u.proname = p.proname AND u.pronamespace <> p.pronamespace
+                        AND pg_catalog.pg_function_is_visible(u.oid)
+                        AND NOT EXISTS (SELECT FROM pg_catalog.unnest(u.proargtypes::pg_catalog.oid[]) x
+                                        JOIN pg_catalog.pg_type t ON t.oid = x WHERE t.typnamespace <> p.pronamespace))
+    GROUP BY p.proname HAVING pg_catalog.bool_and(p.provolatile <> 'v' AND p.prokind = 'f')
+"""
+_OPERATORS = """
+    SELECT DISTINCT o.oprname::text FROM pg_catalog.pg_operator o
+    WHERE o.oprname = ANY (%s::text[]) AND o.oprnamespace = 'pg_catalog'::pg_catalog.regnamespace
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_operator u
+                      WHERE u.oprname = o.oprname AND u.oprnamespace <> o.oprnamespace
+                        AND pg_catalog.pg_operator_is_visible(u.oid)
+                        AND NOT EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.oid IN (u.oprleft, u.oprright)
+                                        AND t.typnamespace <> o.oprnamespace))
+"""
+
+
+def survey(session: Session, nodes: Sequence[Any]) -> Known:
+    """What is known of all that these parse trees name. The settings of the transaction are ``FIXED`` afterwards."""
+    wanted = mentioned(nodes)
+    found = _relations(session, wanted)
+    unvalidated = _unvalidated(session, [row[1] for row in found])
+    wanted = _with_definitions(wanted, [text for own in unvalidated.values() for text in own.values()])
+    found = _relations(session, wanted) if unvalidated else found
+    types = session.rows(_TYPES)
+    ((default,),) = session.rows("SELECT coalesce(pg_catalog.current_schema()::text, 'public')")
+    functions = session.rows(_FUNCTIONS, (list(wanted.functions),))
+    operators = session.rows(_OPERATORS, ([*wanted.operators, *USUAL_OPERATORS],))
+    cascades = session.rows(_CASCADES)
+    known = Known(
+        default=default,
+        visible={name: (schema, name) for plain, _, schema, name, *_ in found if plain},
+        tables=_tables(session, found, unvalidated),
+        relations=frozenset((row[2], row[3]) for row in found),
+        enums=frozenset((schema, name) for schema, name, enum, _ in types if enum),
+        visible_enums={name: (schema, name) for schema, name, enum, visible in types if enum and visible},
+        domains=frozenset(name for _, name, enum, _ in types if not enum),
+        cascades=tuple(
+            Cascade((a, b), (c, d), frozenset(columns), *actions) for a, b, c, d, columns, *actions in cascades
+        ),
+        functions=frozenset(name for (name,) in functions),
+        operators=frozenset(name for (name,) in operators),
+        version=session.server_version,
+    )
+    session.script("; ".join(f"SET LOCAL {name} TO {value}" for name, value in FIXED.items()))
+    return known
+
+
+def _relations(session: Session, wanted: Mentioned) -> list[Row]:
+    names = list(wanted.relations)
+    return session.rows(_RELATIONS, ([schema for schema, _ in names], [name for _, name in names]))
+
+
+def _unvalidated(session: Session, oids: Sequence[int]) -> Mapping[int, Mapping[str, str]]:
+    """Their definitions with every name in full."""
+    session.script("SAVEPOINT by_full_names; SET LOCAL search_path TO pg_catalog")
+    found: dict[int, dict[str, str]] = defaultdict(dict)
+    for oid, name, definition in session.rows(_UNVALIDATED, (list(oids),)):
+        found[oid][name] = definition.removesuffix(" NOT VALID")
+    session.script("ROLLBACK TO SAVEPOINT by_full_names; RELEASE SAVEPOINT by_full_names")
+    return found
+
+
+def _with_definitions(wanted: Mentioned, definitions: Iterable[str]) -> Mentioned:
+    from operations.migrations.parser import ParseError, parse_sql
+
+    nodes = []
+    for definition in definitions:
+        try:
+            nodes.append(parse_sql(f"ALTER TABLE t ADD CONSTRAINT c {definition}")[0].stmt)
+        except ParseError:
+            continue  # it is not tried, then
+    more = mentioned(nodes)
+    relations = wanted.relations | {name for name in more.relations if name[0]}
+    return Mentioned(relations, wanted.functions | more.functions, wanted.operators | more.operators)
+
+
+def _tables(
+    session: Session, found: Sequence[Sequence[Any]], unvalidated: Mapping[int, Mapping[str, str]]
+) -> Mapping[Name, Table]:
+    oids = [row[1] for row in found]
+    columns: dict[int, dict[str, Column]] = defaultdict(dict)
+    for oid, name, written, schema, type_name, *facts in session.rows(_COLUMNS, (oids,)):
+        columns[oid][name] = Column(written, (schema, type_name), *facts)
+    keys: dict[int, list[str]] = defaultdict(list)
+    for oid, name in session.rows(_KEYS, (oids,)):
+        keys[oid].append(name)
+    return {
+        (schema, name): Table(
+            (schema, name), kind, readable, entangled, foreign, fires, columns[oid], tuple(keys[oid]),
+            unvalidated.get(oid, {}),
+        )
+        for _, oid, schema, name, kind, readable, entangled, foreign, fires in found
+    }  # fmt: skip

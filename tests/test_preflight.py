@@ -1,0 +1,229 @@
+"""Existing rows that a migration would fail for are told beforehand, and nothing else is."""
+
+# ruff: noqa: E501 - statements are easier to compare where each is one line
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from cli.runs import answered
+from operations.context import Context
+from operations.deploy import deploy
+from operations.errors import MigrationFailed, RowsInTheWay
+from operations.journal import records
+from operations.settings import Preflight
+from operations.status import status
+
+from .conftest import Server
+from .folders import write_migration
+from .seeded_rows import CASES, TABLES, Case, anew, foreseen, really
+
+_NAMES: dict[int, str] = {}
+
+
+@pytest.fixture
+def ground18(server18: Server, context_of: Callable[..., Context]) -> Context:
+    """The same on the newer server alone."""
+    return on(server18, context_of)
+
+
+@pytest.fixture
+def context18(server18: Server, context_of: Callable[..., Context]) -> Context:
+    """A new empty database there."""
+    return context_of(server18.url(server18.create()))
+
+
+@pytest.fixture
+def ground(server: Server, context_of: Callable[..., Context]) -> Context:
+    """A database on each server, the same for all tests here."""
+    return on(server, context_of)
+
+
+def on(server: Server, context_of: Callable[..., Context]) -> Context:
+    if server.process.port not in _NAMES:
+        _NAMES[server.process.port] = server.create()
+    return context_of(server.url(_NAMES[server.process.port]))
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_what_is_foreseen_is_what_happens(case: Case, ground: Context) -> None:
+    with ground.database.session() as session:
+        anew(session)
+        session.script(case.bad or "SELECT")
+        found = foreseen(ground, session, case.sql)
+        assert [failing.kind for failing in found.failing] == [case.kind], found
+        (failing,) = found.failing
+        assert (failing.file, failing.line) == ("2_m/migration.sql", case.line)
+        counted = case.rows is not None or session.server_version >= 160000
+        assert failing.rows in ((case.rows,) if case.rows is not None else (2, 9, None)), failing
+        assert counted or "row" in str(failing)
+        assert "secret" not in str(found)
+        assert really(session, case.sql) is not None
+        anew(session)
+        session.script(case.good or "SELECT")
+        found = foreseen(ground, session, case.sql)
+        assert (found.failing, found.untried) == ((), ()), found
+        assert really(session, case.sql) is None
+
+
+BAD = "UPDATE \"Account\" SET email = NULL, code = 'x', role = 'guest' WHERE id <= 2;"
+NOT_NULL = 'ALTER TABLE "Account" ALTER email SET NOT NULL;'
+FILL = "UPDATE \"Account\" SET email = 'mail' WHERE email IS NULL;"
+MENDED = {
+    "by UPDATE": FILL + NOT_NULL,
+    "by DELETE, with others": 'DELETE FROM "Account" WHERE email IS NULL;' + NOT_NULL,
+    "by a DO block": f"DO $$ BEGIN {FILL} END $$; {NOT_NULL}",
+    "by WITH": f"WITH mended AS ({FILL.strip(';')} RETURNING 1) SELECT * FROM mended; {NOT_NULL}",
+    "by a function": f"CREATE FUNCTION mend() RETURNS void LANGUAGE sql AS $${FILL}$$; SELECT mend(); {NOT_NULL}",
+    "by a trigger": f"""CREATE FUNCTION mend() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {FILL} RETURN NULL; END$$;
+        CREATE TRIGGER mends AFTER UPDATE ON "Shop" EXECUTE FUNCTION mend(); UPDATE "Shop" SET name = ''; {NOT_NULL}""",
+    "by a cascade": """ALTER TABLE "Order" ADD FOREIGN KEY ("accountId") REFERENCES "Account" ON DELETE CASCADE;
+        DELETE FROM "Account" WHERE id = 1; ALTER TABLE "Order" ADD CHECK ("accountId" <> 1);""",
+    "by TRUNCATE": f'TRUNCATE "Account" CASCADE; {NOT_NULL}',
+    "with a type of its own": 'ALTER TABLE "Account" ALTER code TYPE int USING 1; ALTER TABLE "Account" ADD CHECK (code > 0);',
+    "under another name": f'ALTER TABLE "Account" RENAME TO old; ALTER TABLE "Shop" RENAME TO "Account";'
+    f' ALTER TABLE "Account" RENAME name TO email; {NOT_NULL}',
+    "another column of the name": 'ALTER TABLE "Account" RENAME email TO x; ALTER TABLE "Account" RENAME id TO email;'
+    + NOT_NULL,
+    "in another schema": f'CREATE SCHEMA s; CREATE TABLE s."Account" (email text); SET search_path TO s; {NOT_NULL}',
+    "made anew": f'DROP TABLE "Account"; CREATE TABLE "Account" (email text); {NOT_NULL}',
+    "by its default": 'ALTER TABLE "Account" ADD COLUMN n int NOT NULL DEFAULT 1; ALTER TABLE "Account" ALTER n SET NOT NULL;',
+    "by a domain's default": "CREATE DOMAIN filled AS int DEFAULT 1; ALTER TABLE \"Account\" ADD COLUMN n filled NOT NULL;",
+    "by counting": 'ALTER TABLE "Account" ADD COLUMN n serial NOT NULL UNIQUE, ADD COLUMN g int GENERATED ALWAYS AS IDENTITY;',
+    "not there yet": 'ALTER TABLE IF EXISTS nowhere ALTER x SET NOT NULL; CREATE TABLE n (a int NOT NULL UNIQUE CHECK (a > 0));',
+    "there already": 'ALTER TABLE "Account" ADD COLUMN IF NOT EXISTS email text NOT NULL;'
+    ' CREATE UNIQUE INDEX IF NOT EXISTS "Account_pkey" ON "Account" (role);',
+    "not looked at": 'ALTER TABLE "Account" ADD CONSTRAINT a CHECK (email IS NOT NULL) NOT VALID;',
+    "null as a whole": 'CREATE TYPE pair AS (a int, b int); ALTER TABLE "Account" ADD COLUMN p pair DEFAULT ROW(NULL, NULL);'
+    ' ALTER TABLE "Account" ALTER p SET NOT NULL;',
+    "a parent filled": 'CREATE TABLE "Role2" (id text PRIMARY KEY); INSERT INTO "Role2" SELECT DISTINCT code FROM "Account";'
+    ' ALTER TABLE "Account" ADD FOREIGN KEY (code) REFERENCES "Role2";',
+    "a new column that refers to nothing": 'ALTER TABLE "Account" ADD COLUMN "shopId" int, ADD COLUMN area int;'
+    ' ALTER TABLE "Account" ADD FOREIGN KEY ("shopId", area) REFERENCES "Shop"; CREATE UNIQUE INDEX u ON "Account" (area);',
+    "a check that is unknown for NULL": 'ALTER TABLE "Account" ADD CHECK (email > \'\');',
+    "a function of the same name": "CREATE FUNCTION length(varchar) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1';"
+    ' ALTER TABLE "Account" ADD CHECK (length(phone) = 1);',
+    "values renamed": "ALTER TYPE \"Role\" RENAME VALUE 'guest' TO 'visitor'; ALTER TABLE \"Account\" ADD CHECK (role::text <> 'guest');",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", MENDED)
+def test_what_applies_is_never_said_to_fail(how: str, ground18: Context) -> None:
+    with ground18.database.session() as session:
+        anew(session)
+        session.script(BAD)
+        found = foreseen(ground18, session, *MENDED[how].split("---"))
+        assert (found.failing, found.notes) == ((), ()), found
+        assert really(session, MENDED[how]) is None
+
+
+STILL = {
+    "another table's UPDATE": "UPDATE \"Shop\" SET name = upper(name); ",
+    "an UPDATE that cascades to nobody": 'ALTER TABLE "Order" ADD FOREIGN KEY (total) REFERENCES "Order" (id) NOT VALID;'
+    ' UPDATE "Order" SET state = NULL; ',
+    "what changes no row": "SET lock_timeout = '1s'; CREATE INDEX i ON \"Account\" (email); CREATE TABLE n (a int); INSERT INTO n VALUES (1);"
+    " CREATE VIEW v AS SELECT 1; COMMENT ON TABLE n IS 'x'; DROP VIEW v; DROP TABLE n; SELECT 1; CREATE TYPE e AS ENUM ('a');",
+    "another column's change": 'ALTER TABLE "Account" RENAME phone TO tel; ALTER TABLE "Account" DROP COLUMN note, ADD COLUMN a int;',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("before", STILL)
+def test_what_cannot_mend_the_rows_hides_nothing(before: str, ground18: Context) -> None:
+    with ground18.database.session() as session:
+        anew(session)
+        session.script(BAD)
+        found = foreseen(ground18, session, STILL[before], NOT_NULL)
+        assert [(one.file, one.rows) for one in found.failing] == [("3_m/migration.sql", 2)], found
+        assert really(session, STILL[before] + NOT_NULL) == "23502"
+
+
+def test_code_of_users_is_not_run(ground: Context) -> None:
+    """Neither where it is called by name, nor where an operator or a cast of theirs is."""
+    own = """
+        CREATE FUNCTION mine(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RAISE 'it ran'; END$$;
+        CREATE OPERATOR === (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq);
+        CREATE DOMAIN checked AS text CHECK (mine(value) = '');
+    """
+    asked = (
+        "ALTER TABLE \"Account\" ADD CHECK (mine(email) = '');",
+        "ALTER TABLE \"Account\" ADD CHECK (email === '');",
+        "ALTER TABLE \"Account\" ADD CHECK (email OPERATOR(public.===) '');",
+        'ALTER TABLE "Account" ALTER email TYPE text USING public.mine(email);',
+        'ALTER TABLE "Account" ALTER email TYPE checked;',
+        'ALTER TABLE "Account" ALTER email TYPE text USING pg_read_file(email);',
+        'ALTER TABLE "Account" ADD CHECK (pg_terminate_backend(id));',
+        'CREATE UNIQUE INDEX u ON "Account" (mine(email));',
+        'CREATE UNIQUE INDEX u ON "Account" (email) WHERE (SELECT true);',
+    )
+    with ground.database.session() as session:
+        anew(session)
+        session.script(own)
+        for sql in asked:
+            found = foreseen(ground, session, sql)
+            assert (found.failing, found.passed, len(found.untried)) == ((), 0, 1), (sql, found)
+            assert "Postgre" in found.untried[0].why or "more than is tried" in found.untried[0].why, found
+
+
+def test_what_takes_too_long_is_held_by_others_or_may_not_be_read_is_not_tried_and_said(ground18: Context) -> None:
+    heavy = 'ALTER TABLE "Account" ADD CHECK (length(repeat(repeat(email, 1000), 10000)) > 0);'
+    hurried = replace(ground18, environment=replace(ground18.environment, preflight=Preflight(each=0.001)))
+    late = replace(ground18, environment=replace(ground18.environment, preflight=Preflight(in_all=0.0)))
+    with ground18.database.session() as session:
+        anew(session)
+        session.script(BAD)
+        (slow,) = foreseen(hurried, session, heavy).untried or foreseen(hurried, session, heavy).notes
+        assert "would take longer" in str(slow) or "cancelled" in str(slow)
+        (over,) = foreseen(late, session, NOT_NULL).untried
+        assert over.why == "all together would take longer than 0 s"
+        with ground18.database.session() as other, other.transaction():
+            other.script('LOCK TABLE "Account" IN ACCESS EXCLUSIVE MODE')
+            (held,) = foreseen(ground18, session, NOT_NULL).untried
+        assert held.why == "somebody holds the table"
+        session.script('REVOKE ALL ON "Account" FROM CURRENT_USER')
+        (unread,) = foreseen(ground18, session, NOT_NULL).untried
+        assert unread.why == 'the role may not read "public"."Account"'
+        assert not session.in_transaction
+
+
+def test_a_deploy_that_existing_rows_would_surely_make_fail_is_refused_before_it_begins(context: Context) -> None:
+    write_migration(context, "1_init", TABLES + BAD)
+    deploy(context)
+    runs = len(records(context))
+    write_migration(
+        context, "2_strict", f'CREATE TABLE n (a int);\n{NOT_NULL}\nCREATE UNIQUE INDEX u ON "Account" (code);'
+    )
+    planned = deploy(context, dry_run=True)
+    assert [(one.line, one.kind, one.rows) for one in planned.preflight.failing] == [
+        (2, "not null", 2),
+        (3, "unique", 2),
+    ]
+    with pytest.raises(RowsInTheWay, match=r"2_strict/migration\.sql:2:1.*\"email\" is NULL in 2 rows") as caught:
+        deploy(context)
+    assert (caught.value.exit_code, caught.value.details["result"].outcome) == (5, "planned")
+    assert 'WHERE "email" IS NULL' in (caught.value.hint or "")
+    assert len(records(context)) == runs
+    assert status(context).pending == ("2_strict",)
+    lax = replace(context, environment=replace(context.environment, preflight=Preflight(mode="tell")))
+    with pytest.raises(MigrationFailed) as failed:
+        deploy(lax)
+    assert len(failed.value.details["result"].preflight.failing) == 2
+    with context.database.session() as session:
+        session.script(FILL + ' UPDATE "Account" SET code = id')
+    assert deploy(context).preflight.passed == 2
+
+
+def test_the_command_line_shows_what_existing_rows_would_make_fail(context18: Context) -> None:
+    write_migration(context18, "1_init", TABLES + BAD)
+    deploy(context18)
+    write_migration(context18, "2_strict", NOT_NULL + FILL + 'ALTER TABLE "Account" ALTER code SET NOT NULL;')
+    answer = answered(lambda: deploy(context18, dry_run=True))
+    shown = "\n".join(part for part in answer.view() if isinstance(part, str))
+    assert answer.exit_code == 1
+    assert 'would fail: 2_strict/migration.sql:1:1: ALTER TABLE: "email" is NULL in 2 rows of "Account"' in shown
+    assert 'SELECT * FROM "public"."Account" WHERE "email" IS NULL LIMIT 100;' in shown
+    assert 'not tried on existing rows: 2_strict/migration.sql:1:104: ALTER TABLE "Account": an earlier' in shown
+    refused = answered(lambda: deploy(context18))
+    assert (refused.exit_code, "would fail:" in "\n".join(p for p in refused.view() if isinstance(p, str))) == (5, True)
