@@ -74,6 +74,10 @@ NOT_NULL = 'ALTER TABLE "Account" ALTER email SET NOT NULL;'
 FILL = "UPDATE \"Account\" SET email = 'mail' WHERE email IS NULL;"
 MENDED = {
     "by UPDATE": FILL + NOT_NULL,
+    "by UPDATE of what others are made of": 'ALTER TABLE "Shop" ADD COLUMN g text GENERATED ALWAYS AS (name || 1) STORED;'
+    ' UPDATE "Shop" SET name = id;' ' ALTER TABLE "Shop" ADD UNIQUE (name), ADD UNIQUE (g), ALTER g SET NOT NULL;',
+    "by DELETE of all": 'DELETE FROM "Account"; ALTER TABLE "Account" ADD COLUMN required int NOT NULL;',
+    "by filling a new column": 'ALTER TABLE "Account" ADD COLUMN n int; UPDATE "Account" SET n = id; ALTER TABLE "Account" ALTER n SET NOT NULL;',
     "by DELETE, with others": 'DELETE FROM "Account" WHERE email IS NULL;' + NOT_NULL,
     "by a DO block": f"DO $$ BEGIN {FILL} END $$; {NOT_NULL}",
     "by WITH": f"WITH mended AS ({FILL.strip(';')} RETURNING 1) SELECT * FROM mended; {NOT_NULL}",
@@ -126,6 +130,7 @@ STILL = {
     ' UPDATE "Order" SET state = NULL; ',
     "what changes no row": "SET lock_timeout = '1s'; CREATE INDEX i ON \"Account\" (email); CREATE TABLE n (a int); INSERT INTO n VALUES (1);"
     " CREATE VIEW v AS SELECT 1; COMMENT ON TABLE n IS 'x'; DROP VIEW v; DROP TABLE n; SELECT 1; CREATE TYPE e AS ENUM ('a');",
+    "another column's UPDATE": 'UPDATE "Account" SET phone = NULL; ',
     "another column's change": 'ALTER TABLE "Account" RENAME phone TO tel; ALTER TABLE "Account" DROP COLUMN note, ADD COLUMN a int;',
 }  # fmt: skip
 

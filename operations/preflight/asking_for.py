@@ -60,9 +60,14 @@ class About:
         )
 
 
-def refuse_doubt(state: State, name: Name, table: Table, columns: Collection[str] = ()) -> None:
-    """Raise ``Unsuitable`` where a table's rows may be others by then, or may not be read."""
-    why = state.doubt(name, columns)
+def refuse_doubt(
+    state: State, name: Name, table: Table, columns: Collection[str] = (), *, to_be_there: bool = False
+) -> None:
+    """Raise ``Unsuitable`` where a table's rows may be others by then, or may not be read.
+
+    ``to_be_there``: it is only asked whether there are any.
+    """
+    why = state.lost or state.gone.get(name) if to_be_there else state.doubt(name, columns)
     if why:
         raise Unsuitable(why)
     if not table.readable:

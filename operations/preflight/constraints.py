@@ -21,6 +21,7 @@ def not_null(about: About, column: str) -> Found:
     """SET NOT NULL, and what implies it."""
     known = about.table.columns.get(column)
     if about.empty(column):
+        about.refuse_doubt()
         yield from filled(about, column)
     elif known and not known.not_null:
         about.refuse_doubt((column,))
@@ -32,13 +33,13 @@ def not_null(about: About, column: str) -> Found:
 
 def filled(about: About, column: str) -> Found:
     """A new column that must not be NULL, and that nothing fills."""
-    about.refuse_doubt()
+    refuse_doubt(about.state, about.name, about.table, to_be_there=True)
     yield about.counting("new column", f"nothing fills the new column {identifier(column)}", "true")
 
 
 def same_everywhere(about: About, column: str) -> Found:
     """A new column that is to be unique, with the same value in each row."""
-    about.refuse_doubt()
+    refuse_doubt(about.state, about.name, about.table, to_be_there=True)
     yield Probe(
         about.spot,
         "unique",

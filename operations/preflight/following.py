@@ -49,9 +49,9 @@ def _rows(state: State, spot: Spot, node: Node) -> None:
     for item in tree(node):
         kind = type(item).__name__
         if kind in _WRITING:
-            updated = _updated(item) if kind in ("UpdateStmt", "InsertStmt", "MergeStmt") else None
-            deleted = kind in ("DeleteStmt", "MergeStmt")
-            state.write(state.name_of(item.relation), spot, updated=updated, deleted=deleted)
+            deleted, alone = kind in ("DeleteStmt", "MergeStmt"), kind == "UpdateStmt"
+            name = state.name_of(item.relation)
+            state.write(name, spot, updated=_set_columns(item), deleted=deleted, alone=alone)
         elif kind == "FuncCall":
             *schema, name = [part.sval for part in item.funcname]
             own = name in state.known.functions | _HARMLESS_FUNCTIONS and name not in state.shadowed
@@ -61,7 +61,7 @@ def _rows(state: State, spot: Spot, node: Node) -> None:
             _filled(state, spot, item)
 
 
-def _updated(node: Node) -> tuple[str, ...]:
+def _set_columns(node: Node) -> tuple[str, ...]:
     """Columns that are set: of an UPDATE, of ON CONFLICT, of MERGE."""
     return tuple(item.name for item in tree(node) if type(item).__name__ == "ResTarget" and item.name)
 
@@ -164,7 +164,7 @@ def _truncate(state: State, spot: Spot, node: Node) -> None:
     if node.behavior.name == "DROP_CASCADE":
         state.lose(f"{place(spot)} empties tables")
     for relation in node.relations:
-        state.write(state.name_of(relation), spot, updated=None, deleted=False)
+        state.write(state.name_of(relation), spot, deleted=True)
 
 
 def _set(state: State, spot: Spot, node: Node) -> None:

@@ -26,6 +26,7 @@ class Column:
     kind: str
     not_null: bool
     deterministic: bool
+    generated: bool = False
 
     @property
     def plain(self) -> bool:
@@ -50,6 +51,11 @@ class Table:
     columns: Mapping[str, Column] = field(default_factory=dict)
     key: tuple[str, ...] = ()
     unvalidated: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def generates(self) -> bool:
+        """Whether columns of it change with others."""
+        return any(column.generated for column in self.columns.values())
 
     def source(self, *, whole: bool = True) -> str:
         """For FROM; ``whole``: with the rows of tables that inherit from it."""

@@ -21,12 +21,14 @@ EMPTY = ""
 @dataclass
 class State:
     """``lost``: why nothing is known of any row any more. ``created``: tables that began empty. ``written``: why the
-    rows of a table may be others. ``columns``: the same for single columns, or ``EMPTY``."""
+    rows of a table may be others; ``gone``: why there may be none. ``columns``: why one may hold other values, or
+    ``EMPTY``."""
 
     known: Known
     lost: str | None = None
     created: set[Name] = field(default_factory=set)
     written: dict[Name, str] = field(default_factory=dict)
+    gone: dict[Name, str] = field(default_factory=dict)
     columns: dict[tuple[Name, str], str] = field(default_factory=dict)
     unvalidated: dict[tuple[Name, str], Node] = field(default_factory=dict)
     enums: dict[Name, tuple[str, ...] | None] = field(default_factory=dict)
@@ -60,23 +62,31 @@ class State:
         changed = (self.columns.get((name, column)) for column in columns)
         return self.lost or self.written.get(name) or next(filter(None, changed), None)
 
-    def write(self, name: Name, spot: Spot, *, updated: Collection[str] | None, deleted: bool) -> None:
-        """Rows of a table are written: ``updated`` names the columns, ``None`` where none or all may be."""
+    def write(
+        self, name: Name, spot: Spot, *, updated: Collection[str] = (), deleted: bool = False, alone: bool = False
+    ) -> None:
+        """Rows of a table are written; ``alone``: the ``updated`` columns, and nothing else of them."""
         for touched in self._with_cascades(name, updated, deleted):
             table = self.table(touched)
             unknown = table is None and touched not in self.created
             entangled = touched in self.entangled or (table is not None and (table.entangled or table.kind != "r"))
             if unknown or entangled or touched in self.fires or (table is not None and table.fires):
                 self.lose(f"{place(spot)} writes rows, and others may change with them")
-            self.written.setdefault(touched, f"{place(spot)} writes rows of {shown(touched)}")
+            why = f"{place(spot)} writes rows of {shown(touched)}"
+            if alone and touched == name and table and not table.generates:
+                self.columns.update({(name, column): why for column in updated})
+            else:
+                self.written.setdefault(touched, why)
+            if deleted:
+                self.gone.setdefault(touched, why)
 
-    def _with_cascades(self, name: Name, updated: Collection[str] | None, deleted: bool) -> Iterator[Name]:
+    def _with_cascades(self, name: Name, updated: Collection[str], deleted: bool) -> Iterator[Name]:
         seen, left = {name}, [(name, updated)]
         while left:
             parent, columns = left.pop()
             yield parent
             for one in self.cascades:
-                by_update = one.on_update and columns is not None and one.columns & set(columns)
+                by_update = one.on_update and one.columns & set(columns)
                 if one.parent == parent and one.child not in seen and (by_update or (one.on_delete and deleted)):
                     seen.add(one.child)
                     left.append((one.child, ()))
@@ -84,12 +94,13 @@ class State:
     def replace(self, name: Name, spot: Spot) -> None:
         """Another table may have the name now."""
         self.created.discard(name)
-        self.written[name] = f"{place(spot)} changes what {shown(name)} is"
+        self.written[name] = self.gone[name] = f"{place(spot)} changes what {shown(name)} is"
 
     def create(self, name: Name) -> None:
         """A table without rows, or none at all."""
         self.created.add(name)
         self.written.pop(name, None)
+        self.gone.pop(name, None)
         self.entangled.discard(name)
         self.fires.discard(name)
         for key in [key for key in self.columns if key[0] == name]:

@@ -37,7 +37,7 @@ _COLUMNS = """
     SELECT a.attrelid::int8, a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod),
            n.nspname::text, base.typname::text,
            base.typnamespace = 'pg_catalog'::pg_catalog.regnamespace, base.typtype::text, a.attnotnull,
-           coalesce(l.collisdeterministic, true)
+           coalesce(l.collisdeterministic, true), a.attgenerated <> ''
     FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
     JOIN pg_catalog.pg_type base ON base.oid = CASE WHEN t.typcategory = 'A' AND t.typelem <> 0 AND t.typtype = 'b'
                                                     THEN t.typelem ELSE t.oid END
