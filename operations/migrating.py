@@ -27,6 +27,9 @@ from operations.schema_record import remember
 from operations.settings import Strategy
 from operations.settling import settle
 
+TOLD = 20
+"""Statements that a refusal names."""
+
 
 def migrate(
     context: Context,
@@ -92,8 +95,11 @@ def refuse_failing(context: Context, foreseen: Foreseen, result: DeployResult) -
     """Raise ``RowsInTheWay`` where existing rows would surely make it fail; nothing has begun."""
     if not foreseen.failing or context.environment.preflight.mode != "refuse":
         return
+    told = [str(one) for one in foreseen.failing[:TOLD]]
+    if len(foreseen.failing) > TOLD:
+        told.append(f"and {len(foreseen.failing) - TOLD} more, which a dry run shows")
     raise RowsInTheWay(
-        "Existing rows would make this fail, so it was not begun:\n" + listed([str(one) for one in foreseen.failing]),
+        "Existing rows would make this fail, so it was not begun:\n" + listed(told),
         hint=f"Look at the rows: {foreseen.failing[0].query} Mend them, or the migration. "
         'preflight.mode = "tell" tries it all the same.',
         details={"result": result},

@@ -15,6 +15,9 @@ from operations.restore_checks import system_identifier
 from operations.settling import unfinished
 from operations.swap import maintenance
 
+SHOWN = 10
+"""Statements that existing rows would make fail, and that are named in a request."""
+
 
 class NothingToDo(Refused):
     """There is nothing to ask for. ``result`` is that of doing it."""
@@ -148,7 +151,7 @@ def _deploy(context: Context, operation: Operation, given: Mapping[str, Any]) ->
             loses="What the migrations themselves remove; a verified backup is taken before.",
             undo=f"rollback goes back to before it; {whole}.",
             notes=(
-                *(f"Existing rows would make it fail: {failing}" for failing in result.preflight.failing),
+                *(f"Existing rows would make it fail: {failing}" for failing in result.preflight.failing[:SHOWN]),
                 *result.notes,
                 *(f"In the way now: {blocker}" for blocker in result.blockers),
             ),

@@ -62,6 +62,8 @@ def constraint(about: About, node: Node) -> Found:
         yield from _foreign(about, node)
     elif kind == "CHECK":
         yield from _check(about, node)
+    elif kind == "EXCLUSION":
+        raise Unsuitable("exclusion constraints are not looked at")
 
 
 def _key(about: About, node: Node, *, primary: bool) -> Found:
