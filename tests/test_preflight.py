@@ -10,10 +10,12 @@ from dataclasses import replace
 import pytest
 
 from cli.runs import answered
+from operations.approvals.model import Policy
 from operations.context import Context
 from operations.deploy import deploy
 from operations.errors import MigrationFailed, RowsInTheWay
 from operations.journal import records
+from operations.proposing import propose
 from operations.settings import Preflight
 from operations.status import status
 
@@ -193,42 +195,51 @@ def test_what_takes_too_long_is_held_by_others_or_may_not_be_read_is_not_tried_a
         assert not session.in_transaction
 
 
-def test_a_deploy_that_existing_rows_would_surely_make_fail_is_refused_before_it_begins(context: Context) -> None:
-    write_migration(context, "1_init", TABLES + BAD)
-    deploy(context)
-    runs = len(records(context))
+def test_a_deploy_that_existing_rows_would_surely_make_fail_is_refused_before_it_begins(context18: Context) -> None:
+    write_migration(context18, "1_init", TABLES + BAD)
+    deploy(context18)
+    runs = len(records(context18))
     write_migration(
-        context, "2_strict", f'CREATE TABLE n (a int);\n{NOT_NULL}\nCREATE UNIQUE INDEX u ON "Account" (code);'
+        context18, "2_strict", f'CREATE TABLE n (a int);\n{NOT_NULL}\nCREATE UNIQUE INDEX u ON "Account" (code);'
     )
-    planned = deploy(context, dry_run=True)
+    planned = deploy(context18, dry_run=True)
+    assert planned.plan
     assert [(one.line, one.kind, one.rows) for one in planned.preflight.failing] == [
         (2, "not null", 2),
         (3, "unique", 2),
     ]
+    policy = Policy(frozenset(), frozenset({"ada"}), 1, 60.0, reason_wanted=False)
+    asked = propose(context18, "deploy", {}, policy)
+    assert "would make it fail: 2_strict/migration.sql:2" in asked.explanation.notes[0]
+    assert asked.plan == propose(context18, "deploy", {}, policy, explain=False).plan == planned.plan.digest
     with pytest.raises(RowsInTheWay, match=r"2_strict/migration\.sql:2:1.*\"email\" is NULL in 2 rows") as caught:
-        deploy(context)
+        deploy(context18)
     assert (caught.value.exit_code, caught.value.details["result"].outcome) == (5, "planned")
     assert 'WHERE "email" IS NULL' in (caught.value.hint or "")
-    assert len(records(context)) == runs
-    assert status(context).pending == ("2_strict",)
-    lax = replace(context, environment=replace(context.environment, preflight=Preflight(mode="tell")))
+    assert len(records(context18)) == runs
+    assert status(context18).pending == ("2_strict",)
+    lax = replace(context18, environment=replace(context18.environment, preflight=Preflight(mode="tell")))
     with pytest.raises(MigrationFailed) as failed:
         deploy(lax)
     assert len(failed.value.details["result"].preflight.failing) == 2
-    with context.database.session() as session:
+    with context18.database.session() as session:
         session.script(FILL + ' UPDATE "Account" SET code = id')
-    assert deploy(context).preflight.passed == 2
+    assert deploy(context18).preflight.passed == 2
 
 
 def test_the_command_line_shows_what_existing_rows_would_make_fail(context18: Context) -> None:
     write_migration(context18, "1_init", TABLES + BAD)
     deploy(context18)
-    write_migration(context18, "2_strict", NOT_NULL + FILL + 'ALTER TABLE "Account" ALTER code SET NOT NULL;')
+    write_migration(
+        context18,
+        "2_strict",
+        f'{NOT_NULL}\nDELETE FROM "Account" WHERE id = 9;\nALTER TABLE "Account" ALTER code SET NOT NULL;',
+    )
     answer = answered(lambda: deploy(context18, dry_run=True))
     shown = "\n".join(part for part in answer.view() if isinstance(part, str))
     assert answer.exit_code == 1
     assert 'would fail: 2_strict/migration.sql:1:1: ALTER TABLE: "email" is NULL in 2 rows of "Account"' in shown
     assert 'SELECT * FROM "public"."Account" WHERE "email" IS NULL LIMIT 100;' in shown
-    assert 'not tried on existing rows: 2_strict/migration.sql:1:104: ALTER TABLE "Account": an earlier' in shown
+    assert 'not tried on existing rows: 2_strict/migration.sql:3:1: ALTER TABLE "Account": an earlier' in shown
     refused = answered(lambda: deploy(context18))
     assert (refused.exit_code, "would fail:" in "\n".join(p for p in refused.view() if isinstance(p, str))) == (5, True)
