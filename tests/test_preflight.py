@@ -132,6 +132,9 @@ STILL = {
     ' UPDATE "Order" SET state = NULL; ',
     "what changes no row": "SET lock_timeout = '1s'; CREATE INDEX i ON \"Account\" (email); CREATE TABLE n (a int); INSERT INTO n VALUES (1);"
     " CREATE VIEW v AS SELECT 1; COMMENT ON TABLE n IS 'x'; DROP VIEW v; DROP TABLE n; SELECT 1; CREATE TYPE e AS ENUM ('a');",
+    "backfills elsewhere": 'UPDATE "Shop" SET name = gen_random_uuid()::text; INSERT INTO "Shop" SELECT max(id) + 1, 1, string_agg(name, \',\') FROM "Shop";'
+    ' WITH n AS (SELECT id, row_number() OVER (ORDER BY id) AS r FROM "Shop") UPDATE "Shop" s SET name = n.r FROM n WHERE n.id = s.id; ',
+    "a DELETE that cascades elsewhere": 'CREATE TABLE k (id int PRIMARY KEY); CREATE TABLE c (k int REFERENCES k ON DELETE CASCADE); DELETE FROM k; ',
     "another column's UPDATE": 'UPDATE "Account" SET phone = NULL; ',
     "another column's change": 'ALTER TABLE "Account" RENAME phone TO tel; ALTER TABLE "Account" DROP COLUMN note, ADD COLUMN a int;',
 }  # fmt: skip

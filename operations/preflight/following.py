@@ -13,7 +13,9 @@ from operations.rules.shapes import dotted
 
 Node = Any
 _WRITING = frozenset({"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
-_HARMLESS_FUNCTIONS = frozenset({"nextval", "setval", "currval", "pg_get_serial_sequence"})
+_HARMLESS_FUNCTIONS = frozenset(
+    {"clock_timestamp", "currval", "gen_random_uuid", "nextval", "pg_get_serial_sequence", "random", "setval"}
+)
 _HARMLESS_SETTINGS = frozenset(
     {
         "check_function_bodies", "client_encoding", "client_min_messages", "default_table_access_method",
@@ -54,7 +56,7 @@ def _rows(state: State, spot: Spot, node: Node) -> None:
             state.write(name, spot, updated=_set_columns(item), deleted=deleted, alone=alone)
         elif kind == "FuncCall":
             *schema, name = [part.sval for part in item.funcname]
-            own = name in state.known.functions | _HARMLESS_FUNCTIONS and name not in state.shadowed
+            own = name in state.known.calm | _HARMLESS_FUNCTIONS and name not in state.shadowed
             if not own or schema not in ([], ["pg_catalog"]):
                 state.lose(f"{place(spot)} calls a function")
         elif kind == "IntoClause":
@@ -81,7 +83,8 @@ def _create_as(state: State, spot: Spot, node: Node) -> None:
 
 def _create(state: State, _: Spot, node: Node) -> None:
     name = state.name_of(node.relation)
-    if node.if_not_exists and name not in state.created and name in state.known.relations:
+    there = (node.relation.schemaname or state.known.default, node.relation.relname) in state.known.relations
+    if node.if_not_exists and name not in state.created and there:
         return
     state.create(name)
     if node.inhRelations:

@@ -88,6 +88,8 @@ class Known:
     domains: frozenset[str] = frozenset()
     cascades: tuple[Cascade, ...] = ()
     functions: frozenset[str] = frozenset()
+    calm: frozenset[str] = frozenset()
+    """The same with aggregates and window functions."""
     operators: frozenset[str] = frozenset()
     version: int = 150000
 

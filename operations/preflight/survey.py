@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from operations.ports import Row, Session
@@ -71,14 +72,14 @@ _TYPES = """
     WHERE t.typtype IN ('e', 'd') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
 """
 _FUNCTIONS = """
-    SELECT p.proname::text FROM pg_catalog.pg_proc p
+    SELECT p.proname::text, pg_catalog.bool_and(p.prokind = 'f') FROM pg_catalog.pg_proc p
     WHERE p.proname = ANY (%s::text[]) AND p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_proc u
                       WHERE u.proname = p.proname AND u.pronamespace <> p.pronamespace
                         AND pg_catalog.pg_function_is_visible(u.oid)
                         AND NOT EXISTS (SELECT FROM pg_catalog.unnest(u.proargtypes::pg_catalog.oid[]) x
                                         JOIN pg_catalog.pg_type t ON t.oid = x WHERE t.typnamespace <> p.pronamespace))
-    GROUP BY p.proname HAVING pg_catalog.bool_and(p.provolatile <> 'v' AND p.prokind = 'f')
+    GROUP BY p.proname HAVING pg_catalog.bool_and(p.provolatile <> 'v')
 """
 _OPERATORS = """
     SELECT DISTINCT o.oprname::text FROM pg_catalog.pg_operator o
@@ -97,12 +98,15 @@ def survey(session: Session, nodes: Sequence[Any]) -> Known:
     found = _relations(session, wanted)
     unvalidated = _unvalidated(session, [row[1] for row in found])
     wanted = _with_definitions(wanted, [text for own in unvalidated.values() for text in own.values()])
-    found = _relations(session, wanted) if unvalidated else found
+    cascades = session.rows(_CASCADES)
+    there = {(row[2], row[3]) for row in found}
+    changing = {(c, d) for a, b, c, d, *_ in cascades if (a, b) in there}
+    wanted = replace(wanted, relations=wanted.relations | changing)
+    found = _relations(session, wanted) if unvalidated or changing else found
     types = session.rows(_TYPES)
     ((default,),) = session.rows("SELECT coalesce(pg_catalog.current_schema()::text, 'public')")
     functions = session.rows(_FUNCTIONS, (list(wanted.functions),))
     operators = session.rows(_OPERATORS, ([*wanted.operators, *USUAL_OPERATORS],))
-    cascades = session.rows(_CASCADES)
     known = Known(
         default=default,
         visible={name: (schema, name) for plain, _, schema, name, *_ in found if plain},
@@ -114,7 +118,8 @@ def survey(session: Session, nodes: Sequence[Any]) -> Known:
         cascades=tuple(
             Cascade((a, b), (c, d), frozenset(columns), *actions) for a, b, c, d, columns, *actions in cascades
         ),
-        functions=frozenset(name for (name,) in functions),
+        functions=frozenset(name for name, plain in functions if plain),
+        calm=frozenset(name for name, _ in functions),
         operators=frozenset(name for (name,) in operators),
         version=session.server_version,
     )

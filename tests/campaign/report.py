@@ -27,10 +27,10 @@ exit status tells another story, if a half-written directory passes for a backup
 database, a lock or a partial backup behind. A failed trial fails its part of the campaign, which then is
 not in the tables: they hold no failures, and lack what has failed or was not run.
 
-A trial of *existing rows* compares what a plan says beforehand of the rows that are there with what comes of applying the
-migration: to random tables and demands, with and without other statements before them, and to real histories, up to four
-migrations at a time. Its precision is the share of what was said to fail that failed; anything below 1 fails the campaign.
-Its recall is the share of what failed that was said: the rest was *not tried*, and said so.
+A trial of *existing rows* compares what a plan says beforehand of the rows that are there with what comes of applying
+the migration: to random tables and demands, with and without other statements before them, and to real histories, up to
+four migrations at a time. Its precision is the share of what was said to fail that failed; anything below 1 fails the
+campaign. Its recall is the share of what failed that was said: the rest was *not tried*, and said so.
 """
 
 
