@@ -30,7 +30,7 @@ not in the tables: they hold no failures, and lack what has failed or was not ru
 A trial of *existing rows* compares what a plan says beforehand of the rows that are there with what comes of applying
 the migration: to random tables and demands, with and without other statements before them, and to real histories, up to
 four migrations at a time. Its precision is the share of what was said to fail that failed; anything below 1 fails the
-campaign. Its recall is the share of what failed that was said: the rest was *not tried*, and said so.
+campaign. Its recall is the share of what failed that was said; what was *not tried* was said to be so.
 """
 
 
