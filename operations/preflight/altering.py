@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from operations.preflight.asking_for import About, Found, about
 from operations.preflight.casts import cast
 from operations.preflight.constraints import constraint, filled, not_null, same_everywhere
 from operations.preflight.expressions import Unsuitable
-from operations.preflight.following import add_cascade
+from operations.preflight.following import add_cascade, lose_columns
 from operations.preflight.known import Name
 from operations.preflight.model import Spot
 from operations.preflight.state import EMPTY, State, place
@@ -30,6 +31,8 @@ def alter(state: State, spot: Spot, node: Node) -> Found:
     asked = about(state, spot, name, whole=node.relation.inh)
     here = asked if isinstance(asked, About) else None
     doubted = False
+    if any(_makes_key(command.def_) for command in node.cmds):
+        state.rekeyed.add(name)
     for command in sorted(node.cmds, key=lambda command: command.subtype.name not in _COLUMNS):
         kind = command.subtype.name
         if here:
@@ -41,6 +44,16 @@ def alter(state: State, spot: Spot, node: Node) -> Found:
             doubted = True
             yield asked
         _follow(state, spot, name, kind, command)
+    if any(command.subtype.name in _INHERITED or _makes_key(command.def_) for command in node.cmds):
+        lose_columns(state, spot, name)
+
+
+def _makes_key(node: Node) -> bool:
+    """Whether it is a primary key, or a column that is one."""
+    return any(
+        type(one).__name__ == "Constraint" and one.contype.name == "CONSTR_PRIMARY"
+        for one in (node, *(getattr(node, "constraints", None) or ()))
+    )
 
 
 def _asked(here: About, kind: str, command: Node) -> Found:
@@ -87,7 +100,7 @@ def _new_column(here: About, command: Node) -> Found:
         return
     if default is None:
         if kinds.keys() & {"NOTNULL", "PRIMARY"} and _plain(here.state, column.typeName):
-            yield from filled(here, column.colname)
+            yield from filled(replace(here, whole=here.whole and "NOTNULL" in kinds), column.colname)
         if "CHECK" in kinds:
             raise Unsuitable("its CHECK is of a new column")
     elif type(default).__name__ == "A_Const":
@@ -151,6 +164,8 @@ def _follow_new_column(state: State, spot: Spot, name: Name, command: Node) -> N
 
 
 _COLUMNS = frozenset({"AT_AddColumn", "AT_DropColumn", "AT_AlterColumnType"})
+_INHERITED = _COLUMNS | _REWRITES
+"""What tables that inherit from it, or are parts of it, go through with it."""
 _DEMANDING = frozenset(
     {"AT_AddColumn", "AT_AlterColumnType", "AT_SetNotNull", "AT_AddConstraint", "AT_ValidateConstraint"}
 )

@@ -40,13 +40,14 @@ def filled(about: About, column: str) -> Found:
 def same_everywhere(about: About, column: str) -> Found:
     """A new column that is to be unique, with the same value in each row."""
     refuse_doubt(about.state, about.name, about.table, to_be_there=True)
+    source = about.table.source(whole=False)
     yield Probe(
         about.spot,
         "unique",
         f"the new column {identifier(column)} would be the same",
         f"SELECT CASE WHEN count(*) > 1 THEN count(*) ELSE 0 END::int8, count(*) = {BOUND}"
-        f" FROM (SELECT FROM {about.source} LIMIT {BOUND}) AS found",
-        f"SELECT * FROM {about.source} LIMIT 100;",
+        f" FROM (SELECT FROM {source} LIMIT {BOUND}) AS found",
+        f"SELECT * FROM {source} LIMIT 100;",
     )
 
 
@@ -180,6 +181,8 @@ def _not_referring(about: About, node: Node, name: Name, own: Sequence[str]) -> 
     parent = state.known.tables.get(name)
     if parent is None or parent.kind not in TABLES:
         raise Unsuitable(f"{shown(name)} is no table as it is now")
+    if not node.pk_attrs and name in state.rekeyed:
+        raise Unsuitable(f"the primary key of {shown(name)} is not there yet")
     keys = [key.sval for key in node.pk_attrs or ()] or list(parent.key)
     if len(keys) != len(own) or any((name, key) in state.columns for key in keys):
         raise Unsuitable(f"the key of {shown(name)} is not there yet")

@@ -95,12 +95,13 @@ def _create(state: State, _: Spot, node: Node) -> None:
 
 
 def add_cascade(state: State, child: Name, constraint: Node) -> None:
-    """Remember a foreign key that changes the child's rows."""
+    """Remember a foreign key that changes the child's rows; no columns stand for any of the parent's."""
     if type(constraint).__name__ != "Constraint" or constraint.contype.name != "CONSTR_FOREIGN":
         return
     parent = state.name_of(constraint.pktable)
     table = state.table(parent)
-    columns = frozenset(key.sval for key in constraint.pk_attrs or ()) or frozenset(table.key if table else ())
+    key = table.key if table and parent not in state.rekeyed else ()
+    columns = frozenset(key.sval for key in constraint.pk_attrs or ()) or frozenset(key)
     on_update, on_delete = constraint.fk_upd_action in "cnd", constraint.fk_del_action in "cnd"
     if on_update or on_delete:
         state.cascades.append(Cascade(parent, child, columns, on_update, on_delete))
@@ -142,6 +143,7 @@ def _rename(state: State, spot: Spot, node: Node) -> None:
         name = state.name_of(node.relation)
         for column in (node.subname, node.newname):
             state.columns[name, column] = f"{place(spot)} renames it"
+        lose_columns(state, spot, name)
     elif kind in ("TYPE", "DOMAIN"):
         old = state.type_place(*dotted(node.object))
         state.enums[old[0], node.newname] = state.enums.pop(old, None)
@@ -152,6 +154,13 @@ def _rename(state: State, spot: Spot, node: Node) -> None:
             state.unvalidated[name, node.newname] = state.unvalidated.pop((name, node.subname))
     elif kind in ("SCHEMA", "FUNCTION", "ROUTINE", "PROCEDURE"):
         state.lose(f"{place(spot)} changes what names lead to")
+
+
+def lose_columns(state: State, spot: Spot, name: Name) -> None:
+    """Where a table's columns change, and those of others with them."""
+    table = state.table(name)
+    if name in state.entangled or (table is not None and table.entangled):
+        state.lose(f"{place(spot)} changes columns of tables that inherit from others, or are parts of them")
 
 
 def _set_schema(state: State, spot: Spot, node: Node) -> None:

@@ -5,7 +5,7 @@ A false alarm keeps a good deploy from happening, so whatever cannot be followed
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +35,9 @@ class State:
     """Types that scripts have made or changed; the values where they are known."""
     shadowed: set[str] = field(default_factory=set)
     fires: set[Name] = field(default_factory=set)
+    """Tables of which writing may change others, in ways that are not followed."""
+    rekeyed: set[Name] = field(default_factory=set)
+    """Tables with another primary key than before."""
     entangled: set[Name] = field(default_factory=set)
     cascades: list[Cascade] = field(default_factory=list)
 
@@ -66,34 +69,45 @@ class State:
         self, name: Name, spot: Spot, *, updated: Collection[str] = (), deleted: bool = False, alone: bool = False
     ) -> None:
         """Rows of a table are written; ``alone``: the ``updated`` columns, and nothing else of them."""
-        for touched in self._with_cascades(name, updated, deleted):
+        reached = self._reached(name, updated, deleted)
+        for touched in {name, *reached}:
             table = self.table(touched)
             unknown = table is None and touched not in self.created
             entangled = touched in self.entangled or (table is not None and (table.entangled or table.kind != "r"))
             if unknown or entangled or touched in self.fires or (table is not None and table.fires):
                 self.lose(f"{place(spot)} writes rows, and others may change with them")
             why = f"{place(spot)} writes rows of {shown(touched)}"
-            if alone and touched == name and table and not table.generates:
+            if alone and touched == name and name not in reached and table and not table.generates:
                 self.columns.update({(name, column): why for column in updated})
             else:
                 self.written.setdefault(touched, why)
             if deleted:
                 self.gone.setdefault(touched, why)
 
-    def _with_cascades(self, name: Name, updated: Collection[str], deleted: bool) -> Iterator[Name]:
-        seen, left = {name}, [(name, updated)]
+    def _reached(self, name: Name, updated: Collection[str], deleted: bool) -> frozenset[Name]:
+        """Tables whose rows change through foreign keys; the one itself among them where it refers to itself."""
+        reached: set[Name] = set()
+        left = [(name, False)]
         while left:
-            parent, columns = left.pop()
-            yield parent
+            parent, in_any_column = left.pop()
             for one in self.cascades:
-                by_update = one.on_update and one.columns & set(columns)
-                if one.parent == parent and one.child not in seen and (by_update or (one.on_delete and deleted)):
-                    seen.add(one.child)
-                    left.append((one.child, ()))
+                by_update = one.on_update and (in_any_column or self._moves(one, updated))
+                if one.parent == parent and one.child not in reached and (by_update or (one.on_delete and deleted)):
+                    reached.add(one.child)
+                    left.append((one.child, True))
+        return frozenset(reached)
+
+    def _moves(self, cascade: Cascade, updated: Collection[str]) -> bool:
+        """Whether an UPDATE of these columns may change what a foreign key refers to."""
+        table = self.table(cascade.parent)
+        own = not cascade.columns.isdisjoint(updated)
+        unsure = not cascade.columns or any((cascade.parent, column) in self.columns for column in cascade.columns)
+        return bool(updated) and (own or unsure or (table is not None and table.generates))
 
     def replace(self, name: Name, spot: Spot) -> None:
         """Another table may have the name now."""
         self.created.discard(name)
+        self.fires.add(name)
         self.written[name] = self.gone[name] = f"{place(spot)} changes what {shown(name)} is"
 
     def create(self, name: Name) -> None:
