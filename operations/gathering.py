@@ -103,7 +103,7 @@ def gather(context: Context, session: Session, *, to: str | None = None, baselin
     scripts = {m.name: read_script(m.name, m.script or "") for m in pending}
     if target.empty:
         scripts = without_concurrently(scripts)
-    foreseen = Foreseen() if target.empty else foresee(context, session, tuple(scripts.values()))
+    foreseen = Foreseen() if target.empty else foresee(context, session, {m.file: scripts[m.name] for m in pending})
     return Facts(
         format=format,
         migrations=migrations,

@@ -182,7 +182,8 @@ CASES: Sequence[Case] = (
 
 def foreseen(context: Context, session: Session, *scripts: str) -> Foreseen:
     """What is told of scripts beforehand, in the order of their application."""
-    return foresee(context, session, [read_script(f"{n}_m", text) for n, text in enumerate(scripts, 2)])
+    read = {f"{n}_m/migration.sql": read_script(f"{n}_m", text) for n, text in enumerate(scripts, 2)}
+    return foresee(context, session, read)
 
 
 def really(session: Session, sql: str) -> str | None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,8 @@ from operations.context import Context
 from operations.deploy import deploy
 from operations.errors import MigrationFailed, RowsInTheWay
 from operations.journal import records
+from operations.migrations.script import read_script
+from operations.preflight.foreseeing import foresee
 from operations.proposing import propose
 from operations.settings import Preflight
 from operations.status import status
@@ -224,6 +227,46 @@ def test_what_takes_too_long_is_held_by_others_or_may_not_be_read_is_not_tried_a
         (unread,) = foreseen(ground18, session, NOT_NULL).untried
         assert unread.why == 'the role may not read "public"."Account"'
         assert not session.in_transaction
+
+
+def test_what_is_written_in_an_unusual_way_is_not_tried(ground18: Context) -> None:
+    deep = " + ".join(["age"] * 900)
+    asked = (
+        'ALTER TABLE "Account" ALTER email TYPE "varchar"(5,6);',
+        'ALTER TABLE "Account" ALTER email TYPE "bpchar"(5+1);',
+        f'ALTER TABLE "Account" ADD CHECK ({deep} > 0);',
+    )
+    with ground18.database.session() as session:
+        anew(session)
+        for sql in asked:
+            found = foreseen(ground18, session, sql)
+            assert (len(found.untried), found.failing, found.notes) == (1, (), ()), found
+
+
+def test_what_is_wrong_with_the_trial_itself_ends_no_deploy(ground18: Context) -> None:
+    no_script: Any = None
+    with ground18.database.session() as session:
+        found = foresee(ground18, session, {"2_m/migration.sql": no_script})
+        assert found.notes == ("Existing rows were not tried beforehand: unexpectedly, AttributeError.",)
+
+
+def test_limits_of_the_role_do_not_end_the_session(ground18: Context) -> None:
+    with ground18.database.session() as session, ground18.database.session() as other:
+        anew(session)
+        session.script("SET idle_in_transaction_session_timeout TO '1ms'; SET transaction_timeout TO '400ms'")
+        with other.transaction():
+            other.script('LOCK TABLE "Account" IN ACCESS EXCLUSIVE MODE')
+            found = foreseen(ground18, session, NOT_NULL)
+        assert [one.why for one in found.untried] == ["somebody holds the table"]
+        assert session.rows("SHOW transaction_timeout") == [("400ms",)]
+
+
+def test_a_place_is_told_by_the_file_that_the_migration_lies_in(ground18: Context) -> None:
+    with ground18.database.session() as session:
+        anew(session)
+        session.script(BAD)
+        (failing,) = foresee(ground18, session, {"0001_strict.sql": read_script("0001_strict", NOT_NULL)}).failing
+        assert str(failing).startswith("0001_strict.sql:1:1: ")
 
 
 def test_a_deploy_that_existing_rows_would_surely_make_fail_is_refused_before_it_begins(context18: Context) -> None:

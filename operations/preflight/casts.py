@@ -96,9 +96,8 @@ def _length(target: Node) -> int | None:
     """Of varchar(n) and char(n): what is longer is refused, but for blanks."""
     if _base(target) not in ("varchar", "bpchar") or target.arrayBounds or not target.typmods:
         return None
-    (modifier,) = target.typmods
-    value = getattr(modifier.val, "ival", None)
-    if not isinstance(value, int):
+    value = getattr(getattr(target.typmods[0], "val", None), "ival", None)
+    if len(target.typmods) > 1 or not isinstance(value, int):
         raise Unsuitable("its length is written in an unusual way")
     return value
 

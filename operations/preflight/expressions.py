@@ -127,10 +127,12 @@ def printed(node: Node) -> str:
     try:
         text: str = RawStream()(node)
         statement: Any = parse_sql(f"SELECT ({text})")[0].stmt
-        again = statement.targetList[0].val
+        same = statement.targetList[0].val == node
+    except RecursionError as error:
+        raise Unsuitable("it is too deep to be written anew") from error
     except (ParseError, NotImplementedError, AttributeError) as error:
         raise Unsuitable("it cannot be written anew") from error
-    if not text or again != node:
+    if not text or not same:
         raise Unsuitable("it cannot be written anew")
     return text
 

@@ -2,45 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from operations.context import Context
-from operations.errors import StatementFailed
+from operations.errors import LocktenderError, StatementFailed
 from operations.migrations.script import Script
 from operations.ports import Progress, Row, Session
 from operations.preflight.model import Failing, Foreseen, Probe, Untried, untried
-from operations.preflight.probing import Step, probes, steps
+from operations.preflight.probing import probes, steps
 from operations.preflight.survey import survey
 from operations.preflight.words import fault_of_a_value, reason
 
-BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"
+BEGIN = """
+    BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
+    SET LOCAL idle_in_transaction_session_timeout TO '5min';
+    SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout'
+"""
+"""In one message, so that no limit of the role's can end the session; ours ends one that nobody is behind any more."""
+FIXED = {
+    "search_path": "pg_catalog",
+    "row_security": "off",
+    "standard_conforming_strings": "on",
+    "quote_all_identifiers": "off",
+    "jit": "off",
+}
+"""Names lead to PostgreSQL's own code, and rows are never filtered without an error."""
 LOCK_TIMEOUT = 500
 """Milliseconds to wait for a table that somebody holds; nobody waits behind us for longer."""
 _NOTHING = Foreseen()
 
 
-def foresee(context: Context, session: Session, scripts: Sequence[Script]) -> Foreseen:
+def foresee(context: Context, session: Session, scripts: Mapping[str, Script]) -> Foreseen:
     """What existing rows would make fail of the scripts, as far as it can be told. Writes nothing.
 
-    A table is locked for no longer than its own question takes, and only against changes of its schema.
+    ``scripts`` are by their files below the migrations folder, in the order of their application. A table is locked
+    for no longer than its own question takes, and only against changes of its schema.
     """
     if context.environment.preflight.mode == "off":
         return _NOTHING
-    every = steps(scripts)
-    if not every:
-        return _NOTHING
     try:
-        with session.transaction(BEGIN):
-            asking = _Asking(context, session)
-            return asking.all(asking.planned(every))
+        return _Asking(context, session).foreseen(scripts)
     except StatementFailed as error:
-        return Foreseen(notes=(f"Existing rows were not tried beforehand: {reason(error.sqlstate)}.",))
+        why = reason(error.sqlstate)
+    except LocktenderError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a deploy that does without it must not end for what is wrong in it
+        why = f"unexpectedly, {type(error).__name__}"
+    return Foreseen(notes=(f"Existing rows were not tried beforehand: {why}.",))
 
 
 @dataclass
 class _Asking:
-    """One preflight, in the transaction that is open."""
+    """One preflight."""
 
     context: Context
     session: Session
@@ -48,10 +62,19 @@ class _Asking:
     untried: list[Untried] = field(default_factory=list)
     passed: int = 0
 
-    def planned(self, every: Sequence[Step]) -> Sequence[Probe | Untried]:
-        limits = self.context.environment.preflight
-        self.session.script(f"SET LOCAL statement_timeout TO {_milliseconds(limits.each)}; {_LOCKS}")
-        return tuple(probes(every, survey(self.session, [step.node for step in every if step.node is not None])))
+    def foreseen(self, scripts: Mapping[str, Script]) -> Foreseen:
+        """The transaction for the catalogs is over before it is thought about what they hold."""
+        every = steps(scripts)
+        if not every:
+            return _NOTHING
+        limits = f"SET LOCAL statement_timeout TO {_milliseconds(self.context.environment.preflight.each)}; {_LOCKS}"
+        with self.session.transaction(BEGIN):
+            self.session.script(limits)
+            known = survey(self.session, [step.node for step in every if step.node is not None])
+        planned = tuple(probes(every, known))
+        with self.session.transaction(BEGIN):
+            self.session.script("; ".join([limits, *(f"SET LOCAL {name} TO {value}" for name, value in FIXED.items())]))
+            return self.all(planned)
 
     def all(self, planned: Sequence[Probe | Untried]) -> Foreseen:
         limits = self.context.environment.preflight

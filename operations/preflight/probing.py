@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from operations.migrations.locking import relation_name
-from operations.migrations.prisma_folder import SCRIPT
 from operations.migrations.script import Script, Statement
 from operations.migrations.splitting import split
 from operations.preflight.altering import alter
@@ -33,15 +32,17 @@ class Step:
     node: Node | None
 
 
-def steps(scripts: Sequence[Script]) -> tuple[Step, ...]:
-    """Every statement in the order of its application; none where no statement could fail for its rows."""
-    kinds = {statement.kind for script in scripts for statement in script.statements or ()}
+def steps(scripts: Mapping[str, Script]) -> tuple[Step, ...]:
+    """Every statement in the order of its application; none where no statement could fail for its rows.
+
+    ``scripts`` are by their files.
+    """
+    kinds = {statement.kind for script in scripts.values() for statement in script.statements or ()}
     return tuple(_steps(scripts)) if any(kind.startswith(_ASKING) for kind in kinds) else ()
 
 
-def _steps(scripts: Sequence[Script]) -> Iterator[Step]:
-    for script in scripts:
-        file = f"{script.name}/{SCRIPT}"
+def _steps(scripts: Mapping[str, Script]) -> Iterator[Step]:
+    for file, script in scripts.items():
         if script.statements is None:
             yield Step(Spot(file, script.verdict.line or 1, 1, "", ""), None)
         for statement in script.statements or ():

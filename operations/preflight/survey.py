@@ -12,14 +12,6 @@ from operations.preflight.known import Cascade, Column, Known, Mentioned, Name, 
 
 USUAL_OPERATORS = ("=", "<>", "<", ">", "<=", ">=", "~~", "!~~", "~~*", "!~~*", "~", "!~", "~*", "!~*")
 """Also what LIKE, IN, BETWEEN and their like stand for."""
-FIXED = {
-    "search_path": "pg_catalog",
-    "row_security": "off",
-    "standard_conforming_strings": "on",
-    "quote_all_identifiers": "off",
-    "jit": "off",
-}
-"""Names lead to PostgreSQL's own code, and rows are never filtered without an error."""
 
 _RELATIONS = """
     SELECT DISTINCT wanted.schema IS NULL, c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text,
@@ -93,7 +85,7 @@ _OPERATORS = """
 
 
 def survey(session: Session, nodes: Sequence[Any]) -> Known:
-    """What is known of all that these parse trees name. The settings of the transaction are ``FIXED`` afterwards."""
+    """What is known of all that these parse trees name."""
     wanted = mentioned(nodes)
     found = _relations(session, wanted)
     unvalidated = _unvalidated(session, [row[1] for row in found])
@@ -107,7 +99,7 @@ def survey(session: Session, nodes: Sequence[Any]) -> Known:
     ((default,),) = session.rows("SELECT coalesce(pg_catalog.current_schema()::text, 'public')")
     functions = session.rows(_FUNCTIONS, (list(wanted.functions),))
     operators = session.rows(_OPERATORS, ([*wanted.operators, *USUAL_OPERATORS],))
-    known = Known(
+    return Known(
         default=default,
         visible={name: (schema, name) for plain, _, schema, name, *_ in found if plain},
         tables=_tables(session, found, unvalidated),
@@ -123,8 +115,6 @@ def survey(session: Session, nodes: Sequence[Any]) -> Known:
         operators=frozenset(name for (name,) in operators),
         version=session.server_version,
     )
-    session.script("; ".join(f"SET LOCAL {name} TO {value}" for name, value in FIXED.items()))
-    return known
 
 
 def _relations(session: Session, wanted: Mentioned) -> list[Row]:

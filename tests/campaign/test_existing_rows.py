@@ -87,7 +87,7 @@ def test_random_demands_of_random_rows(durable: Server, ground_context: Context)
             if number % PER_TABLE == 0:
                 session.script(rows(random))
             one = demand(random)
-            scripts = [read_script(f"{n}_m", text) for n, text in enumerate((one.before, one.sql)) if text]
+            scripts = {f"{n}_m": read_script(f"{n}_m", text) for n, text in enumerate((one.before, one.sql)) if text}
             told = foresee(ground_context, session, scripts)
             failed = fails(session, one.before + one.sql)
             if failed and (failed[:2] not in OF_ROWS or fails(session, one.before)):
@@ -119,7 +119,7 @@ def test_no_migration_of_a_real_history_is_refused_in_vain(
         for window in windows(names[: count(len(names))], random):
             seed(session, [name for (name,) in session.rows(TABLES)])
             texts = [(name, _text(folder, name, stand_in)) for name in window]
-            told = foresee(context, session, [read_script(name, text) for name, text in texts])
+            told = foresee(context, session, {name: read_script(name, text) for name, text in texts})
             failed = first_failing(session, texts)
             expected = {one.file.split("/")[0] for one in told.failing}
             reached = window[: window.index(failed) + 1] if failed else window
