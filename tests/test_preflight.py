@@ -187,6 +187,9 @@ def test_code_of_users_is_not_run(ground: Context) -> None:
         CREATE FUNCTION mine(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RAISE 'it ran'; END$$;
         CREATE OPERATOR === (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq);
         CREATE DOMAIN checked AS text CHECK (mine(value) = '');
+        CREATE FUNCTION number("Role") RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RAISE 'it ran'; END$$;
+        CREATE CAST ("Role" AS int) WITH FUNCTION number("Role");
+        CREATE VIEW looked AS SELECT mine('x');
     """
     asked = (
         "ALTER TABLE \"Account\" ADD CHECK (mine(email) = '');",
@@ -198,6 +201,12 @@ def test_code_of_users_is_not_run(ground: Context) -> None:
         'ALTER TABLE "Account" ADD CHECK (pg_terminate_backend(id));',
         'CREATE UNIQUE INDEX u ON "Account" (mine(email));',
         'CREATE UNIQUE INDEX u ON "Account" (email) WHERE (SELECT true);',
+        'ALTER TABLE "Account" ADD CHECK (role::int > 0);',
+        'ALTER TABLE "Account" ALTER role TYPE int USING role::int;',
+        'ALTER TABLE "Account" ALTER tags TYPE int[];',
+        """ALTER TABLE "Account" ADD CHECK (table_to_xml('public.looked', true, true, email) IS NOT NULL);""",
+        """ALTER TABLE "Account" ADD CHECK (pg_input_is_valid(email, 'public.checked'));""",
+        """ALTER TABLE "Account" ADD CHECK (pg_typeof(domain_in('x', 'public.checked'::regtype::oid, id)) IS NOT NULL);""",
     )
     with ground.database.session() as session:
         anew(session)
@@ -206,6 +215,23 @@ def test_code_of_users_is_not_run(ground: Context) -> None:
             found = foreseen(ground, session, sql)
             assert (found.failing, found.passed, len(found.untried)) == ((), 0, 1), (sql, found)
             assert "Postgre" in found.untried[0].why or "more than is tried" in found.untried[0].why, found
+
+
+def test_casts_of_users_between_types_of_postgresql_are_not_run(server18: Server, ground18: Context) -> None:
+    asked = (
+        'ALTER TABLE "Account" ALTER email TYPE int;',
+        'ALTER TABLE "Account" ADD CHECK (lower(email) + 1 > 0);',
+        'ALTER TABLE "Account" ADD FOREIGN KEY (email) REFERENCES "Order" (id);',
+    )
+    with server18.superuser(ground18.database.target.database).session() as session:
+        anew(session)
+        session.script("""CREATE FUNCTION mine(text) RETURNS int LANGUAGE plpgsql AS $$BEGIN RAISE 'it ran'; END$$;
+            CREATE CAST (text AS int) WITH FUNCTION mine(text) AS IMPLICIT""")
+        for sql in asked:
+            (untried,) = foreseen(ground18, session, sql).untried
+            assert untried.why == "there are casts that are not PostgreSQL's own"
+        assert foreseen(ground18, session, 'ALTER TABLE "Order" ADD FOREIGN KEY (id) REFERENCES "Account";').passed == 1
+        session.script("DROP SCHEMA public CASCADE")
 
 
 def test_what_takes_too_long_is_held_by_others_or_may_not_be_read_is_not_tried_and_said(ground18: Context) -> None:

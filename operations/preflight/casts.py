@@ -42,8 +42,10 @@ def cast(about: About, command: Node) -> Found:
 
 
 def _itself(reading: Reading, column: str) -> Written:
-    if not reading.table.columns[column].plain:
+    known = reading.table.columns[column]
+    if not known.plain:
         raise Unsuitable(f"the type of {identifier(column)} is not PostgreSQL's own")
+    reading.refuse_casts(known.place)
     return Written(identifier(column), frozenset({column}))
 
 

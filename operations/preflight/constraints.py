@@ -188,6 +188,10 @@ def _not_referring(about: About, node: Node, name: Name, own: Sequence[str]) -> 
         raise Unsuitable(f"the key of {shown(name)} is not there yet")
     refuse_doubt(state, name, parent, keys)
     _refuse_types(parent, keys)
+    for key, column in zip(node.fk_attrs, keys, strict=True):
+        types = about.table.columns[key.sval].place, parent.columns[column].place
+        if types[0] != types[1]:
+            about.reading.refuse_casts(*types)
     pairs = " AND ".join(f"k.{identifier(key)} = {column}" for key, column in zip(keys, own, strict=True))
     return [f"NOT EXISTS (SELECT FROM {parent.source(whole=False)} AS k WHERE {pairs})"]
 

@@ -23,6 +23,7 @@ _KNOWN = frozenset(
         "String", "TypeCast", "TypeName",
     }
 )  # fmt: skip
+_OWN_CASTS = "there are casts that are not PostgreSQL's own"
 _OF_USERS = "it calls functions or operators that are not PostgreSQL's own, or not the same at each call"
 
 
@@ -52,6 +53,7 @@ class Reading:
 
     def written(self, node: Node) -> Written:
         """The expression; raises ``Unsuitable``."""
+        self.refuse_casts()
         columns = set()
         for item in tree(node):
             kind = type(item).__name__
@@ -68,7 +70,8 @@ class Reading:
         return Written(printed(node), frozenset(columns))
 
     def type_sql(self, node: Node) -> str:
-        """A ``TypeName`` as SQL writes it; raises ``Unsuitable``."""
+        """A ``TypeName``, to be cast to, as SQL writes it; raises ``Unsuitable``."""
+        self.refuse_casts()
         self._settle_type(node)
         return printed_type(node)
 
@@ -80,9 +83,18 @@ class Reading:
             raise Unsuitable("it names what is no column of the table as it is now")
         if not column.plain:
             raise Unsuitable(f"the type of {identifier(str(name))} is not PostgreSQL's own")
+        self.refuse_casts(column.place)
         if column.place in self.enums:
             raise Unsuitable(f"an earlier statement changes the type of {identifier(str(name))}")
         return str(name)
+
+    def refuse_casts(self, *types: Name) -> None:
+        """Raise ``Unsuitable`` where a cast, be it from or to one of these types, might run code of users."""
+        if self.known.recast:
+            raise Unsuitable(_OWN_CASTS)
+        for _, name in types:
+            if name in self.known.cast_types:
+                raise Unsuitable(f"{identifier(name)} has casts that are not PostgreSQL's own")
 
     def _refuse_function(self, node: Node) -> None:
         *schema, name = [part.sval for part in node.funcname]
@@ -105,6 +117,7 @@ class Reading:
             return
         if self.known.type_place(schema, name) in self.enums:
             raise Unsuitable(f"an earlier statement makes or changes the type {identifier(name)}")
+        self.refuse_casts((schema or "", name))
         enum = self.known.enum(schema, name)
         if enum:
             from pglast import ast

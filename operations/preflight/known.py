@@ -76,7 +76,8 @@ class Cascade:
 @dataclass(frozen=True)
 class Known:
     """``visible``: where names without a schema lead. ``functions``, ``operators``: those that are PostgreSQL's own,
-    keep no secrets from call to call, and can be mistaken for nobody else's."""
+    keep no secrets from call to call, run and read nothing by a name that they are told, and can be mistaken for nobody
+    else's."""
 
     default: str = "public"
     visible: Mapping[str, Name] = field(default_factory=dict)
@@ -91,6 +92,10 @@ class Known:
     calm: frozenset[str] = frozenset()
     """The same with aggregates and window functions."""
     operators: frozenset[str] = frozenset()
+    cast_types: frozenset[str] = frozenset()
+    """Types of users from which or to which casts run functions of theirs."""
+    recast: bool = False
+    """Whether there are such casts also between types that are PostgreSQL's own."""
     version: int = 150000
 
     def name_of(self, schema: str | None, name: str) -> Name:

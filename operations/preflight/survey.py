@@ -71,7 +71,20 @@ _FUNCTIONS = """
                         AND pg_catalog.pg_function_is_visible(u.oid)
                         AND NOT EXISTS (SELECT FROM pg_catalog.unnest(u.proargtypes::pg_catalog.oid[]) x
                                         JOIN pg_catalog.pg_type t ON t.oid = x WHERE t.typnamespace <> p.pronamespace))
-    GROUP BY p.proname HAVING pg_catalog.bool_and(p.provolatile <> 'v')
+    GROUP BY p.proname HAVING pg_catalog.bool_and(p.provolatile <> 'v' AND NOT (
+        p.proname ~ '_to_xml|_validator$'
+        OR p.proname IN ('pg_input_error_info', 'pg_input_is_valid', 'satisfies_hash_partition')
+        OR ARRAY['cstring', 'internal']::pg_catalog.regtype[]::pg_catalog.oid[]
+           && (p.proargtypes::pg_catalog.oid[] || p.prorettype)))
+"""
+_CASTS = """
+    SELECT coalesce(e.typname, t.typname)::text, t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace,
+           s.typnamespace = ALL (ARRAY[d.typnamespace, 'pg_catalog'::pg_catalog.regnamespace])
+    FROM pg_catalog.pg_cast c
+    JOIN pg_catalog.pg_type s ON s.oid = c.castsource JOIN pg_catalog.pg_type d ON d.oid = c.casttarget
+    JOIN pg_catalog.pg_type t ON t.oid IN (s.oid, d.oid)
+    LEFT JOIN pg_catalog.pg_type e ON t.typcategory = 'A' AND e.oid = t.typelem
+    WHERE c.castfunc <> 0 AND c.oid >= 16384
 """
 _OPERATORS = """
     SELECT DISTINCT o.oprname::text FROM pg_catalog.pg_operator o
@@ -99,6 +112,7 @@ def survey(session: Session, nodes: Sequence[Any]) -> Known:
     ((default,),) = session.rows("SELECT coalesce(pg_catalog.current_schema()::text, 'public')")
     functions = session.rows(_FUNCTIONS, (list(wanted.functions),))
     operators = session.rows(_OPERATORS, ([*wanted.operators, *USUAL_OPERATORS],))
+    casts = session.rows(_CASTS)
     return Known(
         default=default,
         visible={name: (schema, name) for plain, _, schema, name, *_ in found if plain},
@@ -113,6 +127,8 @@ def survey(session: Session, nodes: Sequence[Any]) -> Known:
         functions=frozenset(name for name, plain in functions if plain),
         calm=frozenset(name for name, _ in functions),
         operators=frozenset(name for (name,) in operators),
+        cast_types=frozenset(name for name, builtin, _ in casts if not builtin),
+        recast=any(between for *_, between in casts),
         version=session.server_version,
     )
 
