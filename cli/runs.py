@@ -35,8 +35,8 @@ def answered(run: Callable[[], DeployResult]) -> Answer:
     except LocktenderError as error:
         failed: DeployResult | None = error.details.pop("result", None)
         return Answer(failed, lambda: view(failed) if failed else (), error.exit_code, error)
-    foreseen = result.outcome == "planned" and result.preflight.failing
-    return Answer(result, lambda: view(result), ExitCode.NO if foreseen else ExitCode.DONE)
+    refused = result.outcome == "planned" and result.preflight.refused
+    return Answer(result, lambda: view(result), ExitCode.NO if refused else ExitCode.DONE)
 
 
 def view(result: DeployResult) -> Iterator[RenderableType | str]:

@@ -72,7 +72,7 @@ def migrate(
                 if settled:  # the dead run could not do it
                     remember(context, run_id)
                 return DeployResult(run_id, "nothing_to_do", plan=plan, notes=notes)
-            refuse_failing(context, facts.foreseen, planned(run_id, plan, facts))
+            refuse_failing(facts.foreseen, planned(run_id, plan, facts))
             return Run(context, lock, session, facts, plan, notes).perform()
         finally:
             session.close()
@@ -91,9 +91,9 @@ def planned(run_id: str, plan: Plan, facts: Facts) -> DeployResult:
     )
 
 
-def refuse_failing(context: Context, foreseen: Foreseen, result: DeployResult) -> None:
+def refuse_failing(foreseen: Foreseen, result: DeployResult) -> None:
     """Raise ``RowsInTheWay`` where existing rows would surely make it fail; nothing has begun."""
-    if not foreseen.failing or context.environment.preflight.mode != "refuse":
+    if not foreseen.refused:
         return
     told = [str(one) for one in foreseen.failing[:TOLD]]
     if len(foreseen.failing) > TOLD:

@@ -222,7 +222,8 @@ class Preflight:
     """How existing rows are tried before a deploy, and what is done with what was found."""
 
     mode: Literal["refuse", "tell", "off"] = "refuse"
-    """``refuse`` a deploy that existing rows would surely make fail, only ``tell`` it, or do not look."""
+    """``refuse`` a deploy that existing rows would surely make fail, only ``tell`` it, or do not look. A dry run of one
+    that is refused ends with exit code 1."""
     each: Seconds = 5.0
     """How long one question to a table's rows may take; what takes longer is not tried, and told."""
     in_all: Seconds = 30.0

@@ -287,6 +287,26 @@ def test_limits_of_the_role_do_not_end_the_session(ground18: Context) -> None:
         assert session.rows("SHOW transaction_timeout") == [("400ms",)]
 
 
+def test_what_is_demanded_of_a_renamed_table_or_of_a_view_is_told(ground18: Context) -> None:
+    rename = 'ALTER TABLE "Account" RENAME TO people;'
+    view = 'CREATE MATERIALIZED VIEW seen AS SELECT * FROM "Account";'
+    index = "CREATE UNIQUE INDEX u ON seen (code);"
+    asked = {
+        f"{rename} ALTER TABLE people ALTER email SET NOT NULL, ADD UNIQUE (code);": "changes what",
+        f"{rename} CREATE UNIQUE INDEX u ON people (code);": "changes what",
+        'ALTER TABLE "Account" SET SCHEMA other; ALTER TABLE other."Account" ADD UNIQUE (code);': "changes what",
+        f"{view} {index}": "fills it",
+        index: "materialized views are not looked at",
+        f"DROP MATERIALIZED VIEW seen; {view} {index}": "fills it",
+    }
+    with ground18.database.session() as session:
+        anew(session)
+        session.script(BAD + view)
+        for sql, why in asked.items():
+            found = foreseen(ground18, session, sql)
+            assert [why in one.why for one in found.untried] == [True], (sql, found)
+
+
 def test_a_place_is_told_by_the_file_that_the_migration_lies_in(ground18: Context) -> None:
     with ground18.database.session() as session:
         anew(session)
@@ -341,5 +361,8 @@ def test_the_command_line_shows_what_existing_rows_would_make_fail(context18: Co
     assert 'would fail: 2_strict/migration.sql:1:1: ALTER TABLE: "email" is NULL in 2 rows of "Account"' in shown
     assert 'SELECT * FROM "public"."Account" WHERE "email" IS NULL LIMIT 100;' in shown
     assert 'not tried on existing rows: 2_strict/migration.sql:3:1: ALTER TABLE "Account": an earlier' in shown
+    lax = replace(context18, environment=replace(context18.environment, preflight=Preflight(mode="tell")))
+    told = answered(lambda: deploy(lax, dry_run=True))
+    assert (told.exit_code, "would fail:" in "\n".join(p for p in told.view() if isinstance(p, str))) == (0, True)
     refused = answered(lambda: deploy(context18))
     assert (refused.exit_code, "would fail:" in "\n".join(p for p in refused.view() if isinstance(p, str))) == (5, True)

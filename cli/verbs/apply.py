@@ -24,7 +24,9 @@ locktender apply --baseline 20240108093000_init
     metavar="NAME",
     help="First record all up to and with this one as applied: for a database that already is what they make of it.",
 )
-@click.option("--dry-run", is_flag=True, help="Show the plan; change nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show the plan; change nothing. Exit 1: existing rows would have it refused."
+)
 def command(desk: Desk, to: str | None, baseline: str | None, dry_run: bool) -> Answer:
     """Apply pending migrations and nothing else: lock, backup, apply.
 

@@ -34,7 +34,11 @@ locktender deploy --ref main
     metavar="REF",
     help="Branch, tag or commit of the application to check out for it (default: the files as they are).",
 )
-@click.option("--dry-run", is_flag=True, help="Show the plan with every command; change nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Show the plan with every command; change nothing. Exit 1: existing rows would have it refused.",
+)
 def command(desk: Desk, strategy: Literal["maintenance", "online"] | None, ref: str | None, dry_run: bool) -> Answer:
     """Bring the database to what the migrations folder says, with a way back at every step.
 

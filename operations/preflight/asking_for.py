@@ -78,10 +78,12 @@ def refuse_doubt(
 
 def about(state: State, spot: Spot, name: Name, *, whole: bool = True) -> About | Untried | None:
     """``None`` where no row can be in the way: of a table that the scripts make, or that nobody knows."""
-    if name in state.created:
+    table = state.table(name)
+    if table is None:
         why = state.lost or state.written.get(name)
         return untried(spot, why) if why else None
-    table = state.known.tables.get(name)
-    if table is None or table.kind not in TABLES or (table.kind == "p" and not whole):
+    if table.kind == "m":
+        return untried(spot, "materialized views are not looked at")
+    if table.kind not in TABLES or (table.kind == "p" and not whole):
         return None
     return About(state, spot, name, table, whole)

@@ -74,13 +74,6 @@ def _filled(state: State, spot: Spot, into: Node) -> None:
     state.written[name] = f"{place(spot)} fills it"
 
 
-def _create_as(state: State, spot: Spot, node: Node) -> None:
-    _rows(state, spot, node)
-    if node.objtype.name != "OBJECT_TABLE":
-        return
-    _filled(state, spot, node.into)
-
-
 def _create(state: State, _: Spot, node: Node) -> None:
     name = state.name_of(node.relation)
     there = (node.relation.schemaname or state.known.default, node.relation.relname) in state.known.relations
@@ -217,7 +210,7 @@ _CHANGES: dict[str, Callable[[State, Spot, Node], None]] = {
     "CreateRangeStmt": _create_type,
     "CreateSchemaStmt": _create_schema,
     "CreateStmt": _create,
-    "CreateTableAsStmt": _create_as,
+    "CreateTableAsStmt": _rows,
     "CreateTrigStmt": _fires,
     "DeleteStmt": _rows,
     "DropStmt": _drop,

@@ -89,7 +89,9 @@ class _Asking:
                 self.untried.append(untried(one.spot, f"all together would take longer than {limits.in_all:g} s"))
             else:
                 self._one(one, left)
-        return Foreseen(tuple(dict.fromkeys(self.failing)), tuple(dict.fromkeys(self.untried)), self.passed)
+        refused = bool(self.failing) and self.context.environment.preflight.mode == "refuse"
+        failing, untold = tuple(dict.fromkeys(self.failing)), tuple(dict.fromkeys(self.untried))
+        return Foreseen(failing, untold, self.passed, refused=refused)
 
     def _one(self, probe: Probe, seconds: float) -> None:
         try:

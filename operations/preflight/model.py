@@ -99,6 +99,8 @@ class Foreseen:
     passed: int = 0
     notes: tuple[str, ...] = field(default=())
     """Why nothing could be tried at all."""
+    refused: bool = False
+    """Whether a deploy does not begin for it."""
 
 
 def untried(spot: Spot, why: str) -> Untried:
