@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cli.output import Answer
 from operations.errors import ExitCode, LocktenderError
+from operations.measures import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -74,8 +75,7 @@ def _plan(result: DeployResult) -> Iterator[RenderableType | str]:
     assert result.plan  # noqa: S101 - asked by the caller
     several = f"several transactions: {result.plan.verdict}"
     whole = "one transaction: all of it happens, or nothing" if result.plan.atomic else several
-    count = len(result.plan.migrations)
-    yield f"  {count} migration{'s' * (count != 1)} in {whole}; plan {result.plan.digest[:12]}"
+    yield f"  {counted(len(result.plan.migrations), 'migration')} in {whole}; plan {result.plan.digest[:12]}"
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("  migration", "atomic", "because", "way back"):
         table.add_column(column, overflow="fold")
@@ -95,7 +95,7 @@ def _preflight(result: DeployResult) -> Iterator[str]:
         yield f"  would fail: {failing}"
         yield f"       {failing.query}"
     if found.passed:
-        yield f"  existing rows: {found.passed} demand{'s' * (found.passed != 1)} of the migrations tried, and met"
+        yield f"  existing rows: {counted(found.passed, 'demand')} of the migrations tried, and met"
     yield from (f"  not tried on existing rows: {one}" for one in found.untried[:UNTRIED_SHOWN])
     if len(found.untried) > UNTRIED_SHOWN:
         yield f"  not tried on existing rows: {len(found.untried) - UNTRIED_SHOWN} more (--json has them all)"

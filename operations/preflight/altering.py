@@ -11,7 +11,7 @@ from operations.preflight.casts import cast
 from operations.preflight.constraints import constraint, filled, not_null, same_everywhere
 from operations.preflight.expressions import Unsuitable
 from operations.preflight.following import add_cascade, lose_columns
-from operations.preflight.known import Name
+from operations.preflight.known import Name, constraint_of
 from operations.preflight.model import Spot
 from operations.preflight.state import EMPTY, State, place
 from operations.rules.shapes import dotted
@@ -78,16 +78,13 @@ def _validates(node: Node) -> bool:
 
 def _standing(here: About, name: str) -> Node | None:
     """A constraint that was there before, and has not been validated."""
-    from operations.migrations.parser import ParseError, parse_sql
-
     definition = here.table.unvalidated.get(name)
     if definition is None:
         return None
-    try:
-        statement: Any = parse_sql(f"ALTER TABLE t ADD CONSTRAINT c {definition}")[0].stmt
-    except ParseError as error:
-        raise Unsuitable("its definition cannot be read") from error
-    return statement.cmds[0].def_
+    node = constraint_of(definition)
+    if node is None:
+        raise Unsuitable("its definition cannot be read")
+    return node
 
 
 def _new_column(here: About, command: Node) -> Found:
@@ -126,7 +123,7 @@ def _plain(state: State, target: Node) -> bool:
     if schema == "pg_catalog":
         return True
     made = state.type_place(schema, name)
-    return name not in state.known.domains and (made not in state.enums or state.enums[made] is not None)
+    return name not in state.known.domains and (made not in state.types or state.types[made] is not None)
 
 
 def _follow(state: State, spot: Spot, name: Name, kind: str, command: Node) -> None:

@@ -30,7 +30,7 @@ class About:
     @property
     def reading(self) -> Reading:
         """How expressions over the table are read."""
-        return Reading(self.state.known, self.table, self.state.enums, self.state.shadowed)
+        return Reading(self.state.known, self.table, self.state.types, self.state.shadowed)
 
     @property
     def source(self) -> str:

@@ -173,7 +173,7 @@ def _foreign(about: About, node: Node) -> Found:
 def _not_referring(about: About, node: Node, name: Name, own: Sequence[str]) -> list[str]:
     """That no row there has the key; nothing, where there will be no rows at all."""
     state = about.state
-    if name in state.created:
+    if name in state.began_empty:
         why = state.doubt(name)
         if why:
             raise Unsuitable(why)

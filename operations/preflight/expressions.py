@@ -41,14 +41,14 @@ class Written:
 
 @dataclass(frozen=True)
 class Reading:
-    """How expressions over one table are read. ``enums``: types that scripts have made or changed before.
+    """How expressions over one table are read. ``types``: those that scripts have made or changed before.
 
     ``shadowed``: names of functions that they have made.
     """
 
     known: Known
     table: Table
-    enums: Mapping[Name, tuple[str, ...] | None]
+    types: Mapping[Name, tuple[str, ...] | None]
     shadowed: Collection[str]
 
     def written(self, node: Node) -> Written:
@@ -84,7 +84,7 @@ class Reading:
         if not column.plain:
             raise Unsuitable(f"the type of {identifier(str(name))} is not PostgreSQL's own")
         self.refuse_casts(column.place)
-        if column.place in self.enums:
+        if column.place in self.types:
             raise Unsuitable(f"an earlier statement changes the type of {identifier(str(name))}")
         return str(name)
 
@@ -115,7 +115,7 @@ class Reading:
             raise Unsuitable("its type is written in an unusual way")
         if schema == "pg_catalog":
             return
-        if self.known.type_place(schema, name) in self.enums:
+        if self.known.type_place(schema, name) in self.types:
             raise Unsuitable(f"an earlier statement makes or changes the type {identifier(name)}")
         self.refuse_casts((schema or "", name))
         enum = self.known.enum(schema, name)
@@ -128,7 +128,7 @@ class Reading:
 
     def pending_enum(self, node: Node) -> tuple[str, ...] | None:
         """The values of an enum that a script makes before it is used here."""
-        return self.enums.get(self.known.type_place(*dotted(node.names)))
+        return self.types.get(self.known.type_place(*dotted(node.names)))
 
 
 def printed(node: Node) -> str:

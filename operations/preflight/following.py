@@ -70,16 +70,16 @@ def _set_columns(node: Node) -> tuple[str, ...]:
 
 def _filled(state: State, spot: Spot, into: Node) -> None:
     name = state.name_of(into.rel)
-    state.create(name)
+    state.begin_empty(name)
     state.written[name] = f"{place(spot)} fills it"
 
 
 def _create(state: State, _: Spot, node: Node) -> None:
     name = state.name_of(node.relation)
     there = (node.relation.schemaname or state.known.default, node.relation.relname) in state.known.relations
-    if node.if_not_exists and name not in state.created and there:
+    if node.if_not_exists and name not in state.began_empty and there:
         return
-    state.create(name)
+    state.begin_empty(name)
     if node.inhRelations:
         state.entangled |= {name, *(state.name_of(one) for one in node.inhRelations)}
     for element in node.tableElts or ():
@@ -110,20 +110,20 @@ def _drop(state: State, spot: Spot, node: Node) -> None:
             table = state.table(name)
             if name in state.entangled or (table and table.entangled):
                 state.lose(f"{place(spot)} drops a part of another table")
-            state.create(name)
+            state.begin_empty(name)
     elif kind in ("OBJECT_TYPE", "OBJECT_DOMAIN"):
         for part in node.objects:
-            state.enums[state.type_place(*dotted(part.names))] = None
+            state.types[state.type_place(*dotted(part.names))] = None
 
 
 def _create_enum(state: State, _: Spot, node: Node) -> None:
-    state.enums[state.type_place(*dotted(node.typeName))] = tuple(value.sval for value in node.vals or ())
+    state.types[state.type_place(*dotted(node.typeName))] = tuple(value.sval for value in node.vals or ())
 
 
 def _alter_enum(state: State, _: Spot, node: Node) -> None:
     place_of_type = state.type_place(*dotted(node.typeName))
-    values = state.enums.get(place_of_type)
-    state.enums[place_of_type] = (*values, node.newVal) if values is not None and not node.oldVal else None
+    values = state.types.get(place_of_type)
+    state.types[place_of_type] = (*values, node.newVal) if values is not None and not node.oldVal else None
 
 
 def _rename(state: State, spot: Spot, node: Node) -> None:
@@ -139,8 +139,8 @@ def _rename(state: State, spot: Spot, node: Node) -> None:
         lose_columns(state, spot, name)
     elif kind in ("TYPE", "DOMAIN"):
         old = state.type_place(*dotted(node.object))
-        state.enums[old[0], node.newname] = state.enums.pop(old, None)
-        state.enums[old] = None
+        state.types[old[0], node.newname] = state.types.pop(old, None)
+        state.types[old] = None
     elif kind == "TABCONSTRAINT":
         name = state.name_of(node.relation)
         if (name, node.subname) in state.unvalidated:
@@ -193,11 +193,11 @@ def _create_schema(state: State, spot: Spot, node: Node) -> None:
 
 def _create_type(state: State, _: Spot, node: Node) -> None:
     parts = node.domainname if type(node).__name__ == "CreateDomainStmt" else node.typeName
-    state.enums[state.type_place(*dotted(parts))] = None
+    state.types[state.type_place(*dotted(parts))] = None
 
 
 def _create_composite(state: State, _: Spot, node: Node) -> None:
-    state.enums[state.name_of(node.typevar)] = None
+    state.types[state.name_of(node.typevar)] = None
 
 
 _CHANGES: dict[str, Callable[[State, Spot, Node], None]] = {

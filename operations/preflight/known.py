@@ -122,6 +122,17 @@ class Mentioned:
     operators: frozenset[str]
 
 
+def constraint_of(definition: str) -> Node | None:
+    """A constraint as ADD CONSTRAINT would be given it; ``None`` where it cannot be read."""
+    from operations.migrations.parser import ParseError, parse_sql
+
+    try:
+        statement: Any = parse_sql(f"ALTER TABLE t ADD CONSTRAINT c {definition}")[0].stmt
+    except ParseError:
+        return None
+    return statement.cmds[0].def_
+
+
 def mentioned(nodes: Collection[Node]) -> Mentioned:
     """All names in these parse trees."""
     relations: set[tuple[str | None, str]] = set()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from operations.measures import counted
+
 Kind = Literal["not null", "new column", "unique", "foreign key", "check", "cast"]
 BOUND = 1000
 """Rows, or values that are there more than once, up to which they are counted."""
@@ -72,7 +74,7 @@ class Failing:
     def _rows(self) -> str:
         if self.rows is None:
             return "at least one row"
-        return f"{self.rows}{' or more' * self.more} row{'s' * (self.rows != 1)}"
+        return counted(self.rows, "or more row" if self.more else "row")
 
 
 @dataclass(frozen=True)

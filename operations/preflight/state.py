@@ -20,18 +20,18 @@ EMPTY = ""
 
 @dataclass
 class State:
-    """``lost``: why nothing is known of any row any more. ``created``: tables that began empty. ``written``: why the
-    rows of a table may be others; ``gone``: why there may be none. ``columns``: why one may hold other values, or
-    ``EMPTY``."""
+    """``lost``: why nothing is known of any row any more. ``began_empty``: tables that no row of before is in, as
+    scripts have made or dropped them. ``written``: why the rows of a table may be others; ``gone``: why there may be
+    none. ``columns``: why one may hold other values, or ``EMPTY``."""
 
     known: Known
     lost: str | None = None
-    created: set[Name] = field(default_factory=set)
+    began_empty: set[Name] = field(default_factory=set)
     written: dict[Name, str] = field(default_factory=dict)
     gone: dict[Name, str] = field(default_factory=dict)
     columns: dict[tuple[Name, str], str] = field(default_factory=dict)
     unvalidated: dict[tuple[Name, str], Node] = field(default_factory=dict)
-    enums: dict[Name, tuple[str, ...] | None] = field(default_factory=dict)
+    types: dict[Name, tuple[str, ...] | None] = field(default_factory=dict)
     """Types that scripts have made or changed; the values where they are known."""
     shadowed: set[str] = field(default_factory=set)
     fires: set[Name] = field(default_factory=set)
@@ -54,7 +54,7 @@ class State:
 
     def table(self, name: Name) -> Table | None:
         """As it stood before the scripts; ``None`` for one of theirs."""
-        return None if name in self.created else self.known.tables.get(name)
+        return None if name in self.began_empty else self.known.tables.get(name)
 
     def lose(self, why: str) -> None:
         """From here on nothing is known."""
@@ -72,7 +72,7 @@ class State:
         reached = self._reached(name, updated, deleted)
         for touched in {name, *reached}:
             table = self.table(touched)
-            unknown = table is None and touched not in self.created
+            unknown = table is None and touched not in self.began_empty
             entangled = touched in self.entangled or (table is not None and (table.entangled or table.kind != "r"))
             if unknown or entangled or touched in self.fires or (table is not None and table.fires):
                 self.lose(f"{place(spot)} writes rows, and others may change with them")
@@ -106,13 +106,13 @@ class State:
 
     def replace(self, name: Name, spot: Spot) -> None:
         """Another table may have the name now."""
-        self.created.discard(name)
+        self.began_empty.discard(name)
         self.fires.add(name)
         self.written[name] = self.gone[name] = f"{place(spot)} changes what {shown(name)} is"
 
-    def create(self, name: Name) -> None:
+    def begin_empty(self, name: Name) -> None:
         """A table without rows, or none at all."""
-        self.created.add(name)
+        self.began_empty.add(name)
         self.written.pop(name, None)
         self.gone.pop(name, None)
         self.entangled.discard(name)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from operations.ports import Row, Session
-from operations.preflight.known import Cascade, Column, Known, Mentioned, Name, Table, mentioned
+from operations.preflight.known import Cascade, Column, Known, Mentioned, Name, Table, constraint_of, mentioned
 
 USUAL_OPERATORS = ("=", "<>", "<", ">", "<=", ">=", "~~", "!~~", "~~*", "!~~*", "~", "!~", "~*", "!~*")
 """Also what LIKE, IN, BETWEEN and their like stand for."""
@@ -149,15 +149,7 @@ def _unvalidated(session: Session, oids: Sequence[int]) -> Mapping[int, Mapping[
 
 
 def _with_definitions(wanted: Mentioned, definitions: Iterable[str]) -> Mentioned:
-    from operations.migrations.parser import ParseError, parse_sql
-
-    nodes = []
-    for definition in definitions:
-        try:
-            nodes.append(parse_sql(f"ALTER TABLE t ADD CONSTRAINT c {definition}")[0].stmt)
-        except ParseError:
-            continue  # it is not tried, then
-    more = mentioned(nodes)
+    more = mentioned([node for node in map(constraint_of, definitions) if node is not None])
     relations = wanted.relations | {name for name in more.relations if name[0]}
     return Mentioned(relations, wanted.functions | more.functions, wanted.operators | more.operators)
 
