@@ -289,6 +289,7 @@ def test_what_was_forgotten_by_the_history_is_asked_about_until_a_person_has_see
         "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
         "GRANT CREATE ON SCHEMA public TO PUBLIC",
         "COMMENT ON SCHEMA public IS 'ours'",
+        "DROP SCHEMA public CASCADE; CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC",
     ],
 )
 def test_what_was_prepared_in_a_database_without_tables_is_not_lost(
@@ -296,8 +297,9 @@ def test_what_was_prepared_in_a_database_without_tables_is_not_lost(
 ) -> None:
     """Found by hand: to the first deploy it was empty, and its way back a new one."""
     context = context_of(server15.url(server15.create()), backups=Backups(test_restore="never"))
-    with server15.superuser(context.database.target.database).session() as session:
-        session.execute(prepared.replace("PRIVILEGES", "PRIVILEGES FOR ROLE app_owner"))
+    as_superuser = server15.superuser(context.database.target.database)
+    with (context.database if "DROP" in prepared else as_superuser).session() as session:
+        session.script(prepared.replace("DEFAULT PRIVILEGES", "DEFAULT PRIVILEGES FOR ROLE app_owner"))
     with context.database.session() as session:
         before = catalog.read(session).fingerprint
     write_migration(context, "1_init", "CREATE TABLE z (a int); INSERT INTO z VALUES (1); VACUUM z;")
@@ -308,6 +310,22 @@ def test_what_was_prepared_in_a_database_without_tables_is_not_lost(
         now = catalog.read(session, frozenset({("public", "z"), ("public", "_prisma_migrations")})).fingerprint
     assert now == before
     assert isinstance(caught.value, MigrationFailed) == ("COMMENT" not in prepared)  # that can be told too late only
+    if isinstance(caught.value, NeedsAttention):
+        assert "--accept-data-loss" in (caught.value.hint or "")
+        run = caught.value.details["result"].run_id
+        assert way_of(rollback(context, run_id=run, accept_data_loss=True)) == ("swap", False)
+
+
+def test_a_schema_made_ready_for_the_first_deploy_keeps_it_one_transaction(
+    server15: Server, context_of: Callable[..., Context]
+) -> None:
+    context = context_of(server15.url(server15.create()), backups=Backups(test_restore="never"))
+    with server15.superuser(context.database.target.database).session() as session:
+        session.execute("ALTER SCHEMA public OWNER TO app_owner")
+    write_migration(context, "1_init", "CREATE TABLE z (a int);")
+    write_migration(context, "2_index", "CREATE INDEX CONCURRENTLY i ON z (a);")
+    result = deploy(context)
+    assert (result.atomic, bool(result.backup_id)) == (True, True)
 
 
 def test_names_are_the_same_however_the_database_has_them_quoted(
