@@ -219,6 +219,15 @@ def test_what_a_migration_had_set_for_the_database_goes_with_it(
     assert settings_of(context) == []
 
 
+def test_what_a_function_had_set_for_the_database_is_not_called_undone(seeded: Context) -> None:
+    sets = f"ALTER DATABASE {identifier(seeded.database.target.database)} SET work_mem = ''7MB''"
+    change(seeded, f"CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE '{sets}'; END $$")
+    write_migration(seeded, "2_sets", "SELECT f(); CREATE TABLE z (a int);", "DROP TABLE z;")
+    deploy(seeded)
+    with pytest.raises(DataWouldBeLost, match="the database's own settings would be others"):
+        rollback(seeded)
+
+
 def test_a_copy_from_the_client_is_undone_like_any_other_failure(seeded: Context) -> None:
     write_migration(seeded, "2_copy", "UPDATE users SET nick = 'x'; COPY users FROM stdin;")
     assert way_of_failure(seeded) == ("transaction", True)
