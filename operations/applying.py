@@ -158,11 +158,14 @@ class Applier:
         found = self.format.recorded(self.session, [self.row_ids[name] for name in names])
         missing = [name for name in names if self.row_ids[name] not in found]
         if missing:
-            raise HistoryConflict(
-                f"The history does not keep what is written to it of {', '.join(missing)}: a trigger or a rule of the"
-                " history table, or a migration, removes it.",
-                hint=f"Look at \\d {self.format.history_table}, and at the migrations for what they do with it.",
-            )
+            raise self._unrecorded(missing)
+
+    def _unrecorded(self, names: Sequence[str]) -> HistoryConflict:
+        return HistoryConflict(
+            f"The history does not keep what is written to it of {', '.join(names)}: a trigger or a rule of the"
+            " history table, or a migration, removes it.",
+            hint=f"Look at \\d {self.format.history_table}, and at the migrations for what they do with it.",
+        )
 
     def _share(self, shared: _Shared, name: str, *, doubtful: bool) -> bool:
         """Run one migration in the open transaction; false for a ``doubtful`` one that can only follow its commit."""
@@ -213,9 +216,10 @@ class Applier:
             self._piece(name, number, segment)
             if number < len(segments) and not segment.in_transaction and not segment.verbatim:
                 self._settle_session()
-                self.format.record_step(self.session, self.row_ids[name], number)
+                self._record_step(name, number)
         self._leave_transaction("COMMIT")
-        self.format.record_finished(self.session, self._settings(), self.row_ids[name])
+        if not self.format.record_finished(self.session, self._settings(), self.row_ids[name]):
+            raise self._unrecorded([name])
         self.seconds[name] = self.context.clock.now() - began
         self._settled = (self.session, self.context.environment.lock_timeout)
 
@@ -232,7 +236,11 @@ class Applier:
         with self._committing(name, number):
             self._run(name, segment.text, segment.offset)
             self._settle_session()
-            self.format.record_step(self.session, self.row_ids[name], number)
+            self._record_step(name, number)
+
+    def _record_step(self, name: str, number: int) -> None:
+        if not self.format.record_step(self.session, self.row_ids[name], number):
+            raise self._unrecorded([name])
 
     def _verbatim(self, name: str, number: int, segment: Segment) -> None:
         if not self.session.in_transaction:

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from operations.backups.manifest import (
-    OTHER_VERSION,
     VERIFICATION,
     Level,
     Manifest,
@@ -20,7 +20,6 @@ from operations.backups.manifest import (
     verification_from_bytes,
     verification_to_bytes,
 )
-from operations.backups.seal import OTHER_KEY
 from operations.context import Context
 from operations.errors import HostError, NotFound, Refused, Tampered, listed
 from operations.layout import MANIFEST, PARTIAL, backup_path, state_directory
@@ -32,8 +31,8 @@ OUR_NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 TEMPORARY = re.compile(rf"{re.escape(VERIFICATION)}\.[0-9a-f]+\.tmp")
 """What a crash leaves of ``Host.write``; it is never read."""
 UNREADABLE = "See who may read it, and whether its disk is well."
-WHOLE = (OTHER_KEY, OTHER_VERSION)
-"""Hints of refusals that say nothing against what is refused."""
+Doubt = Literal["other_key", "other_version", "unreadable"]
+"""Why it cannot be told whether a backup is whole: signed with another key or by nobody, or not to be read by us."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,8 @@ class BackupInfo:
     ``level`` is the best that was found; ``None``, and most else empty, where ``problems`` say that it is damaged.
     Problems are those that can be seen without reading the files: only ``verify`` and ``load_intact`` do that.
     ``own``: of this environment and its database. ``pinned``: why it must stay. ``restore_problems``: why the last test
-    restore of an intact backup failed. ``remedy``: what to do where the problem says nothing against the backup itself.
+    restore of an intact backup failed. ``doubt``: why the problem may say nothing against the backup itself;
+    ``remedy``: what to do then.
     """
 
     id: str
@@ -61,6 +61,7 @@ class BackupInfo:
     own: bool = False
     pinned: str | None = None
     problems: tuple[str, ...] = ()
+    doubt: Doubt | None = None
     remedy: str = ""
     restore_problems: tuple[str, ...] = ()
 
@@ -195,8 +196,9 @@ def _entry(context: Context, name: str) -> Entry:
         known = verification(context, manifest)
         problems = _visible_damage(context, manifest)
     except (Refused, HostError) as error:
-        remedy = UNREADABLE if isinstance(error, HostError) else error.hint if error.hint in WHOLE else ""
-        return Entry(BackupInfo(name, path, problems=(error.message,), remedy=remedy or ""))
+        doubt: Doubt | None = "unreadable" if isinstance(error, HostError) else error.details.get("doubt")
+        remedy = (UNREADABLE if doubt == "unreadable" else error.hint or "") if doubt else ""
+        return Entry(BackupInfo(name, path, problems=(error.message,), doubt=doubt, remedy=remedy))
     database, level = context.database.target.database, level_of(manifest, known)
     info = BackupInfo(
         id=name,

@@ -12,16 +12,24 @@ from operations.backup_archive import archive_into
 from operations.backup_restorable import quiet_logins, restored_differences
 from operations.backups.manifest import CATALOG, Manifest
 from operations.catalog import Catalog
-from operations.catalog.properties import DatabaseProperties, create_statement, read_properties, restore_statements
+from operations.catalog.properties import (
+    DatabaseProperties,
+    changed,
+    create_statement,
+    read_properties,
+    restore_statements,
+)
 from operations.context import Context
 from operations.dropping import drop_database
-from operations.errors import LocktenderError, RestoreFailed, StatementFailed
+from operations.errors import ConnectionLost, DatabaseUnreachable, LocktenderError, RestoreFailed, StatementFailed
 from operations.layout import backup_path, scratch_prefix
 from operations.ports import Progress
 from operations.quoting import identifier
 from operations.swap import maintenance
 
 PRESENT_SCHEMAS = ("public", "pg_catalog")
+ANALYZE_FOR = 300.0
+"""Seconds that the application may wait for better plans: then autovacuum is left to go on."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +120,9 @@ def _create(context: Context, name: str, manifest: Manifest) -> None:
 def _analyze(context: Context, name: str) -> None:
     """A dump lacks the planner's statistics: the first queries after the swap would run by bad plans, for minutes."""
     context.report(Progress("gathering statistics for the planner"))
-    with suppress(StatementFailed), context.database.session(name, purpose="restore") as session:
-        session.execute("SET statement_timeout TO 0")
+    lacking = suppress(StatementFailed, ConnectionLost, DatabaseUnreachable)
+    with lacking, context.database.session(name, purpose="restore") as session:  # nobody else uses it afterwards
+        session.execute(f"SET statement_timeout TO '{ANALYZE_FOR:.0f}s'")
         session.execute("ANALYZE")
 
 
@@ -123,6 +132,6 @@ def _finish(context: Context, name: str, properties: DatabaseProperties) -> Iter
         for statement in restore_statements(name, properties):
             session.execute(statement)
         found = read_properties(session, name)
-    for property, value in vars(properties).items():
-        if getattr(found, property) != value:
-            yield f"database {property}: {value} in the backup, {getattr(found, property)} after the restore"
+    for property in changed(properties, found):
+        was, now = getattr(properties, property), getattr(found, property)
+        yield f"database {property}: {was} in the backup, {now} after the restore"

@@ -309,12 +309,11 @@ def written_by_others(context: Context, origin: Trace, session: Session, now: Co
 
 def _set_by_others(context: Context, runs: Sequence[RunRecord], origin: Trace, session: Session) -> tuple[str, ...]:
     """What of the database itself is not as at the restore point, unless a run of ours may have changed it since."""
-    before = origin.restore_point.properties if origin.restore_point else None
     ids = [run.run_id for run in runs]
     since = runs[ids.index(origin.run_id) :] if origin.run_id in ids else runs
-    if before is None or any(run.last("restore_point").get("alters_database") for run in since):
+    if origin.restore_point is None or any(run.last("restore_point").get("alters_database") for run in since):
         return ()
-    return properties.changed(before, properties.read_properties(session, context.database.target.database))
+    return properties.changed_since(session, context.database.target.database, origin.restore_point.properties)
 
 
 def _record_attempt(session: Session, journal: Journal) -> None:

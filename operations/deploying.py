@@ -24,7 +24,7 @@ from operations.gathering import Facts
 from operations.journal import Journal, latest
 from operations.lock import Lock
 from operations.migrations.history import standing
-from operations.migrations.script import mentions_database
+from operations.migrations.script import may_change_database
 from operations.outcome import DeployResult, Outcome
 from operations.plan import Plan
 from operations.ports import Session
@@ -194,7 +194,9 @@ class Run:
             had_history=self._has_history,
             positions=sequences.to_json(positions),
             properties=properties.to_json(own),
-            alters_database=any(mentions_database(script) for script in self.facts.scripts.values()),
+            alters_database=any(
+                may_change_database(text) for one in self.facts.pending for text in (one.script or "", one.down or "")
+            ),
         )
 
     @property

@@ -109,13 +109,9 @@ class Proof:
             raise NotThisWay(f"after undoing it by script {listed(fallen)}")
 
     def _refuse_other_properties(self) -> None:
-        """Where the runs may have changed the database itself: what only others can have changed, stays."""
-        before = self.point.properties
-        if before is None or not any(run.last("restore_point").get("alters_database") for run in self.runs):
-            return
-        found = properties.changed(
-            before, properties.read_properties(self.session, self.context.database.target.database)
-        )
+        """What the runs can have changed of the database itself, their words do not surely tell."""
+        database = self.context.database.target.database
+        found = properties.changed_since(self.session, database, self.point.properties)
         if found:
             raise NotThisWay(f"after undoing it by script the database's own {' and '.join(found)} would be others")
 

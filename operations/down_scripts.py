@@ -20,12 +20,19 @@ class NotThisWay(Exception):
 class Down:
     """The script that undoes one migration, or the part of it that was committed.
 
-    ``inverse``: it takes back additions and renames alone, neither of which can have cost a row.
+    ``inverse``: it takes back additions and renames alone, neither of which can have cost a row. ``half_done``: more
+    than what the script takes back may have been committed.
     """
 
     migration: str
     script: str
     inverse: bool = False
+    half_done: bool = False
+
+    @property
+    def compare_all(self) -> bool:
+        """Whether it takes all rows to prove it, and not only those of tables that the run wrote to."""
+        return self.half_done or not self.inverse
 
 
 def downs_of(
@@ -81,7 +88,7 @@ def _by_inverses(migration: Migration, row: HistoryRow, in_doubt: int, journalle
     parts = [journalled.get(n) or _inverses(migration.name, script, piece.statements) for n, piece in numbered]
     # Of a block that commits by itself, and failed, a part may stay: all rows must be compared then.
     half_done = any(commits_within(piece) for piece in pieces[len(done) : len(done) + 1])
-    return Down(migration.name, ";\n".join(parts), inverse=not half_done)
+    return Down(migration.name, ";\n".join(parts), inverse=True, half_done=half_done)
 
 
 def _inverses(name: str, script: Script, statements: Sequence[Statement]) -> str:

@@ -114,7 +114,7 @@ def _ways(undoing: Undoing, rows: Mapping[str, HistoryRow]) -> Iterator[tuple[Do
 
 def _go(undoing: Undoing, rows: Mapping[str, HistoryRow], downs: Sequence[Down]) -> bool:
     context = undoing.context
-    patient = undoing.completed or not all(down.inverse for down in downs)
+    patient = undoing.completed or any(down.compare_all for down in downs)
     lagging = _lagging(context, undoing.session, LAG if patient else 0.0)
     attempt = _Attempt(undoing, rows, downs, undoing.written(), bool(lagging))
     try:
@@ -175,7 +175,7 @@ class _Attempt:
 
     @cached_property
     def inverses_only(self) -> bool:
-        return all(down.inverse for down in self.downs)
+        return not any(down.compare_all for down in self.downs)
 
     @cached_property
     def proof(self) -> Proof:

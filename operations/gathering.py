@@ -34,13 +34,18 @@ _HOLDS_SOMETHING = """
         OR EXISTS (SELECT FROM pg_namespace n LEFT JOIN pg_init_privs i
                    ON i.objoid = n.oid AND i.classoid = 'pg_namespace'::regclass AND i.objsubid = 0
                    WHERE n.nspname = 'public' AND n.nspacl IS DISTINCT FROM i.initprivs)
-        OR NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'public')
+        OR NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'public' AND oid < 16384)
         OR EXISTS (SELECT FROM unnest(ARRAY(
             SELECT oid FROM pg_event_trigger UNION ALL SELECT oid FROM pg_publication UNION ALL SELECT oid FROM pg_cast
             UNION ALL SELECT oid FROM pg_foreign_data_wrapper UNION ALL SELECT oid FROM pg_foreign_server
             UNION ALL SELECT oid FROM pg_language)) made (oid) WHERE made.oid >= 16384)
 """
 # What it lacks of that, the way back finds: a new database must have the schema that this one had.
+_HOLDS_TABLES = """
+    SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                   WHERE c.relkind IN ('r', 'p', 'm', 'f') AND n.nspname NOT LIKE 'pg\\_%'
+                     AND n.nspname <> 'information_schema')
+"""
 _TARGET = """
     SELECT oid::bigint, pg_database_size(oid), pg_is_in_recovery(), current_setting('transaction_read_only')::bool,
            (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
@@ -64,7 +69,9 @@ class TargetFacts:
     owns_database: bool
     may_create_tables: bool
     empty: bool
-    """Nothing in it that a backup could hold."""
+    """Nothing in it that a backup could hold, and no schema ``public`` but the one of a new database."""
+    holds_tables: bool
+    """Without any, nobody can be kept waiting."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +108,10 @@ def gather(context: Context, session: Session, *, to: str | None = None, baselin
     pending = tuple(m for m in admission.select_pending(migrations, now, to) if m.name not in recorded)
     target = read_target(session)
     scripts = {m.name: read_script(m.name, m.script or "") for m in pending}
-    if target.empty:
+    if not target.holds_tables:
         scripts = without_concurrently(scripts)
-    foreseen = Foreseen() if target.empty else foresee(context, session, {m.file: scripts[m.name] for m in pending})
+    questions = {m.file: scripts[m.name] for m in pending} if target.holds_tables else {}
+    foreseen = foresee(context, session, questions)
     return Facts(
         format=format,
         migrations=migrations,
@@ -122,7 +130,8 @@ def read_target(session: Session) -> TargetFacts:
     """What database this is, and what the role may do there."""
     (row,) = session.rows(_TARGET)
     (something,) = session.rows(_HOLDS_SOMETHING)[0]
-    return TargetFacts(*row, empty=not something)  # type: ignore[misc]
+    (tables,) = session.rows(_HOLDS_TABLES)[0] if something else (False,)
+    return TargetFacts(*row, empty=not something, holds_tables=tables)  # type: ignore[misc]
 
 
 def _blockers(session: Session, scripts: Sequence[Script]) -> tuple[Blocker, ...]:

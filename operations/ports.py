@@ -212,10 +212,11 @@ class Session(Protocol):
         """
         ...
 
-    def reset(self, settings: Mapping[str, str] = MappingProxyType({}), then: str = "") -> None:
+    def reset(self, settings: Mapping[str, str] = MappingProxyType({}), then: str = "") -> int:
         """All settings, role and search path back to what they were when the session began, then ``settings`` set.
 
-        Locks and temporary tables are kept. ``then`` is SQL to run afterwards, in the same message.
+        Locks and temporary tables are kept. ``then`` is a statement to run afterwards, in the same message; returns the
+        number of rows that it touched.
         """
         ...
 

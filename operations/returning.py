@@ -28,7 +28,7 @@ def swap_back(
     raise; the live database is then as it was.
     """
     session.close()
-    incoming = _incoming(context, origin)
+    incoming = _incoming(context, origin, accept_data_loss)
     database = context.database.target.database
     kept = kept_name(database, journal.run_id)
     try:
@@ -54,11 +54,11 @@ def swap_back(
     return kept
 
 
-def _incoming(context: Context, origin: Trace) -> str:
+def _incoming(context: Context, origin: Trace, accept_data_loss: bool) -> str:
     """A database that holds what the restore point holds."""
     point = origin.restore_point
     if point is not None and point.kind == "empty":
-        return _fresh(context, point)
+        return _fresh(context, origin, point, accept_data_loss)
     if point is None or point.backup_id is None:
         raise NeedsAttention(f"Run {origin.run_id} has no backup to return to.")
     name, validation = beside(context, load_intact(context, point.backup_id))
@@ -72,7 +72,7 @@ def _incoming(context: Context, origin: Trace) -> str:
     return name
 
 
-def _fresh(context: Context, point: RestorePoint) -> str:
+def _fresh(context: Context, origin: Trace, point: RestorePoint, accept_data_loss: bool) -> str:
     """An empty database with all that the live one was besides its content, or is, where that is not known."""
     name = scratch_name(context)
     with context.database.session(purpose="rollback") as session:
@@ -80,9 +80,13 @@ def _fresh(context: Context, point: RestorePoint) -> str:
         session.execute(create_statement(name, properties))
     with context.database.session(name, purpose="rollback") as session:
         same = catalog.read(session).fingerprint == point.fingerprint
-    if not same:
+    if not (same or accept_data_loss):
         drop(context, name)
-        raise NeedsAttention("The database held no tables, but was not as a new one is: that would be lost.")
+        raise DataWouldBeLost(
+            "The database held no tables, but was not as a new one is (a comment on its schema, say): that would go.",
+            hint=f"To go back to a new one all the same: {context.command} rollback --run {origin.run_id} "
+            "--accept-data-loss --yes (what a swap replaces is kept beside).",
+        )
     with context.database.session(purpose="rollback") as session:
         for statement in restore_statements(name, properties):
             session.execute(statement)

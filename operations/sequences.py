@@ -8,18 +8,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from operations.catalog.reading import ATTEMPTS, VANISHED
+from operations.errors import StatementFailed
 from operations.ports import Session
 from operations.quoting import literal
+from operations.taken_back import taken_back
 
 AT_ONCE = 200
+_LIMITS = "SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '120s'"
 
 
 class Position(NamedTuple):
-    """``value`` and ``called`` as ``setval`` takes them; ``step`` is negative where it counts down."""
+    """``value`` and ``called`` as ``setval`` takes them; ``step`` is negative where it counts down.
+
+    One that ``cycles`` begins anew at its end.
+    """
 
     value: int
     called: bool
     step: int
+    cycles: bool = False
 
     @property
     def next(self) -> int:
@@ -31,7 +39,7 @@ Positions = Mapping[str, Position]
 """By quoted, dotted name."""
 
 _NAMES = """
-    SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), s.seqincrement
+    SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), s.seqincrement, s.seqcycle
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_sequence s ON s.seqrelid = c.oid
     WHERE c.relkind = 'S' AND n.nspname !~ '^pg_' AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
@@ -46,14 +54,26 @@ _PUT_BACK = """
 
 
 def positions(session: Session) -> Positions:
-    """Of all sequences that the role may move."""
-    steps: dict[str, int] = dict(session.rows(_NAMES))
-    names, found = list(steps), dict[str, Position]()
+    """Of all sequences that the role may move. Raises ``StatementFailed`` (after 10 s, where one is locked)."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with taken_back(session, "BEGIN READ ONLY"):
+                session.script(_LIMITS)
+                return _positions(session)
+        except StatementFailed as error:
+            if attempt == ATTEMPTS or error.sqlstate not in VANISHED:
+                raise
+    raise AssertionError
+
+
+def _positions(session: Session) -> Positions:
+    kinds = {name: (step, cycles) for name, step, cycles in session.rows(_NAMES)}
+    names, found = list(kinds), dict[str, Position]()
     for start in range(0, len(names), AT_ONCE):
         query = " UNION ALL ".join(
             f"SELECT {literal(name)}, last_value, is_called FROM {name}" for name in names[start : start + AT_ONCE]
         )
-        found |= {name: Position(value, called, steps[name]) for name, value, called in session.rows(query)}
+        found |= {name: Position(value, called, *kinds[name]) for name, value, called in session.rows(query)}
     return found
 
 
@@ -70,13 +90,16 @@ def from_json(value: Mapping[str, Any]) -> Positions:
 def put_back(session: Session, was: Positions) -> None:
     """Those that have moved since, as far as they are still there. One query."""
     if was:
-        values, called, _ = zip(*was.values(), strict=True)
+        values, called, *_ = zip(*was.values(), strict=True)
         session.rows(_PUT_BACK, (list(was), list(values), list(called)))
 
 
 def behind(was: Positions, now: Positions) -> Iterator[str]:
-    """Those that would give numbers again that they had given, in words. Pure."""
-    for name in sorted(was.keys() & now.keys()):
+    """Those that would give numbers again that they had given, in words. Pure.
+
+    But for those that cycle: to begin anew is their way.
+    """
+    for name in sorted(name for name in was.keys() & now.keys() if not now[name].cycles):
         before, found = was[name].next, now[name].next
         if (found - before) * (1 if was[name].step > 0 else -1) < 0:
             yield f"sequence {name} would have given {before} next, and then gives {found} again"

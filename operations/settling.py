@@ -27,6 +27,7 @@ from operations.errors import (
     MigrationFilesError,
     NeedsAttention,
 )
+from operations.forgotten import refuse_forgotten
 from operations.journal import Journal, RunRecord, is_known, records
 from operations.layout import scratch_prefix, state_directory
 from operations.lock import PRESUMED_DEAD, Lock
@@ -176,6 +177,7 @@ def _settle_migrating(context: Context, journal: Journal, trace: Trace) -> _Sett
             said = f"Run {trace.run_id} had died after all its work was committed; the new state stands."
             return _Settled("deployed", "new", said, {"state": "new"})
         if state == "old":
+            refuse_forgotten(context, trace, session, format)
             said = f"Run {trace.run_id} had died and left nothing behind; the old state stands."
             return _Settled("rolled_back", "old", said, {"state": "old"})
         return _settle_between(context, journal, trace, session, format)

@@ -35,7 +35,10 @@ class RestorePoint:
 
 @dataclass(frozen=True)
 class Trace:
-    """A deploy's journal, read. ``row_ids`` and ``checksums`` by migration, in the order they apply."""
+    """A deploy's journal, read. ``row_ids`` and ``checksums`` by migration, in the order they apply.
+
+    ``pieces_of``: migrations that ran piece by piece, and had begun with one.
+    """
 
     run_id: str
     database_oid: int
@@ -43,6 +46,7 @@ class Trace:
     checksums: Mapping[str, str]
     restore_point: RestorePoint | None
     statements: tuple[Mapping[str, Any], ...]
+    pieces_of: frozenset[str]
     swap: Mapping[str, Any]
 
 
@@ -56,6 +60,9 @@ def trace_of(record: RunRecord) -> Trace:
         checksums=begun.get("migrations", {}),
         restore_point=_restore_point(point) if point else None,
         statements=record.all("statement"),
+        pieces_of=frozenset(
+            facts["migration"] for facts in (*record.all("statement"), *record.all("committing")) if facts["piece"] > 0
+        ),
         swap=record.last("swap_started"),
     )
 

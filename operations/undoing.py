@@ -15,6 +15,7 @@ from operations.context import Context
 from operations.down_scripts import NotThisWay, downs_of
 from operations.downs import Undoing, go_down, written_since
 from operations.errors import DataWouldBeLost, NeedsAttention
+from operations.forgotten import refuse_forgotten
 from operations.journal import Journal, read
 from operations.migrations.model import Format
 from operations.ports import Session
@@ -56,6 +57,8 @@ def undo(
     """
     reality = look(session, format)
     if all(reality.state(trace) == "old" for trace in traces):
+        for trace in traces:
+            refuse_forgotten(context, trace, session, format)
         return Rollback("transaction", lossless=True)
     _refuse_without_point(context, traces[-1])
     same = traces[-1].database_oid == reality.database_oid

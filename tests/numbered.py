@@ -89,11 +89,11 @@ class Numbered:
             (row_id, migration.name, migration.checksum),
         )
 
-    def record_step(self, session: Session, row_id: str, steps: int) -> None:
-        session.execute(f"UPDATE {TABLE} SET steps = %s WHERE id = %s", (steps, row_id))
+    def record_step(self, session: Session, row_id: str, steps: int) -> bool:
+        return session.execute(f"UPDATE {TABLE} SET steps = %s WHERE id = %s", (steps, row_id)) > 0
 
-    def record_finished(self, session: Session, settings: Mapping[str, str], row_id: str) -> None:
-        session.reset(settings, f"UPDATE {TABLE} SET ended = {NOW}, steps = 1 WHERE id = {literal(row_id)}")
+    def record_finished(self, session: Session, settings: Mapping[str, str], row_id: str) -> bool:
+        return session.reset(settings, f"UPDATE {TABLE} SET ended = {NOW}, steps = 1 WHERE id = {literal(row_id)}") > 0
 
     def record_failed(self, session: Session, row_id: str, logs: str) -> None:
         session.execute(f"UPDATE {TABLE} SET logs = %s WHERE id = %s", (logs, row_id))

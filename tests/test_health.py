@@ -244,8 +244,10 @@ def test_a_backup_that_may_well_be_whole_is_not_to_be_removed(
     url = server.url(shop.database.target.database)
     keyed = context_of(url, backups=replace(shop.environment.backups, signing_key=Secret("k" * 32)))
     other = found(keyed, "damaged_backups")
-    assert (other.status, "signature" in other.detail) == ("warn", True)
+    assert (other.status, "signature" in other.detail) == ("fail", True)
     assert other.fix.startswith("If the key was changed since, set signing_key")
+    assert "somebody who does not have the key has written it" in other.fix
+    assert "rm -r" not in other.fix
     assert other.fix.endswith(f"locktender backup verify {made.id}")
 
     manifest = Path(made.path, "manifest.json")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from operations import backup, catalog, journal
+from operations import backup, beside, catalog, journal
 from operations.adapters.local_host import LocalHost
 from operations.backups.manifest import TableRows, to_bytes
 from operations.beside import drop
@@ -154,6 +154,23 @@ def test_a_swap_that_cannot_be_written_down_any_more_is_no_failure(shop: Context
     assert (record.outcome, record.last("run_finished")["state"]) == ("interrupted", "new")
     assert undo(shop).restored == result.previous_database
     assert items(shop) == 10
+
+
+def test_a_connection_lost_in_gathering_statistics_spoils_no_restore(
+    shop: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server ends the session as soon as it is asked for anything."""
+    connect = shop.database.connect
+
+    def dying(name: str | None = None, *, purpose: str = "") -> object:
+        session = connect(name, purpose=purpose)
+        other = connect("postgres")
+        other.rows("SELECT pg_terminate_backend(%s)", (session.pid,))
+        other.close()
+        return session
+
+    monkeypatch.setattr(shop.database, "connect", dying)
+    beside._analyze(shop, shop.database.target.database)
 
 
 def test_into_another_name_leaves_the_live_one_alone(shop: Context) -> None:

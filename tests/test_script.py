@@ -11,7 +11,7 @@ import pytest
 from operations.adapters.local_host import LocalHost
 from operations.errors import MigrationFilesError, Place
 from operations.migrations.formats import detect
-from operations.migrations.script import Script, Verdict, combined, place, read_script
+from operations.migrations.script import Script, Verdict, combined, may_change_database, place, read_script
 
 from .corpus import HISTORIES, corpus
 
@@ -304,3 +304,18 @@ def test_real_histories(name: str) -> None:
     shared = combined([s for s in scripts if s.verdict.atomic and not s.alone])
     assert shared.atomic
     assert sum(s.alone is not None for s in scripts) == (1 if name == "langfuse" else 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "may"),
+    [
+        ("ALTER DATABASE d SET work_mem = '7MB'", True),
+        ("REASSIGN OWNED BY a TO b", True),
+        ("drop\n owned by a", True),
+        ("ALTER ROLE a RENAME TO b", True),
+        ("DROP USER a", True),
+        ('ALTER TABLE "user" ADD COLUMN role text; SELECT 1 FROM "user" GROUP BY role; DROP TABLE "role"', False),
+    ],
+)
+def test_what_may_change_the_database_itself_shows_in_its_words(text: str, may: bool) -> None:
+    assert may_change_database(text) == may

@@ -157,6 +157,19 @@ def test_what_a_client_had_changed_in_the_transaction_it_died_in_is_not_taken_fo
     assert status(context).pending == (("2_whole", "3_dies") if others is None else ("3_dies",))
 
 
+def test_what_the_history_has_forgotten_of_a_client_that_died_is_not_called_the_old_state(
+    server15: Server, context_of: Callable[..., Context]
+) -> None:
+    context = context_of(server15.url(server15.create()), backups=Backups(test_restore="never"), strategy="online")
+    write_migration(context, "1_init", SHOP)
+    deploy(context)
+    forgets = "DELETE FROM _prisma_migrations WHERE migration_name > '1_init'; CREATE TABLE z (a int); COMMIT;"
+    write_migration(context, "2_dies", f"DO $$ BEGIN {forgets} PERFORM pg_sleep(600); END $$;")
+    kill_asleep(context, forked(lambda: deploy(context)))
+    with pytest.raises(NeedsAttention, match="Of 2_dies a part may be in the database"):
+        apply(context, to="1_init")
+
+
 @pytest.mark.parametrize(
     "others",
     [

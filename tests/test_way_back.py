@@ -34,6 +34,7 @@ from operations.outcome import DeployResult
 from operations.ports import Progress, Row
 from operations.quoting import identifier
 from operations.relation_names import name_parts
+from operations.resolve import resolve
 from operations.rollback import rollback
 from operations.secret import Secret
 from operations.settings import Backups
@@ -218,6 +219,15 @@ def test_what_a_migration_had_set_for_the_database_goes_with_it(
     assert settings_of(context) == []
 
 
+def test_what_a_function_had_set_for_the_database_is_not_called_undone(seeded: Context) -> None:
+    sets = f"ALTER DATABASE {identifier(seeded.database.target.database)} SET work_mem = ''7MB''"
+    change(seeded, f"CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE '{sets}'; END $$")
+    write_migration(seeded, "2_sets", "SELECT f(); CREATE TABLE z (a int);", "DROP TABLE z;")
+    deploy(seeded)
+    with pytest.raises(DataWouldBeLost, match="the database's own settings would be others"):
+        rollback(seeded)
+
+
 def test_a_copy_from_the_client_is_undone_like_any_other_failure(seeded: Context) -> None:
     write_migration(seeded, "2_copy", "UPDATE users SET nick = 'x'; COPY users FROM stdin;")
     assert way_of_failure(seeded) == ("transaction", True)
@@ -242,11 +252,44 @@ def test_a_history_that_keeps_nothing_stops_a_migration_before_it_is_committed(s
 
 def test_what_the_history_has_forgotten_is_not_called_the_old_state(seeded: Context) -> None:
     write_migration(seeded, "2_z", "CREATE TABLE z (a int); VACUUM users;")
-    write_migration(seeded, "3_forget", "DELETE FROM _prisma_migrations; VACUUM users;")
-    write_migration(seeded, "4_bad", "SELECT 1/0;")
+    write_migration(seeded, "3_forget", f"VACUUM users; {FORGETTING.replace('PERFORM 1 / 0;', '')}")
     with pytest.raises(NeedsAttention, match="the history tells nothing of it any more"):
         deploy(seeded)
     assert rows(seeded, "SELECT to_regclass('z')::text") == [("z",)]
+
+
+@pytest.mark.parametrize("forget", ["DELETE FROM _prisma_migrations", "UPDATE _prisma_migrations SET id = md5(id)"])
+def test_a_piece_that_makes_the_history_forget_is_not_committed(seeded: Context, forget: str) -> None:
+    """Found by hand: exit 3, "the old state stands", and the table was there."""
+    write_migration(
+        seeded, "2_z", f"CREATE TABLE z (a int); {forget}; CREATE INDEX CONCURRENTLY i ON users (id); SELECT 1/0;"
+    )
+    with pytest.raises(HistoryConflict, match="does not keep what is written to it of 2_z"):
+        deploy(seeded)
+    assert rows(seeded, "SELECT to_regclass('z')") == [(None,)]
+
+
+FORGETTING = """
+    DO $$ BEGIN DELETE FROM _prisma_migrations WHERE migration_name > '1_init'; CREATE TABLE y (a int);
+    COMMIT; PERFORM 1 / 0; END $$;
+"""
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_what_was_forgotten_by_the_history_is_asked_about_until_a_person_has_seen_to_it(
+    seeded: Context, by_hand: bool
+) -> None:
+    write_migration(seeded, "2_y", FORGETTING)
+    for _ in range(2):
+        with pytest.raises(NeedsAttention, match="Of 2_y a part may be in the database"):
+            deploy(seeded)
+    if by_hand:
+        change(seeded, "DROP TABLE y")
+        write_migration(seeded, "2_y", "CREATE TABLE y (a int);")
+        assert deploy(seeded).applied == ("2_y",)
+    else:
+        resolve(seeded, "2_y", applied=True)
+        assert deploy(seeded).outcome == "nothing_to_do"
 
 
 @pytest.mark.parametrize(
@@ -255,6 +298,7 @@ def test_what_the_history_has_forgotten_is_not_called_the_old_state(seeded: Cont
         "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
         "GRANT CREATE ON SCHEMA public TO PUBLIC",
         "COMMENT ON SCHEMA public IS 'ours'",
+        "DROP SCHEMA public CASCADE; CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC",
     ],
 )
 def test_what_was_prepared_in_a_database_without_tables_is_not_lost(
@@ -262,8 +306,9 @@ def test_what_was_prepared_in_a_database_without_tables_is_not_lost(
 ) -> None:
     """Found by hand: to the first deploy it was empty, and its way back a new one."""
     context = context_of(server15.url(server15.create()), backups=Backups(test_restore="never"))
-    with server15.superuser(context.database.target.database).session() as session:
-        session.execute(prepared.replace("PRIVILEGES", "PRIVILEGES FOR ROLE app_owner"))
+    as_superuser = server15.superuser(context.database.target.database)
+    with (context.database if "DROP" in prepared else as_superuser).session() as session:
+        session.script(prepared.replace("DEFAULT PRIVILEGES", "DEFAULT PRIVILEGES FOR ROLE app_owner"))
     with context.database.session() as session:
         before = catalog.read(session).fingerprint
     write_migration(context, "1_init", "CREATE TABLE z (a int); INSERT INTO z VALUES (1); VACUUM z;")
@@ -274,6 +319,22 @@ def test_what_was_prepared_in_a_database_without_tables_is_not_lost(
         now = catalog.read(session, frozenset({("public", "z"), ("public", "_prisma_migrations")})).fingerprint
     assert now == before
     assert isinstance(caught.value, MigrationFailed) == ("COMMENT" not in prepared)  # that can be told too late only
+    if isinstance(caught.value, NeedsAttention):
+        assert "--accept-data-loss" in (caught.value.hint or "")
+        run = caught.value.details["result"].run_id
+        assert way_of(rollback(context, run_id=run, accept_data_loss=True)) == ("swap", False)
+
+
+def test_a_schema_made_ready_for_the_first_deploy_keeps_it_one_transaction(
+    server15: Server, context_of: Callable[..., Context]
+) -> None:
+    context = context_of(server15.url(server15.create()), backups=Backups(test_restore="never"))
+    with server15.superuser(context.database.target.database).session() as session:
+        session.execute("ALTER SCHEMA public OWNER TO app_owner")
+    write_migration(context, "1_init", "CREATE TABLE z (a int);")
+    write_migration(context, "2_index", "CREATE INDEX CONCURRENTLY i ON z (a);")
+    result = deploy(context)
+    assert (result.atomic, bool(result.backup_id)) == (True, True)
 
 
 def test_names_are_the_same_however_the_database_has_them_quoted(

@@ -255,9 +255,12 @@ class PostgresSession:
         """Number of rows touched."""
         return self._connection.execute(query.encode(), params or None).rowcount
 
-    @_translated
     def script(self, text: str) -> int:
         """One simple-query message, so that the server splits the text itself, as it does for Prisma up to 7.3."""
+        return len(self._send(text))
+
+    @_translated
+    def _send(self, text: str) -> list[pq.abc.PGresult]:
         connection = self._connection
         connection.pgconn.send_query(text.encode())
         connection.pgconn.set_single_row_mode()  # or a SELECT of many rows would fill the memory
@@ -273,7 +276,7 @@ class PostgresSession:
                     sqlstate="0A000",
                     statement=index,
                 )
-        return len(results)
+        return results
 
     @contextmanager
     def transaction(self, begin: str = "BEGIN") -> Iterator[None]:
@@ -290,14 +293,15 @@ class PostgresSession:
             error.details["in_doubt"] = True
             raise
 
-    def reset(self, settings: Mapping[str, str] = MappingProxyType({}), then: str = "") -> None:
+    def reset(self, settings: Mapping[str, str] = MappingProxyType({}), then: str = "") -> int:
         """One message; advisory locks and temporary tables stay."""
         commands = ["RESET SESSION AUTHORIZATION", "RESET ROLE", "RESET ALL"]
         if self._schema:
             commands.append(f"SET search_path TO {identifier(self._schema)}")
         chosen = {**SERVERS_KEEPALIVE, **NAMES_AS_THEY_ARE, **settings}
         commands += [f"SET {name} TO {literal(value)}" for name, value in chosen.items()]
-        self.script("; ".join([*commands, then] if then else commands))
+        results = self._send("; ".join([*commands, then] if then else commands))
+        return results[-1].command_tuples or 0
 
     def close(self) -> None:
         """End the session."""

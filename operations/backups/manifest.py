@@ -159,6 +159,7 @@ def from_bytes(data: bytes, key: Secret | None = None, what: str = "manifest.jso
         raise Refused(
             f"{what} has version {body.get('version')}, and this Locktender knows version {VERSION}.",
             hint=OTHER_VERSION,
+            details={"doubt": "other_version"},
         )
     return _parsed(Manifest, body, what)
 

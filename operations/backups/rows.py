@@ -8,14 +8,14 @@ not exist. The sum over all rows does not depend on their order, and counts a ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 
 from operations.backups.manifest import TableRows
 from operations.backups.tables import Column, Table, read_tables
 from operations.errors import StatementFailed
 from operations.ports import Row, Session
 from operations.quoting import identifier, literal
+from operations.taken_back import taken_back
 
 ALIAS = "r"
 NESTED = 50
@@ -88,17 +88,6 @@ def count_rows(session: Session, names: Collection[str] | None = None, *, hashed
         session.script("; ".join(f"SET LOCAL {name} TO {literal(value)}" for name, value in FIXED.items()))
         tables = [table for table in read_tables(session) if names is None or table.name in names]
         return count_tables(session, tables, hashed, warn=lambda _: None) if tables else {}
-
-
-@contextmanager
-def taken_back(session: Session, begin: str = "BEGIN") -> Iterator[None]:
-    """What the block does is undone at its end: of the transaction that is open only this, else by one of its own."""
-    savepoint = session.in_transaction
-    session.execute("SAVEPOINT taken_back" if savepoint else begin)
-    try:
-        yield
-    finally:
-        session.script("ROLLBACK TO SAVEPOINT taken_back; RELEASE SAVEPOINT taken_back" if savepoint else "ROLLBACK")
 
 
 def counting(table: Table, hashed: bool) -> str:

@@ -13,7 +13,10 @@ from operations.secret import Secret
 
 DIGEST = "digest"
 SIGNATURE = "signature"
-OTHER_KEY = "If the key was changed since, set signing_key to the one that it was signed with, for that one call."
+OTHER_KEY = (
+    "If the key was changed since, set signing_key to the one that it was signed with, for that one call; "
+    "else somebody who does not have the key has written it."
+)
 
 
 def digest_of(body: Mapping[str, Any]) -> str:
@@ -43,6 +46,7 @@ def unseal(data: bytes, key: Secret | None, what: str) -> dict[str, Any]:
         raise Tampered(
             f"{what} is damaged or was changed: it does not carry the signature of this environment's signing key.",
             hint=OTHER_KEY,
+            details={"doubt": "other_key"},
         )
     return body
 

@@ -135,6 +135,11 @@ def changed(before: DatabaseProperties, now: DatabaseProperties) -> tuple[str, .
     return tuple(name for name, value in vars(before).items() if getattr(now, name) != value)
 
 
+def changed_since(session: Session, name: str, before: DatabaseProperties | None) -> tuple[str, ...]:
+    """The same of database ``name`` as it is now; none where it is not known what they were."""
+    return changed(before, read_properties(session, name)) if before else ()
+
+
 def create_statement(name: str, properties: DatabaseProperties) -> str:
     """``CREATE DATABASE`` for an empty one of the same kind, that can be filled: nothing limits its connections yet."""
     options = [

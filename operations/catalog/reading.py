@@ -19,6 +19,7 @@ from operations.catalog.model import Catalog
 from operations.catalog.normal import definition
 from operations.errors import StatementFailed
 from operations.ports import Session
+from operations.taken_back import taken_back
 
 VERSIONS = re.compile(r"^-- (since|until) (\d+)$", re.MULTILINE)
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -161,14 +162,6 @@ def _consistent(session: Session, patience: float) -> Iterator[bool]:
 
     Either way settings and the locks that describing a view takes are gone afterwards.
     """
-    if session.in_transaction:
-        session.execute("SAVEPOINT locktender_catalog")
-        try:
-            session.script(LIMITS.format(patience))
-            yield True
-        finally:
-            session.script("ROLLBACK TO SAVEPOINT locktender_catalog; RELEASE SAVEPOINT locktender_catalog")
-    else:
-        with session.transaction(SNAPSHOT):
-            session.script(LIMITS.format(patience))
-            yield False
+    with taken_back(session, SNAPSHOT) as inside:
+        session.script(LIMITS.format(patience))
+        yield inside

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from operations.backup_catalogue import UNREADABLE, list_backups
+from operations.backup_catalogue import list_backups
 from operations.checks.model import Check, listed
 from operations.context import Context
 
@@ -12,7 +12,8 @@ from operations.context import Context
 def look(context: Context) -> Iterator[Check]:
     """Those whose manifest, or whose list of files, is not what it should be."""
     found = [backup for backup in list_backups(context) if backup.problems]
-    damaged = [backup for backup in found if not backup.remedy]
+    damaged = [backup for backup in found if not backup.doubt]
+    grave = [backup for backup in found if backup.doubt != "other_version"]
     if not found:
         yield Check("damaged_backups", "ok", "none", value=0)
     elif damaged:
@@ -25,11 +26,12 @@ def look(context: Context) -> Iterator[Check]:
             value=len(damaged),
         )
     else:
+        first = [*grave, *found][0]
         yield Check(
             "damaged_backups",
-            "fail" if any(backup.remedy == UNREADABLE for backup in found) else "warn",
+            "fail" if grave else "warn",
             listed(f"{backup.id}: {backup.problems[0]}" for backup in found),
             "Whether they are whole cannot be told, and no restore takes them as it is.",
-            f"{found[0].remedy} Then: {context.command} backup verify {found[0].id}",
+            f"{first.remedy} Then: {context.command} backup verify {first.id}",
             value=len(found),
         )

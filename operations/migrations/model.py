@@ -123,12 +123,12 @@ class Format(Protocol):
         """Insert the row of a migration that is about to run; it reads as failed until it is finished."""
         ...
 
-    def record_step(self, session: Session, row_id: str, steps: int) -> None:
-        """Note how many pieces of an unfinished migration are committed."""
+    def record_step(self, session: Session, row_id: str, steps: int) -> bool:
+        """Note how many pieces of an unfinished migration are committed; whether its row still stands."""
         ...
 
-    def record_finished(self, session: Session, settings: Mapping[str, str], row_id: str) -> None:
-        """Mark the row as a success, after a reset as in ``record_run``."""
+    def record_finished(self, session: Session, settings: Mapping[str, str], row_id: str) -> bool:
+        """Mark the row as a success, after a reset as in ``record_run``; whether it still stands."""
         ...
 
     def record_failed(self, session: Session, row_id: str, logs: str) -> None:

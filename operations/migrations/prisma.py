@@ -169,18 +169,21 @@ class Prisma:
         )
         self._latest[session] = row_id
 
-    def record_step(self, session: Session, row_id: str, steps: int) -> None:
+    def record_step(self, session: Session, row_id: str, steps: int) -> bool:
         """In ``applied_steps_count``; Prisma's own rows hold 0 or 1 there."""
-        self._write(session, "UPDATE {table} SET applied_steps_count = %s WHERE id = %s", (steps, row_id))
+        return self._write(session, "UPDATE {table} SET applied_steps_count = %s WHERE id = %s", (steps, row_id)) > 0
 
-    def record_finished(self, session: Session, settings: Mapping[str, str], row_id: str) -> None:
+    def record_finished(self, session: Session, settings: Mapping[str, str], row_id: str) -> bool:
         """Finished now, in one step."""
-        self._write_after_reset(
-            session,
-            settings,
-            f"UPDATE {{table}} SET finished_at = {_NOT_BEFORE_START}, applied_steps_count = 1, logs = NULL"
-            " WHERE id = {values}",
-            literal(row_id),
+        return (
+            self._write_after_reset(
+                session,
+                settings,
+                f"UPDATE {{table}} SET finished_at = {_NOT_BEFORE_START}, applied_steps_count = 1, logs = NULL"
+                " WHERE id = {values}",
+                literal(row_id),
+            )
+            > 0
         )
 
     def record_failed(self, session: Session, row_id: str, logs: str) -> None:
@@ -210,15 +213,15 @@ class Prisma:
         """Delete the rows."""
         self._write(session, "DELETE FROM {table} WHERE id = ANY (%s)", (list(row_ids),))
 
-    def _write(self, session: Session, statement: str, params: Sequence[object]) -> None:
+    def _write(self, session: Session, statement: str, params: Sequence[object]) -> int:
         table, latest = (part.replace("%", "%%") for part in (self._table(session), self._latest_of(session)))
         with _explained():
-            session.execute(statement.format(table=table, latest=latest), params)
+            return session.execute(statement.format(table=table, latest=latest), params)
 
-    def _write_after_reset(self, session: Session, settings: Mapping[str, str], statement: str, values: str) -> None:
+    def _write_after_reset(self, session: Session, settings: Mapping[str, str], statement: str, values: str) -> int:
         with _explained():
             table, latest = self._table(session), self._latest_of(session)
-            session.reset(settings, statement.format(table=table, latest=latest, values=values))
+            return session.reset(settings, statement.format(table=table, latest=latest, values=values))
 
     def _latest_of(self, session: Session) -> str:
         return literal(self._latest.get(session, ""))

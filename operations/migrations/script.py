@@ -13,13 +13,13 @@ from operations.migrations.parsing import Parsing, parse
 from operations.migrations.statement import Statement
 
 __all__ = [
-    "Script", "Statement", "Verdict", "combined", "may_use_uncommitted", "mentions_database", "place",
+    "Script", "Statement", "Verdict", "combined", "may_change_database", "may_use_uncommitted", "place",
     "read_script", "refuse_unsendable",
     "script_of",
 ]  # fmt: skip
 
 BYTE_ORDER_MARK = "\ufeff"
-_DATABASE = re.compile(r"\bdatabase\b", re.IGNORECASE)
+_DATABASE = re.compile(r"\b(database|owned|(alter|drop)\s+(role|user|group))\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -126,9 +126,13 @@ def _body(text: str, judgement: Judgement) -> str:
     return body
 
 
-def mentions_database(script: Script) -> bool:
-    """Whether it may change what the database is besides its content: no statement that does so lacks the word."""
-    return bool(_DATABASE.search(script.text))
+def may_change_database(text: str) -> bool:
+    """Whether a script may change what the database is besides its content, as its words tell.
+
+    By REASSIGN OWNED and DROP OWNED, and by roles that are renamed or dropped, too. What functions do that existed
+    before cannot be told.
+    """
+    return bool(_DATABASE.search(text))
 
 
 def may_use_uncommitted(scripts: Sequence[Script]) -> frozenset[str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from operations.backups.manifest import TableRows
-from operations.backups.rows import count_rows, taken_back
+from operations.backups.rows import count_rows
 from operations.errors import StatementFailed
 from operations.ports import Session
+from operations.taken_back import taken_back
 
 DENIED = "42501"
 _FORCED = """
