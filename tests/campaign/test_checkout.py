@@ -62,7 +62,7 @@ def variables(github: Path, tmp_path: Path) -> dict[str, str]:
         "HOME": os.environ["HOME"],
         "LOCKTENDER_CAMPAIGN_RESULTS": str(results),
         "LOCKTENDER_CORPUS": os.environ.get("LOCKTENDER_CORPUS", str(BESIDE)),
-        "BENCH": "" if scale() >= 1 else "--quick",
+        "BENCH": "" if scale() >= 1 else "--quick --only newcomer",
     }
 
 
