@@ -13,6 +13,7 @@ from operations.preflight.model import Failing, Foreseen, Probe, Untried, untrie
 from operations.preflight.probing import probes, steps
 from operations.preflight.survey import survey
 from operations.preflight.words import fault_of_a_value, reason
+from operations.taken_back import taken_back
 
 BEGIN = """
     BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
@@ -122,11 +123,9 @@ class _Asking:
 
     def _ask(self, sql: str, seconds: float) -> Row:
         """Within a savepoint, so that the transaction outlives an error, and the locks do not outlive the answer."""
-        self.session.script(f"SAVEPOINT asking; SET LOCAL statement_timeout TO {_milliseconds(seconds)}")
-        try:
+        with taken_back(self.session):
+            self.session.script(f"SET LOCAL statement_timeout TO {_milliseconds(seconds)}")
             return self.session.rows(sql)[0]
-        finally:
-            self.session.script("ROLLBACK TO SAVEPOINT asking; RELEASE SAVEPOINT asking")
 
 
 _LOCKS = f"SET LOCAL lock_timeout TO {LOCK_TIMEOUT}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from operations.ports import Row, Session
 from operations.preflight.known import Cascade, Column, Known, Mentioned, Name, Table, constraint_of, mentioned
+from operations.taken_back import taken_back
 
 USUAL_OPERATORS = ("=", "<>", "<", ">", "<=", ">=", "~~", "!~~", "~~*", "!~~*", "~", "!~", "~*", "!~*")
 """Also what LIKE, IN, BETWEEN and their like stand for."""
@@ -140,11 +141,11 @@ def _relations(session: Session, wanted: Mentioned) -> list[Row]:
 
 def _unvalidated(session: Session, oids: Sequence[int]) -> Mapping[int, Mapping[str, str]]:
     """Their definitions with every name in full."""
-    session.script("SAVEPOINT by_full_names; SET LOCAL search_path TO pg_catalog")
     found: dict[int, dict[str, str]] = defaultdict(dict)
-    for oid, name, definition in session.rows(_UNVALIDATED, (list(oids),)):
-        found[oid][name] = definition.removesuffix(" NOT VALID")
-    session.script("ROLLBACK TO SAVEPOINT by_full_names; RELEASE SAVEPOINT by_full_names")
+    with taken_back(session):
+        session.script("SET LOCAL search_path TO pg_catalog")
+        for oid, name, definition in session.rows(_UNVALIDATED, (list(oids),)):
+            found[oid][name] = definition.removesuffix(" NOT VALID")
     return found
 
 
