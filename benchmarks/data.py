@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from operations.adapters.postgres import PostgresDatabase
 
-SEED = 0.4242
-BYTES_PER_ORDER = 2_000
-"""Measured: what an order with its items, events and indexes takes in the database."""
-WORDS = (
-    "ARRAY['red','green','large','small','cotton','linen','summer','winter','shirt','shoes','jacket','with','for','and',"
-    "'the','delivered','returned','customer','please','gift','express','Berlin','Lisbon','Kraków','order','again']"
-)
+from .prose import sentences
+
+SEED = 4242
 SCHEMA = """
 CREATE TABLE customers (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text NOT NULL UNIQUE, name text NOT NULL,
@@ -23,6 +21,9 @@ CREATE TABLE orders (
 CREATE TABLE order_items (
   order_id bigint NOT NULL, position int NOT NULL, product_id int NOT NULL, quantity int NOT NULL,
   price numeric(10,2) NOT NULL, PRIMARY KEY (order_id, position));
+CREATE TABLE messages (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, order_id bigint NOT NULL, author text NOT NULL,
+  body text NOT NULL, sent_at timestamptz NOT NULL);
 CREATE TABLE events (id uuid PRIMARY KEY, order_id bigint NOT NULL, kind text NOT NULL, payload jsonb NOT NULL,
   at timestamptz NOT NULL);
 """
@@ -30,37 +31,59 @@ KEYS = """
 ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customers (id);
 ALTER TABLE order_items ADD FOREIGN KEY (order_id) REFERENCES orders (id);
 ALTER TABLE order_items ADD FOREIGN KEY (product_id) REFERENCES products (id);
+ALTER TABLE messages ADD FOREIGN KEY (order_id) REFERENCES orders (id);
 ALTER TABLE events ADD FOREIGN KEY (order_id) REFERENCES orders (id);
 CREATE INDEX orders_by_customer ON orders (customer_id, created_at);
 CREATE INDEX orders_open ON orders (created_at) WHERE state = 'open';
 CREATE INDEX items_by_product ON order_items (product_id);
+CREATE INDEX messages_by_order ON messages (order_id, sent_at);
 CREATE INDEX events_by_order ON events (order_id, at);
 """
 
 
-def random_bytes(megabytes: int) -> int:
-    """What no program can compress: the id and the trace of each event, 16 bytes of chance each."""
-    return 4 * 32 * _orders(megabytes)
+@dataclass(frozen=True)
+class Shape:
+    """What belongs to an order. ``bytes`` is measured: what all of it takes in the database, with its indexes."""
+
+    events: int
+    messages: int
+    bytes: int
+
+    def orders(self, megabytes: int) -> int:
+        return max(100, megabytes * 1_000_000 // self.bytes)
+
+    def random_bytes(self, megabytes: int) -> int:
+        """What no program can compress: the id and the trace of each event, 16 bytes of chance each."""
+        return self.events * 32 * self.orders(megabytes)
 
 
-def _orders(megabytes: int) -> int:
-    return max(100, megabytes * 1_000_000 // BYTES_PER_ORDER)
+SPREAD = Shape(events=2, messages=1, bytes=2_200)
+"""Two large tables, of text and of documents."""
+ONE_TABLE = Shape(events=4, messages=0, bytes=2_000)
+"""One table has three quarters of the database."""
+_SENTENCES = 100_000
 
 
-def _sentence(words: str, seed: str) -> str:
-    return (
-        f"(SELECT string_agg((w.a)[1 + (random() * 25)::int], ' ') FROM (SELECT {WORDS} AS a) w,"
-        f" generate_series(1, {words}) WHERE {seed} IS NOT NULL)"
-    )
+def _texts(number: int, sentences: int) -> str:
+    """A query for texts of some sentences each, ``(n, text)``."""
+    return f"""
+        WITH drawn AS MATERIALIZED (
+          SELECT n, 1 + floor(random() * {_SENTENCES})::int AS id
+          FROM generate_series(1, {number}) n, generate_series(1, {sentences}))
+        SELECT n, string_agg(sentence, ' ') AS text FROM drawn JOIN sentences USING (id) GROUP BY n"""
 
 
-def fill(database: PostgresDatabase, megabytes: int) -> int:
+def fill(database: PostgresDatabase, megabytes: int, shape: Shape = SPREAD) -> int:
     """Create the tables and fill them to about ``megabytes``; returns the size that the server tells, in bytes."""
-    orders = _orders(megabytes)
+    orders = shape.orders(megabytes)
     customers, products = max(20, orders // 5), max(20, orders // 100)
     with database.session() as session:
         session.script(SCHEMA)
-        session.script(f"SELECT setseed({SEED})")
+        session.script(f"SELECT setseed({SEED} / 10000.0)")
+        session.script("CREATE TEMP TABLE sentences (sentence text, id int PRIMARY KEY)")
+        session.execute(
+            "INSERT INTO sentences SELECT * FROM unnest(%s::text[]) WITH ORDINALITY", (sentences(_SENTENCES, SEED),)
+        )
         session.script(f"""
             INSERT INTO customers (email, name, address, created_at)
             SELECT 'customer' || n || '@example.' || (ARRAY['org','com','net'])[1 + n % 3],
@@ -70,17 +93,20 @@ def fill(database: PostgresDatabase, megabytes: int) -> int:
                                       'city', (ARRAY['Berlin','Lisbon','Kraków','Oslo'])[1 + n % 4]),
                    timestamptz '2020-01-01' + n * interval '97 seconds'
             FROM generate_series(1, {customers}) n;
-            INSERT INTO products SELECT n, {_sentence("4", "n")}, {_sentence("60", "n")}, 1 + n % 30000 / 100.0
-            FROM generate_series(1, {products}) n;
+            INSERT INTO products SELECT n, left(text, 24), text, 1 + n % 30000 / 100.0 FROM ({_texts(products, 4)}) t;
             INSERT INTO orders (customer_id, state, total, note, created_at)
             SELECT 1 + (random() * ({customers} - 1))::int, (ARRAY['open','paid','sent','done'])[1 + n % 4],
-                   (random() * 500)::numeric(10,2), CASE WHEN n % 5 = 0 THEN {_sentence("12", "n")} END,
+                   (random() * 500)::numeric(10,2), CASE WHEN n % 5 = 0 THEN text END,
                    timestamptz '2021-01-01' + n * interval '61 seconds'
-            FROM generate_series(1, {orders}) n;
+            FROM ({_texts(orders, 1)}) t ORDER BY n;
             INSERT INTO order_items
             SELECT n, p, 1 + (random() * ({products} - 1))::int, 1 + (random() * 3)::int,
                    (random() * 300)::numeric(10,2)
             FROM generate_series(1, {orders}) n, generate_series(1, 3) p;
+            INSERT INTO messages (order_id, author, body, sent_at)
+            SELECT 1 + n % {orders}, 'customer' || n % {customers} || '@example.org', text,
+                   timestamptz '2021-01-01' + n * interval '61 seconds'
+            FROM ({_texts(orders * shape.messages, 8)}) t ORDER BY n;
             INSERT INTO events
             SELECT md5(n || '/' || e)::uuid, n, (ARRAY['created','paid','packed','sent'])[e],
                    jsonb_build_object('by', 'worker-' || n % 40, 'trace', md5((n * e)::text),
@@ -88,7 +114,7 @@ def fill(database: PostgresDatabase, megabytes: int) -> int:
                                       'agent', 'Mozilla/5.0 (X11; Linux x86_64) shop/' || n % 17,
                                       'ip', n % 223 || '.' || n % 199 || '.' || n % 251 || '.' || e),
                    timestamptz '2021-01-01' + n * interval '61 seconds' + e * interval '1 hour'
-            FROM generate_series(1, {orders}) n, generate_series(1, 4) e;
+            FROM generate_series(1, {orders}) n, generate_series(1, {shape.events}) e;
         """)
         session.script(KEYS)
         session.script("VACUUM ANALYZE")

@@ -16,7 +16,8 @@ from .measure import Timed, timed
 from .servers import ROOT, Server
 
 COLUMNS = (
-    "server", "`pg_dump \\| gzip`", "`COPY`", "`pg_dump`", "row hashes", "read to the end", "SHA-256", "rest", "L1"
+    "server", "`pg_dump \\| gzip`", "`COPY`", "`pg_dump`", "row hashes", "read to the end", "SHA-256", "rest",
+    "L1 and row hashes",
 )  # fmt: skip
 WORDS = """Seconds of CPU, of the server (`COPY`, row hashes) and of the client's programs. `pg_dump` takes the
 rows, compresses and writes them; the rest is Python's start, the catalog, counting, manifest and fsync. However
@@ -61,8 +62,8 @@ class Parts:
         best = [f"{usual_seconds * cores / cpu:.1f}×" for cpu in (bare, counted, self.together)]
         return (
             f"- {label}: {wanted:.0f}× leaves {usual_seconds / wanted * cores:.1f} s of CPU on {cores} cores. `COPY`"
-            f" and `pg_dump` alone take {bare:.1f} s: {best[0]} at best, if no core were ever idle; {best[1]} with all"
-            f" checks but row hashes, {best[2]} with these."
+            f" and `pg_dump` alone take {bare:.1f} s: {best[0]} at best, if no core were ever idle; {best[1]} at"
+            f" L1, {best[2]} with row hashes."
         )
 
 
