@@ -25,7 +25,7 @@ with psycopg.connect(os.environ["BENCHMARK_URL"], autocommit=True) as connection
         path = os.path.join(sys.argv[1], name, "migration.sql")
         if os.path.exists(path):
             with open(path, "rb") as file:
-                connection.pgconn.exec_(file.read())
+                connection.execute(file.read())
 """
 
 
