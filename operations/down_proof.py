@@ -15,6 +15,7 @@ from operations.context import Context
 from operations.counting import Touched, inserted, locked, renames_schemas, touched
 from operations.down_scripts import NotThisWay
 from operations.errors import NotFound, Tampered, listed
+from operations.fixed_settings import set_local
 from operations.journal import RunRecord, records
 from operations.migrations.model import Format, HistoryRow
 from operations.ports import Session
@@ -74,7 +75,7 @@ class Proof:
     def _holds(self, oid: int, name: str, allowed: bool, expected: int) -> bool:
         if not allowed:
             return False
-        self.session.script(f"SET LOCAL row_security = off; LOCK TABLE ONLY {name} IN ACCESS EXCLUSIVE MODE")
+        self.session.script(f"{set_local({'row_security': 'off'})}; LOCK TABLE ONLY {name} IN ACCESS EXCLUSIVE MODE")
         ((count, of_later),) = self.session.rows(_ROWS.format(name), (oid,))
         return bool(count == 0 or (count == expected and not of_later))
 

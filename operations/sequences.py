@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 from operations.catalog.reading import ATTEMPTS, VANISHED
 from operations.errors import StatementFailed
+from operations.fixed_settings import set_local
 from operations.ports import Session
 from operations.quoting import literal
 from operations.taken_back import taken_back
 
 AT_ONCE = 200
-_LIMITS = "SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '120s'"
+LIMITS = {"lock_timeout": "10s", "statement_timeout": "120s"}
 
 
 class Position(NamedTuple):
@@ -58,7 +59,7 @@ def positions(session: Session) -> Positions:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with taken_back(session, "BEGIN READ ONLY"):
-                session.script(_LIMITS)
+                session.script(set_local(LIMITS))
                 return _positions(session)
         except StatementFailed as error:
             if attempt == ATTEMPTS or error.sqlstate not in VANISHED:

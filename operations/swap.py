@@ -25,6 +25,7 @@ from operations.errors import (
     StatementFailed,
     listed,
 )
+from operations.fixed_settings import set_local
 from operations.meanwhile import meanwhile
 from operations.ports import Row, Session
 from operations.quoting import identifier
@@ -33,10 +34,12 @@ Guard = Callable[[Session], None]
 
 ATTEMPTS = 3
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
-LIMITS = """
-    SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '20s'; SET LOCAL synchronous_commit = on;
-    SET LOCAL idle_in_transaction_session_timeout = '10s'
-"""
+LIMITS = {
+    "lock_timeout": "3s",
+    "statement_timeout": "20s",
+    "synchronous_commit": "on",
+    "idle_in_transaction_session_timeout": "10s",
+}
 """The last for a line that falls silent in between: until then, nobody can connect to either database."""
 INTERVAL = 0.01
 """Seconds between two rounds of disconnecting; PostgreSQL itself looks every 0.1 s, for 5 s, whether all are gone."""
@@ -147,7 +150,7 @@ def swap(context: Context, incoming: str, kept: str, guard: Guard | None = None)
 
 def _rename(session: Session, renames: Sequence[tuple[str, str]], guard: Guard | None) -> None:
     with session.transaction(BEGIN):
-        session.script(LIMITS)
+        session.script(set_local(LIMITS))
         for old, new in renames:
             session.execute(f"ALTER DATABASE {identifier(old)} RENAME TO {identifier(new)}")
         if guard:

@@ -26,7 +26,7 @@ def database(server15: Server) -> PostgresDatabase:
 def test_a_sequence_that_somebody_has_locked_is_not_waited_for_without_end(
     database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sequences, "_LIMITS", sequences._LIMITS.replace("'10s'", "'50ms'"))
+    monkeypatch.setitem(sequences.LIMITS, "lock_timeout", "50ms")
     with database.session() as other, database.session() as session:
         session.execute("SET statement_timeout TO '30s'")
         other.script("BEGIN; TRUNCATE t RESTART IDENTITY")

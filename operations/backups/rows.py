@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
+from operations import fixed_settings
 from operations.backups.manifest import TableRows
 from operations.backups.tables import Column, Table, read_tables
 from operations.errors import StatementFailed
+from operations.fixed_settings import set_local, without_limits
 from operations.ports import Row, Session
 from operations.quoting import identifier, literal
 from operations.taken_back import taken_back
@@ -40,28 +42,16 @@ BY_TYPE = {
 }
 
 FIXED = {
-    "search_path": "pg_catalog",
-    "datestyle": "ISO, YMD",
-    "intervalstyle": "postgres",
-    "timezone": "UTC",
-    "extra_float_digits": "3",
-    "bytea_output": "hex",
+    **fixed_settings.NAMES,
+    **fixed_settings.TEXTS,
+    **fixed_settings.ROWS,
     "xmlbinary": "base64",
     "lc_monetary": "C",
-    "quote_all_identifiers": "off",
-    "standard_conforming_strings": "on",
-    "row_security": "off",
-    "jit": "off",
     "statement_timeout": "6h",
     "idle_in_transaction_session_timeout": "5min",
 }
-"""What the text of a value may depend on; and no filtering of rows without an error. No limit is the user's; the last
-one ends a session of ours that nobody is behind any more, as it would keep locks and old rows for hours."""
-
-_NO_LIMITS = (
-    "SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings"
-    " WHERE name IN ('transaction_timeout', 'idle_session_timeout')"
-)
+"""No limit is the user's; the last one ends a session of ours that nobody is behind any more, as it would keep locks
+and old rows for hours."""
 
 NOT_ABOUT_HASHING = ("57014", "55P03", "40001", "40P01", "XX001", "XX002")
 """Cancelled, locked, a standby's conflict, deadlock, damaged data: counting alone would not help, or would hide it."""
@@ -76,7 +66,7 @@ HASHED_LARGE_OBJECTS = (
 def fix_settings(session: Session, lock_timeout: float) -> None:
     """Make a session read values as every other one does; ``lock_timeout`` in seconds."""
     session.reset({**FIXED, "lock_timeout": f"{round(lock_timeout * 1000)}ms"})
-    session.rows(_NO_LIMITS)
+    session.rows(without_limits("transaction_timeout", "idle_session_timeout"))
 
 
 def count_rows(session: Session, names: Collection[str] | None = None, *, hashed: bool = True) -> dict[str, TableRows]:
@@ -85,7 +75,7 @@ def count_rows(session: Session, names: Collection[str] | None = None, *, hashed
     In the transaction that is open, so with what it has written itself, else in one snapshot.
     """
     with taken_back(session, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"):
-        session.script("; ".join(f"SET LOCAL {name} TO {literal(value)}" for name, value in FIXED.items()))
+        session.script(set_local(FIXED))
         tables = [table for table in read_tables(session) if names is None or table.name in names]
         return count_tables(session, tables, hashed, warn=lambda _: None) if tables else {}
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from operations.errors import NotFound, StatementFailed
+from operations.fixed_settings import set_local
 from operations.ports import Session
 from operations.quoting import identifier, literal
 
@@ -187,7 +188,7 @@ class _RolledBack(Exception):
 def _tried(session: Session, statement: str) -> str | None:
     try:
         with session.transaction():
-            session.execute("SET LOCAL lock_timeout = '2s'")
+            session.script(set_local({"lock_timeout": "2s"}))
             session.execute(statement)
             raise _RolledBack
     except _RolledBack:

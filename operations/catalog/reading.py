@@ -18,6 +18,7 @@ from operations.catalog.digests import Digests
 from operations.catalog.model import Catalog
 from operations.catalog.normal import definition
 from operations.errors import StatementFailed
+from operations.fixed_settings import NAMES, TEXTS, set_local
 from operations.ports import Session
 from operations.taken_back import taken_back
 
@@ -25,12 +26,7 @@ VERSIONS = re.compile(r"^-- (since|until) (\d+)$", re.MULTILINE)
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 PATIENCE = 120.0
 """Seconds for each query."""
-LIMITS = (
-    "SET LOCAL search_path = ''; SET LOCAL quote_all_identifiers = off;"
-    " SET LOCAL standard_conforming_strings = on; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = postgres;"
-    " SET LOCAL timezone = UTC; SET LOCAL extra_float_digits = 3; SET LOCAL bytea_output = hex;"
-    " SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '{:.0f}s'"
-)
+FIXED = {**NAMES, **TEXTS, "lock_timeout": "10s"}
 """So that a definition reads the same in each session, whatever a role or a database has set."""
 ATTEMPTS = 10
 CANCELLED = "57014"
@@ -163,5 +159,5 @@ def _consistent(session: Session, patience: float) -> Iterator[bool]:
     Either way settings and the locks that describing a view takes are gone afterwards.
     """
     with taken_back(session, SNAPSHOT) as inside:
-        session.script(LIMITS.format(patience))
+        session.script(set_local({**FIXED, "statement_timeout": f"{patience:.0f}s"}))
         yield inside

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal
 
 from operations.catalog.ddl import Restated
 from operations.context import Context
 from operations.ports import Session
+from operations.read_only import read_only
 from operations.settings import Checks
 
 Status = Literal["ok", "warn", "fail"]
@@ -48,16 +49,9 @@ class Probe:
         """From where on something is worth telling."""
         return self.context.environment.checks
 
-    @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """A read-only transaction in which no statement lasts longer than 5 s or waits for a lock.
-
-        The limits end with the transaction: behind a pooler the server session goes to somebody else next.
-        """
-        with self.session.transaction("BEGIN READ ONLY"):
-            self.session.execute("SET LOCAL statement_timeout = '5s'")
-            self.session.execute("SET LOCAL lock_timeout = '1s'")
-            yield self.session
+    def reading(self) -> AbstractContextManager[Session]:
+        """A transaction in which nothing takes long."""
+        return read_only(self.session)
 
 
 Look = Callable[[Probe], Iterable[Check]]

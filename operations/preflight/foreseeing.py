@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from operations.context import Context
 from operations.errors import LocktenderError, StatementFailed
+from operations.fixed_settings import NAMES, ROWS, set_local, without_limits
 from operations.migrations.script import Script
 from operations.ports import Progress, Row, Session
 from operations.preflight.model import Failing, Foreseen, Probe, Untried, untried
@@ -15,22 +16,14 @@ from operations.preflight.survey import survey
 from operations.preflight.words import fault_of_a_value, reason
 from operations.taken_back import taken_back
 
-BEGIN = """
+BEGIN = f"""
     BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
-    SET LOCAL idle_in_transaction_session_timeout TO '5min';
-    SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout'
+    {set_local({"idle_in_transaction_session_timeout": "5min"})};
+    {without_limits("transaction_timeout", local=True)}
 """
 """In one message, so that no limit of the role's can end the session; ours ends one that nobody is behind any more."""
-FIXED = {
-    "search_path": "pg_catalog",
-    "row_security": "off",
-    "standard_conforming_strings": "on",
-    "quote_all_identifiers": "off",
-    "jit": "off",
-}
-"""Names lead to PostgreSQL's own code, and rows are never filtered without an error."""
-LOCK_TIMEOUT = 500
-"""Milliseconds to wait for a table that somebody holds; nobody waits behind us for longer."""
+LOCKS = {"lock_timeout": "500ms"}
+"""To wait for a table that somebody holds; nobody waits behind us for longer."""
 _NOTHING = Foreseen()
 
 
@@ -68,13 +61,13 @@ class _Asking:
         every = steps(scripts)
         if not every:
             return _NOTHING
-        limits = f"SET LOCAL statement_timeout TO {_milliseconds(self.context.environment.preflight.each)}; {_LOCKS}"
+        limits = {**LOCKS, **_limit(self.context.environment.preflight.each)}
         with self.session.transaction(BEGIN):
-            self.session.script(limits)
+            self.session.script(set_local(limits))
             known = survey(self.session, [step.node for step in every if step.node is not None])
         planned = tuple(probes(every, known))
         with self.session.transaction(BEGIN):
-            self.session.script("; ".join([limits, *(f"SET LOCAL {name} TO {value}" for name, value in FIXED.items())]))
+            self.session.script(set_local({**limits, **NAMES, **ROWS}))
             return self.all(planned)
 
     def all(self, planned: Sequence[Probe | Untried]) -> Foreseen:
@@ -124,15 +117,13 @@ class _Asking:
     def _ask(self, sql: str, seconds: float) -> Row:
         """Within a savepoint, so that the transaction outlives an error, and the locks do not outlive the answer."""
         with taken_back(self.session):
-            self.session.script(f"SET LOCAL statement_timeout TO {_milliseconds(seconds)}")
+            self.session.script(set_local(_limit(seconds)))
             return self.session.rows(sql)[0]
 
 
-_LOCKS = f"SET LOCAL lock_timeout TO {LOCK_TIMEOUT}"
-
-
-def _milliseconds(seconds: float) -> int:
-    return max(1, round(seconds * 1000))
+def _limit(seconds: float) -> dict[str, str]:
+    """Of what is left: 0 would mean none."""
+    return {"statement_timeout": f"{max(1, round(seconds * 1000))}ms"}
 
 
 def _failing(probe: Probe, rows: int | None, more: bool, wrong: str | None = None) -> Failing:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from operations.fixed_settings import NAMES, set_local
 from operations.ports import Row, Session
 from operations.preflight.known import Cascade, Column, Known, Mentioned, Name, Table, constraint_of, mentioned
 from operations.taken_back import taken_back
@@ -143,7 +144,7 @@ def _unvalidated(session: Session, oids: Sequence[int]) -> Mapping[int, Mapping[
     """Their definitions with every name in full."""
     found: dict[int, dict[str, str]] = defaultdict(dict)
     with taken_back(session):
-        session.script("SET LOCAL search_path TO pg_catalog")
+        session.script(set_local(NAMES))
         for oid, name, definition in session.rows(_UNVALIDATED, (list(oids),)):
             found[oid][name] = definition.removesuffix(" NOT VALID")
     return found

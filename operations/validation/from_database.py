@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from operations.errors import LocktenderError
 from operations.migrations.formats import FORMATS
 from operations.migrations.prisma_folder import accepted_checksums
-from operations.ports import Database, Session
+from operations.ports import Database
+from operations.read_only import read_only
 from operations.rules.schema import Name
 from operations.validation.folders import Folder
 
@@ -42,9 +42,9 @@ def look(database: Database, head: Folder) -> Live:
     try:
         database.ping(PATIENCE)
         with database.session(purpose="validate") as session:
-            with _reading(session):
+            with read_only(session):
                 rows = {(schema, table): count for schema, table, count in session.rows(_ROWS)}
-            with _reading(session):
+            with read_only(session):
                 history = FORMATS[0].history(session) or ()
     except LocktenderError as error:
         return Live(rows=rows, trouble=error)
@@ -54,12 +54,3 @@ def look(database: Database, head: Folder) -> Live:
     notes = (f"Applied to the database, but the file is another one now: {', '.join(edited)}.",) if edited else ()
     base = Folder(landed, head.lock, head.loose, head.links, head.too_large, head.unread)
     return Live(base, rows, notes)
-
-
-@contextmanager
-def _reading(session: Session) -> Iterator[None]:
-    """Behind a pooler the server session goes to somebody else next: the limits end with the transaction."""
-    with session.transaction("BEGIN READ ONLY"):
-        session.execute("SET LOCAL statement_timeout = '5s'")
-        session.execute("SET LOCAL lock_timeout = '1s'")
-        yield

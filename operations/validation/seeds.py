@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from operations.errors import StatementFailed
+from operations.fixed_settings import set_local
 from operations.ports import Session
 from operations.quoting import identifier, literal
 
@@ -92,7 +93,7 @@ def _seeded(session: Session, table: str, columns: Sequence[Column]) -> bool:
 def _hold_off(session: Session, statement: str) -> None:
     try:
         with session.transaction():
-            session.execute("SET LOCAL session_replication_role = replica")
+            session.script(set_local({"session_replication_role": "replica"}))
             session.execute(statement)
     except StatementFailed as error:
         if error.sqlstate != "42501":
