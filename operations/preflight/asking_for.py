@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from operations.preflight.expressions import Reading, Unsuitable
 from operations.preflight.known import TABLES, Name, Table
-from operations.preflight.model import BOUND, COUNT, Kind, Probe, Spot, Untried, untried
+from operations.preflight.model import BOUND, Kind, Probe, Spot, Untried, untried
 from operations.preflight.state import EMPTY, State
 from operations.quoting import identifier
 
@@ -55,7 +55,8 @@ class About:
             self.spot,
             kind,
             wrong,
-            f"{COUNT}count(*) = {BOUND} FROM (SELECT FROM {self.source} WHERE {where} LIMIT {BOUND}) AS found",
+            f"SELECT count(*)::int8, count(*) = {BOUND} FROM (SELECT FROM {self.source} WHERE {where} LIMIT {BOUND})"
+            " AS found",
             f"SELECT * FROM {self.source} WHERE {where} LIMIT 100;",
         )
 

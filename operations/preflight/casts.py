@@ -53,10 +53,10 @@ def _by_casting(about: About, wrong: str, source: Written, type_sql: str, text: 
     """Which rows they are, PostgreSQL can tell where the type is made of a text, since version 16."""
     made = f"SELECT count(CAST(({source.sql}) AS {type_sql})) FROM {about.source}"
     if text is None or about.state.known.version < SOFT_ERRORS:
-        return Probe(about.spot, "cast", wrong, made, f"{made};")
+        return Probe(about.spot, "cast", wrong, made, f"{made};", trial=True)
     invalid = f"NOT pg_input_is_valid(({text.sql})::text, {literal(type_sql)})"
     counted = about.counting("cast", wrong, invalid)
-    return Probe(about.spot, "cast", wrong, made, counted.look, counted.sql)
+    return Probe(about.spot, "cast", wrong, made, counted.look, trial=True, counted=counted.sql)
 
 
 def _text_under(reading: Reading, using: Node, target: Node) -> Written | None:

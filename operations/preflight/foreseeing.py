@@ -93,13 +93,13 @@ class _Asking:
         except StatementFailed as error:
             self._refused(probe, error, seconds)
             return
-        if probe.is_cast or not row[0]:
+        if probe.trial or not row[0]:
             self.passed += 1
         else:
             self.failing.append(_failing(probe, row[0], row[1]))
 
     def _refused(self, probe: Probe, error: StatementFailed, seconds: float) -> None:
-        if probe.is_cast and (what := fault_of_a_value(error.sqlstate)):
+        if probe.trial and (what := fault_of_a_value(error.sqlstate)):
             self.failing.append(self._counted(probe, what, seconds))
         elif error.sqlstate == "57014":
             self.untried.append(untried(probe.spot, f"it would take longer than {seconds:.3g} s"))

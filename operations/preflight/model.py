@@ -27,8 +27,8 @@ class Spot:
 class Probe:
     """A question to the rows, and what is wrong with those that it finds.
 
-    ``wrong`` is said before "in so many rows". ``sql`` yields how many, and whether there may be more of them; of a
-    cast it is the cast itself, whose error is the answer, and ``counted`` yields the numbers then, where that can be
+    ``wrong`` is said before "in so many rows". ``sql`` yields how many, and whether there may be more of them; where it
+    is a ``trial``, the cast itself, an error is the answer, and ``counted`` yields the numbers then, where that can be
     done. ``look`` shows them to a person.
     """
 
@@ -37,16 +37,8 @@ class Probe:
     wrong: str
     sql: str
     look: str
+    trial: bool = False
     counted: str | None = None
-
-    @property
-    def is_cast(self) -> bool:
-        """Whether an error is the answer."""
-        return self.kind == "cast" and not self.sql.startswith(COUNT)
-
-
-COUNT = "SELECT count(*)::int8, "
-"""How queries that count begin."""
 
 
 @dataclass(frozen=True)
