@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from operations.catalog.reading import ATTEMPTS, VANISHED
-from operations.errors import StatementFailed
+from operations.catalog.dropped import despite_drops
 from operations.fixed_settings import set_local
 from operations.ports import Session
 from operations.quoting import literal
@@ -56,15 +55,13 @@ _PUT_BACK = """
 
 def positions(session: Session) -> Positions:
     """Of all sequences that the role may move. Raises ``StatementFailed`` (after 10 s, where one is locked)."""
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            with taken_back(session, "BEGIN READ ONLY"):
-                session.script(set_local(LIMITS))
-                return _positions(session)
-        except StatementFailed as error:
-            if attempt == ATTEMPTS or error.sqlstate not in VANISHED:
-                raise
-    raise AssertionError
+
+    def once() -> Positions:
+        with taken_back(session, "BEGIN READ ONLY"):
+            session.script(set_local(LIMITS))
+            return _positions(session)
+
+    return despite_drops(once)
 
 
 def _positions(session: Session) -> Positions:

@@ -14,20 +14,20 @@ class _Undone(Exception):
 
 
 @contextmanager
-def taken_back(session: Session, begin: str = "BEGIN") -> Iterator[bool]:
-    """What the block does is undone at its end: of the transaction that is open (then yields true) only this.
+def taken_back(session: Session, begin: str = "BEGIN") -> Iterator[None]:
+    """What the block does is undone at its end: of the transaction that is open only this.
 
     Else it is done in one of its own, opened by ``begin``. Settings and locks go with it.
     """
     if not session.in_transaction:
         with suppress(_Undone), session.transaction(begin):
-            yield False
+            yield
             raise _Undone
         return
     session.execute("SAVEPOINT taken_back")
     back = "ROLLBACK TO SAVEPOINT taken_back; RELEASE SAVEPOINT taken_back"
     try:
-        yield True
+        yield
     except BaseException:
         with suppress(ConnectionLost):  # of which the block has told, if so
             session.script(back)

@@ -15,6 +15,7 @@ from functools import cache
 from importlib import resources
 
 from operations.catalog.digests import Digests
+from operations.catalog.dropped import despite_drops
 from operations.catalog.model import Catalog
 from operations.catalog.normal import definition
 from operations.errors import StatementFailed
@@ -28,7 +29,6 @@ PATIENCE = 120.0
 """Seconds for each query."""
 FIXED = {**NAMES, **TEXTS, "lock_timeout": "10s"}
 """So that a definition reads the same in each session, whatever a role or a database has set."""
-ATTEMPTS = 10
 CANCELLED = "57014"
 LAST = {
     "columns": {"column", "attribute"},
@@ -37,8 +37,6 @@ LAST = {
     "domain_constraints": {"constraint"},
 }
 """Queries that take most of the time, in this order at the end, and the kinds of objects that no other one yields."""
-VANISHED = ("XX000", "42P01", "42704", "42883", "3F000")
-"""What PostgreSQL's own functions say of an object that someone dropped while they described it."""
 
 
 @cache
@@ -75,17 +73,19 @@ def read(
     ``patience``: seconds a query. Once it is ``late``, what is left of ``LAST`` is told in ``unread``. Raises
     ``StatementFailed`` (after 10 s, if a view's table is locked).
     """
-    for attempt in range(1, ATTEMPTS + 1):
+
+    def once() -> Catalog:
         found = _Found(exclude, known)
         try:
-            with _consistent(session, patience) as inside:
+            with _consistent(session, patience):
                 return _read(session, found, late)
         except StatementFailed as error:
             if late is not in_time and error.sqlstate == CANCELLED and found.left and found.left <= LAST.keys():
                 return found.catalog()
-            if inside or attempt == ATTEMPTS or error.sqlstate not in VANISHED:
-                raise
-    raise AssertionError
+            raise
+
+    # From a snapshot that is open already, what is gone would be described once more.
+    return once() if session.in_transaction else despite_drops(once)
 
 
 @dataclass
@@ -153,11 +153,11 @@ def _unreadable(session: Session) -> Iterator[str]:
 
 
 @contextmanager
-def _consistent(session: Session, patience: float) -> Iterator[bool]:
-    """A snapshot of our own, or a savepoint within the transaction that is open already (then yields true).
+def _consistent(session: Session, patience: float) -> Iterator[None]:
+    """A snapshot of our own, or a savepoint within the transaction that is open already.
 
     Either way settings and the locks that describing a view takes are gone afterwards.
     """
-    with taken_back(session, SNAPSHOT) as inside:
+    with taken_back(session, SNAPSHOT):
         session.script(set_local({**FIXED, "statement_timeout": f"{patience:.0f}s"}))
-        yield inside
+        yield
