@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from operations import catalog
 from operations.context import Context
-from operations.errors import NeedsAttention
+from operations.errors import DataWouldBeLost, NeedsAttention
 from operations.journal import records
 from operations.migrations.model import Format
 from operations.ports import Session
@@ -31,6 +33,18 @@ def refuse_forgotten(context: Context, trace: Trace, session: Session, format: F
         hint=f"{restored or 'By hand: '}finish it, and record it by {command} resolve NAME --applied; or take it back, "
         f"and {command} deploy finds the schema as it was.",
     )
+
+
+def refuse_forgotten_commits(context: Context, applied: Sequence[str]) -> None:
+    """Raise ``DataWouldBeLost`` where the history tells of nothing, though this process has seen commits."""
+    if applied:
+        command = context.command
+        raise DataWouldBeLost(
+            f"{', '.join(applied)} was committed, but the history tells nothing of it any more: somebody, or a "
+            "migration, has removed that.",
+            hint=f"{command} resolve NAME --applied records it again; {command} backup list shows what there is to go "
+            "back to.",
+        )
 
 
 def _gone(trace: Trace, reality: Reality) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from operations.applying import Applier
 from operations.context import Context
 from operations.errors import ConnectionLost, DatabaseUnreachable, DataWouldBeLost, NeedsAttention, as_ours
+from operations.forgotten import refuse_forgotten_commits
 from operations.journal import Journal
 from operations.migrations.model import Format
 from operations.ports import Progress
@@ -65,13 +66,8 @@ class WayBack:
             if lost or not applier.locked or applier.session.closed:
                 applier.reconnect()
             rollback = put_back(self.context, self.journal, applier.session, self.format)
-            if rollback.method == "transaction" and applier.applied:
-                raise DataWouldBeLost(
-                    f"{', '.join(applier.applied)} was committed, but the history tells nothing of it any more: "
-                    "somebody, or a migration, has removed that.",
-                    hint=f"{command} resolve NAME --applied records it again; {command} backup list shows what there "
-                    "is to go back to.",
-                )
+            if rollback.method == "transaction":
+                refuse_forgotten_commits(self.context, applier.applied)
             return rollback
         except NeedsAttention:
             raise
