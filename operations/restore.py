@@ -35,7 +35,7 @@ from operations.ports import Progress, Session
 from operations.restore_checks import refuse_unfit
 from operations.schema_record import remember
 from operations.settling import settle_if_possible
-from operations.swap import maintenance, preflight
+from operations.swap import maintenance, refuse_hindered_swap
 from operations.swapping import last_swap, rename_in, swap_in
 
 __all__ = [
@@ -123,7 +123,7 @@ def undo(context: Context, approved: str | None = None) -> RestoreResult:
         notes = settle_if_possible(context, lock)
         kept, before = last_swap(context)
         refuse_other(approved, kept, "database to go back to")
-        preflight(context)
+        refuse_hindered_swap(context)
         journal = Journal.open(context, lock, "restore --undo", kept=kept)
         with _journalled(journal), _no_migration(context, run_id):
             outage, previous, written = swap_in(context, journal, kept, before)

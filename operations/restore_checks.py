@@ -16,7 +16,7 @@ from operations.context import Context
 from operations.errors import Refused, StatementFailed, UsageError, listed
 from operations.ports import Session
 from operations.quoting import MAX_NAME_BYTES
-from operations.swap import maintenance, preflight
+from operations.swap import maintenance, refuse_hindered_swap
 
 BUILT_IN = "plpgsql"
 FOR_SUPERUSERS = (
@@ -160,7 +160,7 @@ def _name(session: Session, into: str) -> Sequence[str]:
 
 def _swappable(context: Context) -> Sequence[str]:
     try:
-        preflight(context)
+        refuse_hindered_swap(context)
     except Refused as error:
         return [error.message]
     return []

@@ -34,7 +34,7 @@ from operations.release.watching import Outages, probing
 from operations.schema_record import remember
 from operations.settling import clean, settle
 from operations.traces import Trace, trace_of
-from operations.undoing import Rollback, foresee, undo
+from operations.undoing import Rollback, undo, would_undo
 
 ROLLBACK = "rollback"
 
@@ -61,7 +61,7 @@ def rollback(
         with context.database.session(purpose="plan") as session:
             runs = runs_to_undo(records(context), look(session, format), run_id)
             undone = tuple(run.run_id for run in runs)
-            return DeployResult(own_id, "planned", undoes=undone, notes=_foreseen(context, runs, session, format))
+            return DeployResult(own_id, "planned", undoes=undone, notes=_would_undo(context, runs, session, format))
     with held(context, ROLLBACK, own_id) as lock:
         refuse_pooler(context)
         # A named run may be the very one that could not be settled: then it is undone here, not before.
@@ -92,9 +92,9 @@ def rollback(
     )
 
 
-def _foreseen(context: Context, runs: Sequence[RunRecord], session: Session, format: Format) -> tuple[str, ...]:
+def _would_undo(context: Context, runs: Sequence[RunRecord], session: Session, format: Format) -> tuple[str, ...]:
     traces = tuple(trace for trace in map(trace_of, runs) if trace.row_ids)
-    said = foresee(context, traces, session, format) if traces else ()
+    said = would_undo(context, traces, session, format) if traces else ()
     oldest = next((run.first(PREPARED) for run in reversed(runs) if run.first(PREPARED)), None)
     if oldest is None:
         return said

@@ -70,7 +70,7 @@ def status(context: Context) -> StatusResult:
         format=tool.name,
         warnings=(
             *tool.warnings(files, directory),
-            *_foreseen(migrations, found, baseline_wanted, context.command),
+            *_refusals(migrations, found, baseline_wanted, context.command),
         ),
         has_table=found.has_table,
         interrupted=interrupted,
@@ -78,7 +78,7 @@ def status(context: Context) -> StatusResult:
     )
 
 
-def _foreseen(migrations: Sequence[Migration], found: Standing, baseline_wanted: bool, command: str) -> Iterator[str]:
+def _refusals(migrations: Sequence[Migration], found: Standing, baseline_wanted: bool, command: str) -> Iterator[str]:
     """What a deploy would refuse."""
     if baseline_wanted:
         yield (

@@ -104,7 +104,7 @@ def maintenance(context: Context, purpose: str) -> Iterator[Session]:
         session.close()
 
 
-def preflight(context: Context) -> None:
+def refuse_hindered_swap(context: Context) -> None:
     """Raise ``Refused`` (``PrivilegeMissing``) with all that stands in the way of a swap; changes nothing."""
     with maintenance(context, "swap check") as session:
         _refuse_hindered(context, session)
@@ -115,7 +115,7 @@ def swap(context: Context, incoming: str, kept: str, guard: Guard | None = None)
 
     Every session of the live database is ended, our own too. ``guard`` runs in the swap's transaction once nobody but
     that is left, and aborts the swap by raising. If there is no live database, ``incoming`` just gets its name. Raises
-    what ``preflight`` raises, and ``RestoreFailed`` if sessions could not be ended in time; all is then as it was.
+    as ``refuse_hindered_swap``, and ``RestoreFailed`` if sessions could not be ended in time; all is then as it was.
     """
     live = context.database.target.database
     with maintenance(context, "swap") as renaming, maintenance(context, "swap, disconnecting") as ending:

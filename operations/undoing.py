@@ -123,7 +123,7 @@ def _would_lose(context: Context, origin: Trace, reality: Reality, written: Writ
     )
 
 
-def foresee(context: Context, traces: Sequence[Trace], session: Session, format: Format) -> tuple[str, ...]:
+def would_undo(context: Context, traces: Sequence[Trace], session: Session, format: Format) -> tuple[str, ...]:
     """What ``undo`` would do, as sentences; changes nothing."""
     reality = look(session, format)
     _refuse_without_point(context, traces[-1])

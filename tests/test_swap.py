@@ -87,7 +87,7 @@ def databases(context: Context) -> set[str]:
 
 
 def test_both_change_names_and_can_change_back(either: Context, live: str) -> None:
-    swap.preflight(either)
+    swap.refuse_hindered_swap(either)
     assert 0 <= swap.swap(either, f"{live}_new", f"{live}_kept") < 10
     assert (content(either), content(either, f"{live}_kept")) == ("new", "old")
     swap.swap(either, f"{live}_kept", f"{live}_new")
@@ -102,7 +102,7 @@ def test_names_of_any_kind(server: Server, context_of: ContextOf) -> None:
         server.create(each)
         fill(server.superuser(each), what)
     context = context_of(server.url(name))
-    swap.preflight(context)
+    swap.refuse_hindered_swap(context)
     swap.swap(context, f"{name}2", kept)
     assert (content(context), content(context, kept)) == ("new", "old")
 
@@ -219,7 +219,7 @@ def test_missing_rights_are_found_beforehand(server: Server, live: str, context_
         session.execute(f"CREATE ROLE {live} LOGIN PASSWORD '{OWNER_PASSWORD.reveal()}'")
     context = context_of(server.url(live, user=live))
     with pytest.raises(PrivilegeMissing, match="CREATEDB") as caught:
-        swap.preflight(context)
+        swap.refuse_hindered_swap(context)
     assert "belongs to app_owner" in str(caught.value)
 
 
@@ -230,7 +230,7 @@ def test_sessions_that_may_not_be_ended_are_found_and_harmless(
     context = as_owner(server, live, context_of)
     with server.superuser(live).session(purpose="the boss") as boss:
         with pytest.raises(PrivilegeMissing, match=f"session {boss.pid} of postgres .*the boss"):
-            swap.preflight(context)
+            swap.refuse_hindered_swap(context)
         with pytest.raises(PrivilegeMissing, match=f"session {boss.pid} of postgres"):
             swap.swap(context, f"{live}_new", f"{live}_kept")
         assert boss.rows("SELECT 1") == [(1,)]
@@ -240,7 +240,7 @@ def test_sessions_that_may_not_be_ended_are_found_and_harmless(
         session.execute(f"CREATE ROLE {live} LOGIN PASSWORD '{OWNER_PASSWORD.reveal()}'")
     try:
         with context_of(server.url(live, user=live)).database.session():
-            swap.preflight(context)
+            swap.refuse_hindered_swap(context)
             swap.swap(context, f"{live}_new", f"{live}_kept")
     finally:
         with server.superuser().session() as session:
@@ -274,30 +274,30 @@ def test_what_binds_a_database_is_found(
 ) -> None:
     if "test_decoding" in make:
         make = make.replace("test_decoding", "pgoutput")
-    swap.preflight(context)
+    swap.refuse_hindered_swap(context)
     with server.superuser(live).session() as session:
         for statement in make.format(live).split("; "):
             session.execute(statement)
     try:
         with pytest.raises(Refused, match=what):
-            swap.preflight(context)
+            swap.refuse_hindered_swap(context)
     finally:
         with server.superuser(live).session() as session:
             for statement in undo.format(live).split("; "):
                 session.execute(statement)
-    swap.preflight(context)
+    swap.refuse_hindered_swap(context)
 
 
 def test_a_maintenance_database_that_cannot_be_reached(server: Server, live: str, context_of: ContextOf) -> None:
     context = context_of(server.url(live), maintenance_database="no_such")
     with pytest.raises(ConfigurationError, match="no_such") as caught:
-        swap.preflight(context)
+        swap.refuse_hindered_swap(context)
     assert "maintenance_database" in (caught.value.hint or "")
     closed = server.create(owner="postgres")
     with server.superuser().session() as session:
         session.execute(f"REVOKE CONNECT ON DATABASE {closed} FROM PUBLIC")
     with pytest.raises(ConfigurationError, match="permission denied"):
-        swap.preflight(context_of(server.url(live), maintenance_database=closed))
+        swap.refuse_hindered_swap(context_of(server.url(live), maintenance_database=closed))
 
 
 def test_a_live_database_called_as_the_maintenance_one(context: Context, live: str, context_of: ContextOf) -> None:
@@ -450,7 +450,7 @@ def test_a_session_that_leaves_by_itself_does_not_hinder(server: Server, live: s
     boss = server.superuser(live).connect(purpose="monitoring")
     leaving = threading.Timer(0.4, boss.close)
     leaving.start()
-    swap.preflight(context)
+    swap.refuse_hindered_swap(context)
     leaving.join()
     swap.swap(context, f"{live}_new", f"{live}_kept")
     assert content(context) == "new"
