@@ -141,7 +141,7 @@ RECORDED = {
     "alert": "An alert was raised, changed or ended (log only).",
     "alert_held": "An alert is held back by a freeze (log only).",
     "orphans_trouble": "What a dead run left running in a container could not be ended (log only).",
-    "monitor_trouble": "The monitor could not look, or not tell (log only).",
+    "monitor_trouble": "The monitor could not look, tell or remember (log only).",
 }
 RESULTS = {
     "`status`": "`applied`, `pending`, `failed`, `edited`, `missing`, `out_of_order` (lists of names), `format`",

@@ -31,6 +31,10 @@ DISTURBS_FOR = 1800.0
 DELIVERY = 45.0
 """Seconds that a single look waits for its alerts to be delivered."""
 EVERYTHING = "*"
+LOST = (
+    "history: what the look before had kept is damaged, and was begun anew: what still stands is told again, and what "
+    "was not delivered yet is lost"
+)
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ class Monitor:
         except _Superseded:
             news = replace(news, told=(), held_back=())
             troubles = ("somebody else has looked at the same time, and tells what there is to tell",)
-        troubles += frozen.troubles
+        troubles += (*frozen.troubles, *((LOST,) if before.lost else ()))
         _logged(context, news, troubles)
         return Look(
             at=now,

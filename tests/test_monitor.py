@@ -177,7 +177,8 @@ def test_findings_of_several_machines_are_one() -> None:
 
 def test_what_cannot_be_read_is_forgotten() -> None:
     for torn in (b"", b"[]", b'{"looked_at": 1}', b'{"looked_at": "x", "standing": {}, "trends": {}, "outbox": []}'):
-        assert State.from_bytes(torn) == State()
+        assert State.from_bytes(torn) == State(lost=True)
+    assert State.from_bytes(State(lost=True).to_bytes()) == State(), "it is written over, and known from then on"
 
 
 # --- messages ------------------------------------------------------------------------------------------------------
@@ -611,9 +612,22 @@ def test_a_state_that_cannot_be_read_any_more_is_written_over(
     with ledger._pool.connection() as connection:
         connection.execute("UPDATE monitor_states SET state = 'torn'")
     later = [replace(context, clock=Clock(context.clock.now() + minute * MINUTE)) for minute in (1, 2)]
-    assert [event.kind for event in monitor.once(later[0]).events] == ["raised"], "told again, as nobody knows"
-    assert monitor.once(later[1]).events == (), "and known from then on"
+    told, again = monitor.once(later[0]), monitor.once(later[1])
+    assert [event.kind for event in told.events] == ["raised"], "told again, as nobody knows"
+    assert (told.troubles, again.troubles, again.events) == ((monitor.LOST,), (), ()), "and known from then on"
     assert ledger.memory("local").load().looked_at == later[1].clock.now()
+
+
+def test_a_damaged_file_of_the_monitor_is_told_once_and_logged(watched: Callable[..., Context]) -> None:
+    logged: list[tuple[str, Mapping[str, object]]] = []
+    context = replace(watched(), log=lambda event, facts: logged.append((event, facts)))
+    assert monitor.once(context).troubles == (), "that there was none before is no trouble"
+    kept = Path(context.environment.backup_dir, ".locktender", "local", "monitor.json")
+    kept.write_bytes(kept.read_bytes()[:-7])
+    looks = [monitor.once(context) for _ in range(2)]
+    assert [look.troubles for look in looks] == [(monitor.LOST,), ()]
+    assert [[event.kind for event in look.events] for look in looks] == [["raised"], []]
+    assert logged.count(("monitor_trouble", {"trouble": monitor.LOST})) == 1
 
 
 def test_silences(watched: Callable[..., Context]) -> None:

@@ -37,8 +37,8 @@ class LedgerMemory:
     def load(self) -> State:
         """The newest. One that cannot be read is still known by when it was looked, so that it can be written over."""
         with self._pool.connection() as connection:
-            text, at = connection.execute(_LOAD, (self._environment,)).fetchone() or ("", 0.0)
-        return replace(State.from_bytes(text.encode()), looked_at=at)
+            row = connection.execute(_LOAD, (self._environment,)).fetchone()
+        return replace(State.from_bytes(row[0].encode()), looked_at=row[1]) if row else State()
 
     @translated
     def save(self, state: State, before: State, look: Mapping[str, Any] | None) -> bool:

@@ -155,6 +155,8 @@ class State:
     """That stood at the last look, or of which something is still to be told."""
     held: Mapping[str, Held] = field(default_factory=dict)
     """What it holds back, by check."""
+    lost: bool = False
+    """There was one, and it cannot be read any more."""
 
     @property
     def held_back(self) -> int:
@@ -173,15 +175,17 @@ class State:
             later.seconds,
             later.freeze or self.freeze,
             {**self.held, **later.held},
+            self.lost,
         )
 
     def to_bytes(self) -> bytes:
         """JSON."""
-        return json.dumps({"version": 1, **asdict(self)}, ensure_ascii=False, separators=(",", ":")).encode()
+        told = {name: value for name, value in asdict(self).items() if name != "lost"}
+        return json.dumps({"version": 1, **told}, ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> State:
-        """What cannot be read is forgotten: at worst people are told again what they know."""
+        """What cannot be read is ``lost``: at worst people are told again what they know."""
         try:
             told: dict[str, Any] = json.loads(data)
             return cls(
@@ -195,7 +199,7 @@ class State:
                 {name: Held(**one) for name, one in told.get("held", {}).items()},
             )
         except (ValueError, KeyError, TypeError, AttributeError):
-            return cls()
+            return cls(lost=True)
 
 
 def _standing(told: Mapping[str, Any]) -> Standing:
