@@ -35,9 +35,12 @@ class InitResult:
 def init(host: Host, files: ProjectFiles, project: Project, answers: Answers, *, dry_run: bool) -> InitResult:
     """Write what ``answers`` ask for into ``project``.
 
-    Raises ``UsageError`` for answers that are no names, and for a ``package.json`` that cannot be added to.
+    Raises ``UsageError`` for answers that are no names, for ``start`` where no Compose file has an application, and
+    for a ``package.json`` that cannot be added to.
     """
     _refuse_strange(answers)
+    if answers.start:
+        _refuse_start_of_nothing(project)
     package = _package(host, project) if answers.scripts else None
     notes = project.notes
     if answers.scripts and package is None:
@@ -65,6 +68,21 @@ def _refuse_strange(answers: Answers) -> None:
     for what, value in (("--backup-dir", answers.backup_dir), ("--app-directory", answers.app_directory)):
         if answers.host and not value.startswith("/"):
             raise UsageError(f"{what} {value!r} lies on the server, so it must be an absolute path.")
+
+
+def _refuse_start_of_nothing(project: Project) -> None:
+    """An entry point belongs to a service of a Compose file: without one, nothing would be written for it."""
+    if project.compose is None:
+        why = f"there is no Compose file that can be read in {project.directory}"
+    elif not project.compose.services:
+        why = f"{project.compose.file} has no service that uses the database or is built here"
+    else:
+        return
+    raise UsageError(
+        f"The application's container cannot be made to apply migrations when it starts: {why}.",
+        hint="Call locktender init where the Compose file is. Or leave out --start, and begin the image's command with "
+        "locktender start -- by hand.",
+    )
 
 
 def _package(host: Host, project: Project) -> bytes | None:

@@ -510,6 +510,29 @@ def test_strange_answers_are_refused_before_anything_is_written(answers: Answers
     assert contents(project) == before
 
 
+@pytest.mark.parametrize(
+    ("compose_file", "why"),
+    [
+        (None, "there is no Compose file that can be read in"),
+        ("services: {", "there is no Compose file that can be read in"),
+        ("services: {db: {image: 'postgres:15'}}", r"compose\.yaml has no service that uses the database"),
+    ],
+)
+def test_a_start_without_a_service_to_start_is_refused_before_anything_is_written(
+    compose_file: str | None, why: str, project: Path
+) -> None:
+    (project / "compose.yaml").unlink()
+    if compose_file:
+        put(project, {"compose.yaml": compose_file})
+    before = contents(project)
+    with pytest.raises(UsageError, match=why) as refused:
+        written(project, dataclasses.replace(HERE, start=True))
+    assert "locktender init" in (refused.value.hint or "")
+    assert refused.value.exit_code == 2
+    assert contents(project) == before
+    written(project, HERE)
+
+
 @pytest.mark.parametrize("text", ["on", "1", "null", "a: b", "main", "release/1.x", "@x", "1e3", "~", "ä\n"])
 def test_a_text_in_yaml_is_read_as_the_same_text(text: str) -> None:
     assert yaml.safe_load(plain(text)) == text
