@@ -108,7 +108,9 @@ def report(context: Context, open_ledger: Callable[[], Ledger | None] = lambda: 
         environment=context.environment.name,
         database=str(context.database.target),
         generated=_time(context.clock.now()),
-        summary=summarised(runs, migrations, inside.pending, backups, inside.bytes, checks),
+        summary=summarised(
+            runs, None if inside.pending is None else migrations, inside.pending, backups, inside.bytes, checks
+        ),
         server_version=inside.version,
         checks=checks,
         runs=runs,

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageColor
 
+from bot.blocks.report import message
 from cli.verbs.report import written
 from operations import backup
 from operations.approvals import asking
@@ -145,7 +146,16 @@ def test_what_cannot_be_looked_at_is_told_as_missing(context_of: Callable[..., C
     told = report(context_of(Secret("postgresql://u:hidden@127.0.0.1:1/nowhere")))
     assert [sentence.partition(" could")[0] for sentence in told.missing] == ["The database"]
     assert told.summary.failures >= 1
-    assert "could not be looked at" in html(told)
+    assert (told.summary.database_bytes, told.summary.migrations, told.summary.pending) == (None, None, None)
+    assert "| database | could not be looked at |" in markdown(told)
+    assert "| migrations | – applied, – pending |" in markdown(told)
+    assert '<dd class="more">could not be looked at</dd>' in html(told)
+    for page in (html(told), markdown(told)):
+        assert "0 tables" not in page, "what nobody has seen is not told as none"
+        assert "None are applied" not in page
+    in_slack = message(told).text
+    assert "migrations: – applied, – pending" in in_slack
+    assert "database: could not be looked at" in in_slack
     assert "hidden" not in html(told) + markdown(told)
 
 

@@ -46,10 +46,11 @@ def _numbers(told: Report) -> Iterator[tuple[str, str]]:
     out, most = summary.downtime_seconds, summary.longest_downtime_seconds
     known = out is not None and most is not None
     yield "Downtime", f"{duration(out or 0)}, at most {duration(most or 0)} at a time" if known else "not measured"
-    yield "Migrations", f"{summary.migrations} applied, {'–' if summary.pending is None else summary.pending} pending"
+    applied, pending = ("–" if number is None else number for number in (summary.migrations, summary.pending))
+    yield "Migrations", f"{applied} applied, {pending} pending"
     yield "Backups", f"{summary.backups}, {summary.restorable_backups} restored for a test"
-    if summary.database_bytes is not None:
-        yield "Database", size_text(summary.database_bytes)
+    size = summary.database_bytes
+    yield "Database", "could not be looked at" if size is None else size_text(size)
     if watched.asked is not None:
         given = f"{watched.asked} asked, {watched.granted} granted, {watched.denied} denied"
         yield "Approvals", given + _middle(watched.median_waited)

@@ -145,7 +145,7 @@ class Summary:
     downtime_seconds: float | None
     longest_downtime_seconds: float | None
     """Both ``None`` where no run has measured any."""
-    migrations: int
+    migrations: int | None
     pending: int | None
     backups: int
     restorable_backups: int
@@ -182,7 +182,7 @@ class Report:
 
 def summarised(
     runs: Sequence[Run],
-    migrations: Sequence[MigrationTime],
+    migrations: Sequence[MigrationTime] | None,
     pending: Sequence[str] | None,
     backups: Sequence[Backup],
     database_bytes: int | None,
@@ -198,7 +198,7 @@ def summarised(
         median_deploy_seconds=median(took) if took else None,
         downtime_seconds=sum(out) if out else None,
         longest_downtime_seconds=max(out, default=None),
-        migrations=len(migrations),
+        migrations=None if migrations is None else len(migrations),
         pending=None if pending is None else len(pending),
         backups=len(backups),
         restorable_backups=sum(backup.level == "L2" for backup in backups),
