@@ -6,11 +6,12 @@ A backup's directory is ``manifest.json``, the files that it names, and ``verifi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from operations.backup_files import Damage, changed, sharing, visible_damage
 from operations.backups.manifest import (
     VERIFICATION,
     Level,
@@ -28,8 +29,6 @@ from operations.ports import Progress
 LATEST = "latest"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 OUR_NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
-TEMPORARY = re.compile(rf"{re.escape(VERIFICATION)}\.[0-9a-f]+\.tmp")
-"""What a crash leaves of ``Host.write``; it is never read."""
 UNREADABLE = "See who may read it, and whether its disk is well."
 Doubt = Literal["other_key", "other_version", "unreadable"]
 """Why it cannot be told whether a backup is whole: signed with another key or by nobody, or not to be read by us."""
@@ -139,18 +138,26 @@ def load_intact(context: Context, backup_id: str) -> Manifest:
 
 def damage(context: Context, manifest: Manifest) -> tuple[str, ...]:
     """What is not as the manifest says, after reading every file."""
-    seen = _visible_damage(context, manifest)
-    if seen:
-        return seen
-    try:
-        verification(context, manifest)
-    except Tampered as error:
-        return (error.message,)
-    context.report(Progress("checking files", 0, manifest.bytes))
-    names = sorted(manifest.files)
-    sums = context.host.sha256(backup_path(context.environment, manifest.id), names)
-    context.report(Progress("checking files", manifest.bytes, manifest.bytes))
-    return tuple(f"{name}: its SHA-256 is another one" for name in names if sums[name] != manifest.files[name].sha256)
+    found = visible_damage(context, manifest)
+    if not found:
+        try:
+            verification(context, manifest)
+        except Tampered as error:
+            return (error.message,)
+        context.report(Progress("checking files", 0, manifest.bytes))
+        found = changed(context, manifest)
+        context.report(Progress("checking files", manifest.bytes, manifest.bytes))
+    return _with_sharers(context, manifest, found) if found else ()
+
+
+def _with_sharers(context: Context, manifest: Manifest, found: Sequence[Damage]) -> tuple[str, ...]:
+    """Whoever hears of one backup must hear of the others that the same file is in."""
+    others = [entry.manifest for entry in entries(context) if entry.manifest and entry.manifest.id != manifest.id]
+    sharers = sharing(context, manifest, [one.file for one in found if not one.gone], others)
+    return tuple(
+        f"{one.why}; the same file is in {', '.join(sharers[one.file])}" if one.file in sharers else one.why
+        for one in found
+    )
 
 
 def verification(context: Context, manifest: Manifest) -> Verification | None:
@@ -194,7 +201,7 @@ def _entry(context: Context, name: str) -> Entry:
     try:
         manifest = load(context, name)
         known = verification(context, manifest)
-        problems = _visible_damage(context, manifest)
+        problems = tuple(one.why for one in visible_damage(context, manifest))
     except (Refused, HostError) as error:
         doubt: Doubt | None = "unreadable" if isinstance(error, HostError) else error.details.get("doubt")
         remedy = (UNREADABLE if doubt == "unreadable" else error.hint or "") if doubt else ""
@@ -224,25 +231,6 @@ def _entry(context: Context, name: str) -> Entry:
 def _pinned(context: Context, name: str) -> str | None:
     path = f"{_pins(context)}/{name}"
     return context.host.read(path).decode() if context.host.exists(path) else None
-
-
-def _visible_damage(context: Context, manifest: Manifest) -> tuple[str, ...]:
-    """Missing, surplus and cut files, without reading them."""
-    try:
-        sizes = dict(context.host.sizes(backup_path(context.environment, manifest.id)))
-    except HostError as error:
-        return (error.message,)
-    for name in [name for name in sizes if name in (MANIFEST, VERIFICATION) or TEMPORARY.fullmatch(name)]:
-        del sizes[name]
-    problems = []
-    for name in sorted(manifest.files.keys() | sizes.keys()):
-        if name not in sizes:
-            problems.append(f"{name} is missing")
-        elif name not in manifest.files:
-            problems.append(f"{name} does not belong to it")
-        elif sizes[name] != manifest.files[name].bytes:
-            problems.append(f"{name} has {sizes[name]} bytes, and had {manifest.files[name].bytes}")
-    return tuple(problems)
 
 
 def _latest(context: Context) -> str:

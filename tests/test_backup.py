@@ -17,6 +17,7 @@ from operations.adapters.throwaway import embedded_binaries
 from operations.backup import create, list_backups, load_intact, show, take_backup, verify
 from operations.backup_archive import LARGE, read_through
 from operations.backup_leftovers import lists_path, partial_path
+from operations.checks import damaged_backups
 from operations.client_tools import find
 from operations.context import Context
 from operations.errors import (
@@ -223,9 +224,15 @@ def test_equal_files_are_shared_but_damage_is_not(shop: Context) -> None:
     third = create(shop)
     assert third.linked_bytes == 0
     assert load_intact(shop, third.id)
-    for damaged in (first, second):
-        with pytest.raises(Tampered, match="SHA-256"):
+    for damaged, other in ((first, second), (second, first)):
+        with pytest.raises(Tampered, match=f"SHA-256 is another one; the same file is in {other.id}$"):
             load_intact(shop, damaged.id)
+    shared[0].write_bytes(data[:-3])
+    for damaged, other in ((first, second), (second, first)):
+        (problem,) = verify(shop, damaged.id).problems
+        assert problem.endswith(f"; the same file is in {other.id}")
+    (told,) = damaged_backups.look(shop)
+    assert {name for name in (first.id, second.id, third.id) if name in told.detail} == {first.id, second.id}
     with shop.database.session() as session:
         session.execute("UPDATE bulk SET a = 'x' WHERE i = 1")
     assert create(shop).linked_bytes == 0
