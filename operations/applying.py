@@ -446,11 +446,6 @@ _END_THE_ONE_BEFORE = """
 """
 
 
-def history_table(session: Session, format: Format) -> frozenset[tuple[str, str]]:
-    """The history table, as ``catalog.read`` leaves it out."""
-    return frozenset({format.place(session)})
-
-
 def _interval(lock_timeout: float) -> float:
     """Often enough that a wait is seen before its time-out ends it."""
     return min(0.5, lock_timeout / 4)

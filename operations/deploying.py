@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from operations import catalog, sequences, writes
-from operations.applying import Applier, history_table
+from operations.applying import Applier
 from operations.catalog import properties
 from operations.context import Context
 from operations.errors import (
@@ -176,7 +176,7 @@ class Run:
         counters = writes.counters(self.session)
         positions = sequences.positions(self.session)
         own = properties.read_properties(self.session, self.context.database.target.database)
-        found = catalog.read(self.session, history_table(self.session, self.facts.format))
+        found = catalog.read(self.session, frozenset({self.facts.format.place(self.session)}))
         self.notes = (*self.notes, *drifted(self.context, self.session, self.facts.format, found))
         if self.plan.restore_point == "backup" and self.early is None:
             self.backup_id = self._take_backup(self._level)
