@@ -95,9 +95,6 @@ class Numbered:
     def record_finished(self, session: Session, settings: Mapping[str, str], row_id: str) -> bool:
         return session.reset(settings, f"UPDATE {TABLE} SET ended = {NOW}, steps = 1 WHERE id = {literal(row_id)}") > 0
 
-    def record_failed(self, session: Session, row_id: str, logs: str) -> None:
-        session.execute(f"UPDATE {TABLE} SET logs = %s WHERE id = %s", (logs, row_id))
-
     def record_applied(self, session: Session, migration: Migration) -> None:
         session.execute(
             f"INSERT INTO {TABLE} (id, name, checksum, began, ended) VALUES (%s, %s, %s, {NOW}, {NOW})",

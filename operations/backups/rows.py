@@ -129,11 +129,6 @@ def count_tables(
     return count_tables(session, tables, False, warn)
 
 
-def count_table(session: Session, table: Table, hashed: bool, warn: Callable[[str], None]) -> TableRows:
-    """The same for one table."""
-    return count_tables(session, [table], hashed, warn)[table.name]
-
-
 def count_large_objects(session: Session, hashed: bool, warn: Callable[[str], None]) -> TableRows:
     """The large objects there are, hashed by their numbers and contents."""
     if hashed:

@@ -131,10 +131,6 @@ class Format(Protocol):
         """Mark the row as a success, after a reset as in ``record_run``; whether it still stands."""
         ...
 
-    def record_failed(self, session: Session, row_id: str, logs: str) -> None:
-        """Leave the row as the tool leaves a failure."""
-        ...
-
     def record_applied(self, session: Session, migration: Migration) -> None:
         """Record without running (a baseline, or ``resolve --applied``)."""
         ...

@@ -186,10 +186,6 @@ class Prisma:
             > 0
         )
 
-    def record_failed(self, session: Session, row_id: str, logs: str) -> None:
-        """What went wrong, in ``logs``."""
-        self._write(session, "UPDATE {table} SET logs = %s WHERE id = %s", (logs.replace("\0", ""), row_id))
-
     def record_applied(self, session: Session, migration: Migration) -> None:
         """Finished the moment it began, without logs and steps: how a baseline reads."""
         self._write(

@@ -27,7 +27,6 @@ class Column:
 
     type: str
     not_null: bool = False
-    has_default: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,8 +122,7 @@ class _Parts:
 
 
 def _column(said: dict[str, object]) -> Column:
-    filled = ("default", "identity", "generated_stored", "generated_virtual")
-    return Column(str(said["type"]), bool(said.get("not_null")), any(key in said for key in filled))
+    return Column(str(said["type"]), bool(said.get("not_null")))
 
 
 def _table_of(definition: str) -> Name | None:
