@@ -12,8 +12,8 @@ from operations.migrations.script import Script
 from operations.ports import Progress, Row, Session
 from operations.preflight.model import Failing, Foreseen, Probe, Untried, untried
 from operations.preflight.probing import probes, steps
+from operations.preflight.sqlstates import fault_of_a_value, reason
 from operations.preflight.survey import survey
-from operations.preflight.words import fault_of_a_value, reason
 from operations.taken_back import taken_back
 
 BEGIN = f"""
