@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from cli.output import Answer
+from cli.tables import frameless
 from operations.errors import ExitCode, LocktenderError
 from operations.measures import counted
 
@@ -69,16 +70,13 @@ def view(result: DeployResult) -> Iterator[RenderableType | str]:
 
 
 def _plan(result: DeployResult) -> Iterator[RenderableType | str]:
-    from rich.table import Table
     from rich.text import Text
 
     assert result.plan  # noqa: S101 - asked by the caller
     several = f"several transactions: {result.plan.verdict}"
     whole = "one transaction: all of it happens, or nothing" if result.plan.atomic else several
     yield f"  {counted(len(result.plan.migrations), 'migration')} in {whole}; plan {result.plan.digest[:12]}"
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("  migration", "atomic", "because", "way back"):
-        table.add_column(column, overflow="fold")
+    table = frameless(("  migration", "atomic", "because", "way back"))
     for one in result.plan.migrations:
         atomic = Text("yes", style="green") if one.atomic else Text("no", style="yellow")
         way = "down.sql" if one.down else "inverse or backup"
@@ -104,13 +102,9 @@ def _preflight(result: DeployResult) -> Iterator[str]:
 
 
 def _steps(result: DeployResult) -> RenderableType:
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("  step", "status"):
-        table.add_column(column)
-    table.add_column("seconds", justify="right")
+    table = frameless(("  step", "status"), ("seconds",))
     for step in result.steps:
         style = {"done": "green", "failed": "red"}.get(str(step.status), "")
         table.add_row(Text(f"  {step.name}"), Text(str(step.status), style=style), Text(f"{step.seconds:.2f}"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.screen import shown
+from cli.tables import frameless
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -70,16 +71,13 @@ def _finding(one: Finding) -> Iterator[str]:
 
 def _statements(runs: Sequence[StatementRun]) -> Iterator[RenderableType | str]:
     """Those that others would notice."""
-    from rich.table import Table
     from rich.text import Text
 
     heavy = [r for r in runs if r.rewrites or r.scans or any(lock.mode not in WEAK for lock in r.locks)]
     if not heavy:
         return
     yield ""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("statement", "at", "locks", "rewrites", "reads in full"):
-        table.add_column(column, overflow="fold")
+    table = frameless(("statement", "at", "locks", "rewrites", "reads in full"))
     for run in heavy[:MOST]:
         locks = "\n".join(f"{shown(k.relation)} {k.mode.removesuffix('Lock')}" for k in run.locks if k.mode not in WEAK)
         where = f"{shown(run.file.split('/')[0])}:{run.line}"
@@ -91,15 +89,12 @@ def _statements(runs: Sequence[StatementRun]) -> Iterator[RenderableType | str]:
 
 
 def _changes(changes: Sequence[SchemaChange]) -> Iterator[RenderableType | str]:
-    from rich.table import Table
     from rich.text import Text
 
     if not changes:
         return
     yield ""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("schema", "", "before", "after"):
-        table.add_column(column, overflow="fold")
+    table = frameless(("schema", "", "before", "after"))
     for one in changes[:MOST]:
         texts = ("\n".join(shown(line) for line in (text or "–").splitlines()) for text in (one.before, one.after))
         table.add_row(*map(Text, (one.change, f"{one.kind} {shown(one.object)}", *texts)))

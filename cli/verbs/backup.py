@@ -12,6 +12,7 @@ from cli.approval import approved, refuse_if_wanted
 from cli.desk import Desk
 from cli.options import VerbGroup, verb
 from cli.output import Answer
+from cli.tables import frameless
 from operations.errors import ExitCode
 from operations.measures import size_text
 
@@ -123,17 +124,12 @@ def _created(context: Context, made: BackupResult) -> Iterator[str]:
 
 
 def _listed(backups: Sequence[BackupInfo]) -> Iterator[RenderableType | str]:
-    from rich.table import Table
     from rich.text import Text
 
     if not backups:
         yield "No backups yet."
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("id", "taken (UTC)", "level", "database", "reason"):
-        table.add_column(column, overflow="fold")
-    for column in ("size", "rows"):
-        table.add_column(column, justify="right")
+    table = frameless(("id", "taken (UTC)", "level", "database", "reason"), ("size", "rows"))
     for one in backups:
         if one.problems:
             table.add_row(one.id, "", Text("damaged", style="red"), "", one.problems[0], "", "")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cli.desk import Desk
 from cli.options import verb
 from cli.output import Answer
+from cli.tables import frameless
 from operations.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -53,13 +54,9 @@ def command(desk: Desk) -> Answer:
 
 def view(result: DemoResult, good: bool) -> Iterator[RenderableType | str]:
     """The table at the end."""
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("", "step", "what happened", "the database now"):
-        table.add_column(column, overflow="fold")
-    table.add_column("seconds", justify="right")
+    table = frameless(("", "step", "what happened", "the database now"), ("seconds",))
     for step in result.steps:
         mark = Text("✓", style="green") if step.ok else Text("✗", style="red")
         table.add_row(mark, step.step, step.what, str(step.state or ""), f"{step.seconds:.1f}")

@@ -10,6 +10,7 @@ import click
 from cli.desk import Desk
 from cli.options import verb
 from cli.output import Answer
+from cli.tables import frameless
 from operations.errors import ExitCode
 from operations.measures import size_text
 
@@ -68,16 +69,11 @@ def view(found: Rehearsal) -> Iterator[RenderableType | str]:
 
 
 def _table(runs: tuple[StatementRun, ...]) -> RenderableType:
-    from rich.table import Table
     from rich.text import Text
 
     from cli.screen import shown
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("  statement", "at", "locks", "rewrites", "reads in full"):
-        table.add_column(column, overflow="fold")
-    for column in ("seconds", "WAL"):
-        table.add_column(column, justify="right")
+    table = frameless(("  statement", "at", "locks", "rewrites", "reads in full"), ("seconds", "WAL"))
     for run in runs:
         locks = "\n".join(f"{shown(lock.relation)} {lock.mode.removesuffix('Lock')}" for lock in run.locks)
         where = f"{shown(run.file.split('/')[0])}:{run.line}"
