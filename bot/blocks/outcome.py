@@ -31,8 +31,7 @@ def progress(view: RequestView) -> Message:
     told = request.progress or "started"
     if request.state is not State.RUNNING:
         told = HEADLINES[request.state]
-    symbol = Marked(f"{SYMBOLS[request.state]} ") if request.state in SYMBOLS else Marked("")
-    sheet.section(joined(symbol, bold(TITLES[request.operation]), ": ", typed(told, 300)))
+    sheet.section(joined(_symbol(request), bold(TITLES[request.operation]), ": ", typed(told, 300)))
     if request.started_at:
         sheet.context(joined("Since ", moment(request.started_at)))
     return sheet.message(f"{title(request)}: {told}")
@@ -41,11 +40,7 @@ def progress(view: RequestView) -> Message:
 def result(view: RequestView) -> Message:
     """In the thread at the end: what now stands, and the next step."""
     request = view.request
-    sheet = Sheet()
-    symbol = Marked(f"{SYMBOLS[request.state]} ") if request.state in SYMBOLS else Marked("")
-    sheet.section(joined(symbol, bold(headline(request))))
-    for part in ending(request):
-        sheet.section(part)
+    sheet = _ended(request)
     sheet.fields(*_facts(request))
     sheet.context(*_small_print(request))
     sheet.actions("next", *_next(request))
@@ -133,11 +128,19 @@ def _next(request: Request) -> Iterator[Element | None]:
 
 
 def _told(view: RequestView, why: str) -> Message:
-    request = view.request
+    sheet = _ended(view.request)
+    sheet.context(why)
+    return sheet.message(f"{headline(view.request)}. {summary(view.request)}")
+
+
+def _ended(request: Request) -> Sheet:
+    """How every message begins that tells of an end."""
     sheet = Sheet()
-    symbol = Marked(f"{SYMBOLS[request.state]} ") if request.state in SYMBOLS else Marked("")
-    sheet.section(joined(symbol, bold(headline(request))))
+    sheet.section(joined(_symbol(request), bold(headline(request))))
     for part in ending(request):
         sheet.section(part)
-    sheet.context(why)
-    return sheet.message(f"{headline(request)}. {summary(request)}")
+    return sheet
+
+
+def _symbol(request: Request) -> Marked:
+    return Marked(f"{SYMBOLS[request.state]} ") if request.state in SYMBOLS else Marked("")
