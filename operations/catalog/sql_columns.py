@@ -26,14 +26,19 @@ def column_words(value: Properties) -> str:
         words.append(f"COLLATE {value['collation']}")
     if value.get("foreign_options"):
         words.append(f"OPTIONS ({foreign_options(value['foreign_options'])})")
+    words += filling(value)
+    return " ".join([*words, "NOT NULL"] if value.get("not_null") else words)
+
+
+def filling(value: Properties) -> Iterator[str]:
+    """What fills a column by itself."""
     if "default" in value:
-        words.append(f"DEFAULT {value['default']}")
+        yield f"DEFAULT {value['default']}"
     if "identity" in value:
-        words.append(f"GENERATED {str(value['identity']).upper()} AS IDENTITY")
+        yield f"GENERATED {str(value['identity']).upper()} AS IDENTITY"
     for key in ("generated_stored", "generated_virtual"):
         if key in value:
-            words.append(f"GENERATED ALWAYS AS ({value[key]}) {key.removeprefix('generated_').upper()}")
-    return " ".join([*words, "NOT NULL"] if value.get("not_null") else words)
+            yield f"GENERATED ALWAYS AS ({value[key]}) {key.removeprefix('generated_').upper()}"
 
 
 def _column(subject: Subject, value: Properties) -> Made:

@@ -8,6 +8,7 @@ from typing import Any
 
 from operations.catalog import Catalog, Difference, diff
 from operations.catalog.identities import Identity, identity, table_of_index
+from operations.catalog.sql_columns import filling
 from operations.validation.model import SchemaChange
 
 TABLES = frozenset({"table", "foreign table"})
@@ -138,13 +139,7 @@ def _column(value: Mapping[str, Any]) -> str:
     words = [str(value.get("type", ""))]
     if value.get("not_null"):
         words.append("NOT NULL")
-    if "default" in value:
-        words.append(f"DEFAULT {value['default']}")
-    if "identity" in value:
-        words.append(f"GENERATED {str(value['identity']).upper()} AS IDENTITY")
-    for key in ("generated_stored", "generated_virtual"):
-        if key in value:
-            words.append(f"GENERATED ALWAYS AS ({value[key]}) {key.removeprefix('generated_').upper()}")
+    words += filling(value)
     known = ("type", "not_null", "default", "identity", "generated_stored", "generated_virtual")
     return " ".join(words) + _rest(value, *known)
 
