@@ -35,6 +35,7 @@ from operations.schema_record import remember
 from operations.settling import clean, settle
 from operations.traces import Trace, trace_of
 from operations.undoing import Rollback, undo, would_undo
+from operations.way_back import bring_application_back
 
 ROLLBACK = "rollback"
 
@@ -131,7 +132,7 @@ def _with_application(
         _give_up(context, journal, release, error)
         raise
     if release:
-        _bring_back(context, release)
+        bring_application_back(context, release)
     return way
 
 
@@ -149,19 +150,6 @@ def _give_up(context: Context, journal: Journal, release: Release | None, error:
             ) from error
     outcome = "needs_attention" if isinstance(told, NeedsAttention) else "failed"
     journal.finish(outcome, error=told.message, code=told.code)
-
-
-def _bring_back(context: Context, release: Release) -> None:
-    try:
-        release.go_back()
-    except BaseException as error:  # also Ctrl-C
-        told = as_ours(error)
-        raise NeedsAttention(
-            "The database is in the state before, but the application's version before could not be brought back: "
-            f"{told.message}",
-            hint=f"Mend the cause; {context.command} deploy tries it again before it does anything else.",
-            details=told.details,
-        ) from error
 
 
 def _undo(

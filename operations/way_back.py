@@ -83,20 +83,8 @@ class WayBack:
             ) from broken
 
     def _application_back(self) -> None:
-        """The version before, on the database before."""
-        if self.release is None:
-            return
-        try:
-            self.context.report(Progress("putting back the application's version"))
-            self.release.go_back()
-        except BaseException as broken:  # also a second Ctrl-C
-            told = as_ours(broken)
-            raise NeedsAttention(
-                "The database is in the old state, but the application's version before could not be brought back: "
-                f"{told.message}",
-                hint=f"{self.context.command} deploy tries that again before it does anything else.",
-                details=told.details,
-            ) from broken
+        if self.release:
+            bring_application_back(self.context, self.release)
 
     def _application_with(self, failed: StepFailed) -> str:
         """The database keeps what others have written since, and so its schema; what the application does then.
@@ -114,6 +102,21 @@ class WayBack:
 
     def _stands_still(self) -> str:
         return "The application is stopped." if self.release and self.release.stopped else ""
+
+
+def bring_application_back(context: Context, release: Release) -> None:
+    """Its version before, on the database before. Raises ``NeedsAttention``."""
+    try:
+        context.report(Progress("putting back the application's version"))
+        release.go_back()
+    except BaseException as broken:  # also a second Ctrl-C
+        told = as_ours(broken)
+        raise NeedsAttention(
+            "The database is in the old state, but the application's version before could not be brought back: "
+            f"{told.message}",
+            hint=f"Mend the cause; {context.command} deploy tries it again before it does anything else.",
+            details=told.details,
+        ) from broken
 
 
 def all_applied(failed: StepFailed) -> bool:
