@@ -19,14 +19,14 @@ from bot.blocks.parts import Message, Modal
 from bot.blocks.request import TITLES
 from bot.forms import form_of
 from bot.patience import patiently
-from bot.roster import DIRECT, SHARED, Roster, environment_named
-from bot.slack import Opened, Slack, SlackFailed, SlackGone
+from bot.roster import DIRECT, SHARED, Roster, environment_named, of_channel
+from bot.slack import Opened, Slack, SlackFailed
 from operations.approvals.asking import Door
 from operations.approvals.model import Account, Freeze, State
 from operations.backup_catalogue import list_backups
 from operations.checks.model import Check
 from operations.context import Context
-from operations.errors import LocktenderError, NotAllowed, NotNow
+from operations.errors import LocktenderError, NotAllowed
 from operations.health import check as look_at_health
 from operations.ledger import Ledger
 from operations.ports import Report, silent
@@ -104,16 +104,14 @@ class Answers:
         """Why nothing is done from this channel, as Slack says, or said a minute ago. Raises ``NotNow``."""
         if channel[:1] in DIRECT:
             return None
+        return of_channel(lambda: SHARED if self._is_shared(channel) else None)
+
+    def _is_shared(self, channel: str) -> bool:
         at, shared = self._shared.get(channel, (float("-inf"), False))
         if time.monotonic() - at > KEPT:
-            try:
-                shared = patiently(lambda: self.slack.is_shared(channel))
-            except SlackGone as error:
-                return f"this channel could not be looked up ({error.reason})"
-            except SlackFailed as error:
-                raise NotNow(f"Slack does not say who is in this channel: {error.reason}.", hint="Try again.") from None
+            shared = patiently(lambda: self.slack.is_shared(channel))
             self._shared[channel] = (time.monotonic(), shared)
-        return SHARED if shared else None
+        return shared
 
     def _answer(self, ask: Ask, environment: Environment) -> Message:
         if ask.verb in ("frozen", "unfrozen"):

@@ -80,12 +80,7 @@ class Roster:
 
         Raises ``NotNow`` where it does not say.
         """
-        try:
-            return unfit(patiently(lambda: self.slack.profile(person)), own_team)
-        except SlackGone as error:
-            return f"who you are could not be looked up ({error.reason})"
-        except SlackFailed as error:
-            raise NotNow(f"Slack does not say who {person} is: {error.reason}.", hint="Try again.") from None
+        return of_person(person, lambda: unfit(patiently(lambda: self.slack.profile(person)), own_team))
 
     def refusals_at_once(self, persons: Sequence[str], channel: str, own_team: str) -> list[str | None]:
         """The same of each of them, and last of the channel: for what takes effect before a worker looks at it.
@@ -102,20 +97,10 @@ class Roster:
         return [one.result() for one in asked]
 
     def _refusal_now(self, person: str, own_team: str) -> str | None:
-        try:
-            return unfit(self.slack.profile(person), own_team)
-        except SlackGone as error:
-            return f"who you are could not be looked up ({error.reason})"
-        except SlackFailed as error:
-            raise NotNow(f"Slack does not say who {person} is: {error.reason}.", hint="Try again.") from None
+        return of_person(person, lambda: unfit(self.slack.profile(person), own_team))
 
     def _shared_now(self, channel: str) -> str | None:
-        try:
-            return SHARED if channel[:1] not in DIRECT and self.slack.is_shared(channel) else None
-        except SlackGone as error:
-            return f"this channel could not be looked up ({error.reason})"
-        except SlackFailed as error:
-            raise NotNow(f"Slack does not say who is in this channel: {error.reason}.", hint="Try again.") from None
+        return of_channel(lambda: SHARED if channel[:1] not in DIRECT and self.slack.is_shared(channel) else None)
 
     def sees(self, person: str, environment: Environment, own_team: str) -> bool:
         """Whether somebody is in one of its channels, where it is talked about anyway, and in one of its workspaces.
@@ -153,6 +138,25 @@ class Roster:
             return self.slack.group(group)
         except SlackGone:
             return ()
+
+
+def of_person(person: str, refusal: Callable[[], str | None]) -> str | None:
+    """What is said against them; also that there is no such person. Raises ``NotNow`` where Slack does not say."""
+    return _looked_up(refusal, "who you are", f"who {person} is")
+
+
+def of_channel(refusal: Callable[[], str | None]) -> str | None:
+    """The same of a channel that somebody speaks in."""
+    return _looked_up(refusal, "this channel", "who is in this channel")
+
+
+def _looked_up(refusal: Callable[[], str | None], what: str, question: str) -> str | None:
+    try:
+        return refusal()
+    except SlackGone as error:
+        return f"{what} could not be looked up ({error.reason})"
+    except SlackFailed as error:
+        raise NotNow(f"Slack does not say {question}: {error.reason}.", hint="Try again.") from None
 
 
 def unfit(profile: Profile, own_team: str) -> str | None:
