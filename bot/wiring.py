@@ -38,7 +38,8 @@ from bot.upkeep import Upkeep
 from bot.watch import Watch
 from bot.web_api import WebApi
 from operations.adapters.assembly import assembled
-from operations.adapters.ledger import PostgresLedger, keywords_of
+from operations.adapters.ledger import PostgresLedger
+from operations.adapters.ledger_connection import keywords_of
 from operations.adapters.log_file import followed
 from operations.adapters.metrics import Remembered
 from operations.adapters.queue import Worker

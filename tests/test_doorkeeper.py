@@ -28,7 +28,8 @@ from bot.redelivery import MOST, TRIES, Redelivery, lost
 from bot.roster import Roster
 from bot.web_api import WebApi
 from bot.wiring import contexts
-from operations.adapters.ledger import PostgresLedger, keywords_of
+from operations.adapters.ledger import PostgresLedger
+from operations.adapters.ledger_connection import keywords_of
 from operations.agreement import held_back
 from operations.approvals.asking import Door, cancel, vote
 from operations.approvals.change import Change

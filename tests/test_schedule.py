@@ -20,7 +20,7 @@ from bot.asks import Ask, to_payload
 from bot.schedule import Scheduled
 from bot.watch import Watch
 from bot.wiring import scheduled
-from operations.adapters.ledger import keywords_of
+from operations.adapters.ledger_connection import keywords_of
 from operations.adapters.queue import Worker
 from operations.database_url import parse_database_url
 from operations.errors import ConfigurationError

@@ -21,7 +21,7 @@ import pytest
 from bot.ask_queue import AskQueue
 from bot.asks import Ask
 from bot.words import BY_NAME
-from operations.adapters.ledger import keywords_of
+from operations.adapters.ledger_connection import keywords_of
 from operations.approvals.asking import Door, ask
 from operations.approvals.model import Account, Proposal, State
 from operations.approvals.people import Directory

@@ -18,15 +18,14 @@ from psycopg import pq
 from operations.adapters import ledger_rows as rows
 from operations.adapters import ledger_sql as sql
 from operations.adapters.ledger_change import commit, locked, no_request, one, values_of, written
+from operations.adapters.ledger_connection import configure, connected, keywords_of
 from operations.adapters.ledger_errors import translated
 from operations.adapters.ledger_held import PostgresHeld
 from operations.adapters.ledger_home import LedgerHomes
 from operations.adapters.ledger_monitor import LedgerMemory
-from operations.adapters.ledger_schema import SETTINGS, prepare
+from operations.adapters.ledger_schema import prepare
 from operations.adapters.ledger_sweep import requeue
-from operations.adapters.postgres import KEEPALIVE
 from operations.adapters.queue import Handlers, Worker, defer
-from operations.adapters.refusals import connect_error
 from operations.approvals.change import Decide, NewRequest, Swept
 from operations.approvals.deciding import expire, give_up, planned
 from operations.approvals.model import AuditEntry, Event, Freeze, Message, Person, Request
@@ -36,30 +35,6 @@ from operations.errors import RateLimited, RequestChanged
 CONNECTIONS = 10
 PATIENCE = 15.0
 """Seconds to wait for a connection."""
-
-
-def keywords_of(parameters: ConnectionParameters, purpose: str) -> dict[str, Any]:
-    """How libpq is told where the ledger is. Straight, or through a pooler that gives each client its own session."""
-    target, password = parameters.target, parameters.password
-    keywords: dict[str, Any] = {
-        "connect_timeout": "10",
-        **KEEPALIVE,
-        **dict(parameters.options),
-        "host": target.host,
-        "port": str(target.port),
-        "user": target.user,
-        "dbname": target.database,
-        "client_encoding": "UTF8",
-        "application_name": f"locktender {purpose}",
-        "autocommit": True,
-        "prepare_threshold": None,
-    }
-    return keywords | ({"password": password.reveal()} if password else {})
-
-
-def _configured(connection: psycopg.Connection[Any]) -> None:
-    for setting in SETTINGS:
-        connection.execute(setting.encode())
 
 
 def _refuse_closed(connection: psycopg.Connection[Any]) -> None:
@@ -89,7 +64,7 @@ class PostgresLedger:
             num_workers=max(3, warm // 4),
             timeout=patience,
             reconnect_timeout=patience,
-            configure=_configured,
+            configure=configure,
             check=_refuse_closed,
             open=False,
         )
@@ -100,12 +75,7 @@ class PostgresLedger:
 
         Raises ``DatabaseUnreachable``, ``AuthenticationFailed``, ``DatabaseMissing``, ``StatementFailed``.
         """
-        target, keywords = self._parameters.target, keywords_of(self._parameters, "ledger start")
-        try:
-            connection = psycopg.connect(**keywords)
-        except psycopg.Error as error:
-            raise connect_error(error, f"{target.host}:{target.port}", keywords) from None
-        with connection:
+        with connected(self._parameters, "ledger start") as connection:
             prepare(connection)
         self._pool.open()
         return self

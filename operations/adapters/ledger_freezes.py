@@ -8,10 +8,8 @@ import psycopg
 
 from operations.adapters import ledger_rows as rows
 from operations.adapters import ledger_sql as sql
-from operations.adapters.ledger import keywords_of
+from operations.adapters.ledger_connection import configure, connected
 from operations.adapters.ledger_errors import translated
-from operations.adapters.ledger_schema import SETTINGS
-from operations.adapters.refusals import connect_error
 from operations.approvals.model import Freeze
 from operations.database_url import ConnectionParameters
 
@@ -25,14 +23,8 @@ class LedgerFreezes:
     @translated
     def frozen(self, environment: str) -> Freeze | None:
         """The one that stands; none where the ledger has no tables yet. Raises as connecting does, too."""
-        target, keywords = self.parameters.target, keywords_of(self.parameters, "freeze")
-        try:
-            connection = psycopg.connect(**keywords)
-        except psycopg.Error as error:
-            raise connect_error(error, f"{target.host}:{target.port}", keywords) from None
-        with connection:
-            for setting in SETTINGS:
-                connection.execute(setting.encode())
+        with connected(self.parameters, "freeze") as connection:
+            configure(connection)
             try:
                 found = connection.execute(sql.FROZEN.encode(), (environment,)).fetchone()
             except psycopg.errors.UndefinedTable:
