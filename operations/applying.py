@@ -17,7 +17,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 from operations.advisory import STEADY, lock_database
 from operations.blockers import Blocker, watching
 from operations.context import Context
-from operations.counting import Alone, announced, counted, counted_outside
+from operations.counting import announced, counted, counted_outside
 from operations.errors import (
     ConnectionLost,
     DatabaseUnreachable,
@@ -34,6 +34,7 @@ from operations.plan import Unit, split
 from operations.ports import Progress, Session
 from operations.segments import Segment, commits_within, segments_of, whole
 from operations.transient import TRANSIENT, is_transient
+from operations.uncounted import Alone
 
 NOT_IN_TRANSACTION = "25001"
 ONLY_TOGETHER = frozenset({"55P04", "55006"})

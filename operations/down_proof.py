@@ -12,12 +12,13 @@ from operations.backups.rows import count_large_objects, count_tables, fix_setti
 from operations.backups.tables import read_tables
 from operations.catalog import properties
 from operations.context import Context
-from operations.counting import Touched, inserted, locked, renames_schemas, touched
+from operations.counting import locked
 from operations.down_scripts import NotThisWay
 from operations.errors import NotFound, Tampered, listed
 from operations.fixed_settings import set_local
 from operations.journal import RunRecord, records
 from operations.migrations.model import Format, HistoryRow
+from operations.own_writes import Touched, inserted, renames_schemas, touched
 from operations.ports import Session
 from operations.traces import RestorePoint, Trace
 from operations.writes import Counters

@@ -17,18 +17,20 @@ from operations import catalog, writes
 from operations.advisory import STEADY
 from operations.applying import CONCURRENT_LOCK_TIMEOUT
 from operations.context import Context
-from operations.counting import LAG, announced, counted, locked, written_by_others
+from operations.counting import announced, counted, locked
 from operations.down_scripts import Down, NotThisWay, downs_of
 from operations.errors import StatementFailed
 from operations.journal import Journal
 from operations.leftovers import Outside, drop_new_invalid_indexes
 from operations.migrations.model import Format, HistoryRow, Migration
 from operations.migrations.script import read_script
+from operations.own_writes import written_by_others
 from operations.ports import Session
 from operations.quoting import identifier
 from operations.segments import segments_of
 from operations.traces import RestorePoint, Trace
 from operations.transient import is_transient
+from operations.uncounted import LAG
 from operations.writes import Counters, Written
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from operations.backup import load_intact
 from operations.beside import beside, drop, scratch_name
 from operations.catalog.properties import create_statement, read_properties, restore_statements
 from operations.context import Context
-from operations.counting import written_by_others
 from operations.errors import DataWouldBeLost, NeedsAttention
 from operations.journal import Journal
 from operations.layout import kept_name
+from operations.own_writes import written_by_others
 from operations.ports import Session
 from operations.swap import swap
 from operations.traces import RestorePoint, Trace

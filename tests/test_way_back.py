@@ -15,7 +15,6 @@ from operations import catalog, downs
 from operations.adapters.postgres import PostgresDatabase
 from operations.blockers import holding
 from operations.context import Context
-from operations.counting import counted_since
 from operations.database_url import parse_database_url
 from operations.deploy import deploy
 from operations.errors import (
@@ -31,6 +30,7 @@ from operations.leftovers import Outside, drop_new_invalid_indexes, recreate_dro
 from operations.migrations.indexes import Index, index_work
 from operations.migrations.script import read_script
 from operations.outcome import DeployResult
+from operations.own_writes import counted_since
 from operations.ports import Progress, Row
 from operations.quoting import identifier
 from operations.relation_names import name_parts
