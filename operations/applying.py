@@ -6,47 +6,35 @@ the journal before: whether it happened can then always be looked up, also after
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
-
-from operations.advisory import STEADY, lock_database
-from operations.blockers import Blocker, watching
-from operations.context import Context
 from operations.counting import announced, counted, counted_outside
 from operations.errors import (
-    ConnectionLost,
-    DatabaseUnreachable,
     HistoryConflict,
     MigrationFailed,
     PrivilegeMissing,
     StatementFailed,
 )
-from operations.journal import Journal
+from operations.held_session import HeldSession
 from operations.leftovers import Outside, drop_new_invalid_indexes, recreate_dropped_indexes
-from operations.migrations.model import Format, Migration
-from operations.migrations.script import Script, may_use_uncommitted, place
+from operations.migration_failure import failed, lacks_locks, spot
+from operations.migrations.model import Migration
+from operations.migrations.script import Script, may_use_uncommitted
 from operations.plan import Unit, split
-from operations.ports import Progress, Session
+from operations.ports import Progress
 from operations.segments import Segment, commits_within, segments_of, whole
-from operations.transient import TRANSIENT, is_transient
 from operations.uncounted import Alone
 
 NOT_IN_TRANSACTION = "25001"
 ONLY_TOGETHER = frozenset({"55P04", "55006"})
 """Unsafe use of a new enum value, pending trigger events: gone once the file before is committed."""
-OUT_OF_MEMORY, LOCK_TABLE = "53200", "max_locks_per_transaction"
-"""Out of room for locks, which the server's hint tells from other lack of memory: it is given back by a commit, too."""
 CONCURRENT_LOCK_TIMEOUT = 600.0
 """Seconds that CREATE INDEX CONCURRENTLY and its like may wait for older transactions: nobody queues behind that."""
 DROP_INDEX = "DROP INDEX"
-MEND = "It was not applied, so its file may be changed: mend it, and deploy again."
-AGAIN = "That is not the file's fault, and the file must stay as it is: mend the cause, and deploy again."
-RECONNECT_FOR = 60.0
 
 
 @dataclass
@@ -67,17 +55,11 @@ class _Shared:
 
 
 @dataclass
-class Applier:
+class Applier(HeldSession):
     """One application of a plan; ``row_ids`` were journalled before anything was done."""
 
-    context: Context
-    journal: Journal
-    format: Format
-    session: Session
     migrations: Mapping[str, Migration]
     scripts: Mapping[str, Script]
-    row_ids: Mapping[str, str]
-    create_history: bool
     may_restore: bool = True
     began_with_data: bool = True
     """False where the database was empty: there, changes of the schema by others are not looked for."""
@@ -86,12 +68,6 @@ class Applier:
     seconds: dict[str, float] = field(default_factory=dict)
     """How long each migration took, without waiting for its commit where it shares a transaction."""
     divided: bool = False
-    locked: bool = True
-    """Whether ``session`` holds the migration lock."""
-    _in_vain: bool = False
-    """Whether the server was waited for until patience ended; the way back then does not wait once more."""
-    _pids: dict[int, int] = field(default_factory=dict)
-    _settled: tuple[Session, float] | None = None
 
     def apply(self, unit: Unit) -> None:
         """Apply one unit. Raises ``MigrationFailed``; what it had committed until then stands in the journal."""
@@ -105,7 +81,7 @@ class Applier:
             return self._apply(unit)
         except MigrationFailed as error:
             sqlstate = error.details.get("sqlstate")
-            together = len(unit.migrations) > 1 and (sqlstate in ONLY_TOGETHER or _lacks_locks(error))
+            together = len(unit.migrations) > 1 and (sqlstate in ONLY_TOGETHER or lacks_locks(error))
             if (sqlstate == NOT_IN_TRANSACTION or together) and not self.may_restore:
                 raise PrivilegeMissing(
                     f"{error.message} So it would take more than one transaction, and the role could not restore the "
@@ -123,7 +99,7 @@ class Applier:
     def _divided(self, unit: Unit, error: MigrationFailed) -> tuple[Unit, Unit]:
         self.divided = True
         at = error.details["migration"]
-        if _lacks_locks(error):  # others need some as well
+        if lacks_locks(error):  # others need some as well
             at = unit.migrations[max(1, (unit.migrations.index(at) if at else len(unit.migrations)) // 2)]
         self.notes.append(
             f"{at} cannot share a transaction with the migrations before it "
@@ -312,99 +288,6 @@ class Applier:
         except StatementFailed as error:
             raise self._failed(name, error, offset) from error
 
-    def _attempt(self, action: Callable[[], None], done: Callable[[], bool], attempts: int | None = None) -> None:
-        """Perform with retries on transient errors; after a lost connection look first whether it had happened."""
-        environment = self.context.environment
-        seen: tuple[Blocker, ...] = ()
-        try:
-            for attempt in Retrying(
-                stop=stop_after_attempt(attempts or environment.attempts),
-                wait=wait_random_exponential(multiplier=0.5, max=5.0),
-                retry=retry_if_exception(is_transient),
-                sleep=self.context.clock.sleep,
-                reraise=True,
-            ):
-                with attempt, watching(self.context, self._pid(), _interval(environment.lock_timeout)) as watch:
-                    try:
-                        action()
-                    except ConnectionLost:
-                        self.reconnect()
-                        if not done():
-                            raise
-                    finally:
-                        seen = watch.seen or seen
-        except MigrationFailed as error:
-            raise _told_of(error, seen) from error
-        except StatementFailed as error:  # at COMMIT, or in keeping the history
-            raise _told_of(self._failed("", error, 0), seen) from error
-
-    def reconnect(self) -> None:
-        """A session that holds the migration lock again: then the server process before is certainly gone.
-
-        Raises ``LockHeld`` where somebody else has the lock by now, ``HistoryConflict`` where they have used it.
-        """
-        self.locked = False
-        self.session.close()
-        until = self.context.clock.now() + (0 if self._in_vain else RECONNECT_FOR)
-        while True:
-            try:
-                self.session = self.context.database.connect(purpose=f"run {self.journal.run_id}")
-                self.session.execute("SET ROLE NONE")  # only as who it logged in as may it surely end what was its own
-                self.session.rows(_END_THE_ONE_BEFORE)
-                self.session.reset(STEADY)
-                lock_database(self.context, self.session, self.format.lock_id)
-                self.locked = True
-                self._refuse_interference()
-                self._in_vain = False
-                return
-            except (DatabaseUnreachable, ConnectionLost):
-                if self.context.clock.now() >= until:
-                    self._in_vain = True
-                    raise
-                self.context.clock.sleep(0.5)
-
-    def _refuse_interference(self) -> None:
-        """While the connection was gone the lock was free: what someone else has applied is not applied again."""
-        found, ours = self.format.history(self.session), set(self.row_ids.values())
-        self.create_history = self.create_history and found is None  # the lost answer may have been that of its COMMIT
-        others = [
-            r.name for r in found or () if r.name in self.row_ids and r.id not in ours and r.rolled_back_at is None
-        ]
-        if others:
-            raise HistoryConflict(
-                f"While the connection was lost, someone else applied {', '.join(others)}.",
-                hint=f"{self.context.command} status shows what stands.",
-            )
-
-    def _settle_session(self, lock_timeout: float | None = None) -> None:
-        """Nothing that a script has set outlives it."""
-        limit = self.context.environment.lock_timeout if lock_timeout is None else lock_timeout
-        if self._settled != (self.session, limit):
-            self.session.reset(self._settings(limit))
-            self._settled = (self.session, limit)
-
-    def _settings(self, lock_timeout: float | None = None) -> dict[str, str]:
-        limit = self.context.environment.lock_timeout if lock_timeout is None else lock_timeout
-        return {"lock_timeout": f"{int(limit * 1000)}ms", **STEADY}
-
-    def _pid(self) -> int:
-        """Of the session's server process; asked once, for without a pooler in between it stays the same."""
-        if self._pids.get(id(self.session)) is None:
-            self._pids[id(self.session)] = self.session.pid
-        return self._pids[id(self.session)]
-
-    def _row(self, name: str) -> Any:
-        rows = self.format.history(self.session) or ()
-        return next((row for row in rows if row.id == self.row_ids[name]), None)
-
-    def _finished(self, name: str) -> bool:
-        row = self._row(name)
-        return row is not None and row.finished_at is not None
-
-    def _steps(self, name: str) -> int:
-        row = self._row(name)
-        return row.applied_steps if row else 0
-
     def _report(self, name: str) -> None:
         self.context.report(Progress(f"applying {name}", self._numbers[name], len(self._numbers), "migrations"))
 
@@ -413,57 +296,5 @@ class Applier:
         return {name: number for number, name in enumerate(self.row_ids)}
 
     def _failed(self, name: str, error: StatementFailed, offset: int) -> MigrationFailed:
-        at = self._where(name, error, offset) if name else None
-        more = " ".join(part for part in (error.detail, error.server_hint) if part)
-        return MigrationFailed(
-            (f"{at}: " if at else "") + f"{error.message} ({error.sqlstate})." + (f" {more}" if more else ""),
-            hint=MEND if name and not _is_of_the_server(error.sqlstate) else AGAIN,
-            prisma_code="P3018",
-            details={"migration": name, "sqlstate": error.sqlstate, "reason": error.message, "place": str(at or "")},
-        )
-
-    def _where(self, name: str, error: StatementFailed, offset: int) -> object:
-        script, file = self.scripts[name], f"{self.context.environment.migrations}/{self.migrations[name].file}"
-        if error.position is not None:
-            return place(file, script.text, offset + error.position)
-        within = [s for s in script.statements or () if s.start >= offset and script.body[s.start : s.end].strip()]
-        index = min(error.statement, len(within) - 1)
-        return place(file, script.text, within[index].start if within else offset)
-
-
-def _lacks_locks(error: MigrationFailed) -> bool:
-    return error.details.get("sqlstate") == OUT_OF_MEMORY and LOCK_TABLE in error.message
-
-
-def _is_of_the_server(sqlstate: str) -> bool:
-    """Whether it says nothing of the file: locks, rights, and classes 53, 57 and 58 (resources, operators, system)."""
-    return sqlstate in (*TRANSIENT, "42501") or sqlstate[:2] in ("53", "57", "58")
-
-
-_END_THE_ONE_BEFORE = """
-    SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
-    WHERE a.application_name = current_setting('application_name') AND a.datname = current_database()
-      AND a.usename = session_user AND a.pid <> pg_backend_pid()
-"""
-
-
-def _interval(lock_timeout: float) -> float:
-    """Often enough that a wait is seen before its time-out ends it."""
-    return min(0.5, lock_timeout / 4)
-
-
-def _how(blockers: tuple[Blocker, ...]) -> str:
-    """Of a prepared transaction it is told with its name."""
-    return " with SELECT pg_terminate_backend(PID)" if any(blocker.pid for blocker in blockers) else ""
-
-
-def _told_of(error: MigrationFailed, blockers: tuple[Blocker, ...]) -> MigrationFailed:
-    """The same error with who stood in the way."""
-    if not blockers or error.details.get("sqlstate") not in TRANSIENT:
-        return error
-    return MigrationFailed(
-        error.message + " It waited for " + "; ".join(str(blocker) for blocker in blockers) + ".",
-        hint=f"Wait for that transaction to end, or end it{_how(blockers)}; then deploy again.",
-        prisma_code=error.prisma_code,
-        details={**error.details, "blockers": [blocker.pid for blocker in blockers]},
-    )
+        file = f"{self.context.environment.migrations}/{self.migrations[name].file}"
+        return failed(name, error, spot(self.scripts[name], file, error, offset))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from operations.applying import RECONNECT_FOR
+from operations.held_session import RECONNECT_FOR
 
 from ..conftest import Server
 from ..locktender_process import Project, Ran, finish

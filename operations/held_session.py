@@ -1,0 +1,142 @@
+"""A run's session that holds the migration lock, and the same again once its connection was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from operations.advisory import STEADY, lock_database
+from operations.blockers import Blocker, watching
+from operations.context import Context
+from operations.errors import ConnectionLost, DatabaseUnreachable, HistoryConflict, MigrationFailed, StatementFailed
+from operations.journal import Journal
+from operations.migration_failure import failed, told_of
+from operations.migrations.model import Format
+from operations.ports import Session
+from operations.transient import is_transient
+
+RECONNECT_FOR = 60.0
+_END_THE_ONE_BEFORE = """
+    SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
+    WHERE a.application_name = current_setting('application_name') AND a.datname = current_database()
+      AND a.usename = session_user AND a.pid <> pg_backend_pid()
+"""
+
+
+@dataclass
+class HeldSession:
+    """``row_ids`` of the history by migration; ``create_history``: whether its table is still to be made."""
+
+    context: Context
+    journal: Journal
+    format: Format
+    session: Session
+    row_ids: Mapping[str, str]
+    create_history: bool
+    locked: bool = field(default=True, kw_only=True)
+    """Whether ``session`` holds the migration lock."""
+    _in_vain: bool = field(default=False, kw_only=True)
+    """Whether the server was waited for until patience ended; the way back then does not wait once more."""
+    _pids: dict[int, int] = field(default_factory=dict, kw_only=True)
+    _settled: tuple[Session, float] | None = field(default=None, kw_only=True)
+
+    def _attempt(self, action: Callable[[], None], done: Callable[[], bool], attempts: int | None = None) -> None:
+        """Perform with retries on transient errors; after a lost connection look first whether it had happened."""
+        environment = self.context.environment
+        seen: tuple[Blocker, ...] = ()
+        try:
+            for attempt in Retrying(
+                stop=stop_after_attempt(attempts or environment.attempts),
+                wait=wait_random_exponential(multiplier=0.5, max=5.0),
+                retry=retry_if_exception(is_transient),
+                sleep=self.context.clock.sleep,
+                reraise=True,
+            ):
+                with attempt, watching(self.context, self._pid(), _interval(environment.lock_timeout)) as watch:
+                    try:
+                        action()
+                    except ConnectionLost:
+                        self.reconnect()
+                        if not done():
+                            raise
+                    finally:
+                        seen = watch.seen or seen
+        except MigrationFailed as error:
+            raise told_of(error, seen) from error
+        except StatementFailed as error:  # at COMMIT, or in keeping the history
+            raise told_of(failed("", error, None), seen) from error
+
+    def reconnect(self) -> None:
+        """A session that holds the migration lock again: then the server process before is certainly gone.
+
+        Raises ``LockHeld`` where somebody else has the lock by now, ``HistoryConflict`` where they have used it.
+        """
+        self.locked = False
+        self.session.close()
+        until = self.context.clock.now() + (0 if self._in_vain else RECONNECT_FOR)
+        while True:
+            try:
+                self.session = self.context.database.connect(purpose=f"run {self.journal.run_id}")
+                self.session.execute("SET ROLE NONE")  # only as who it logged in as may it surely end what was its own
+                self.session.rows(_END_THE_ONE_BEFORE)
+                self.session.reset(STEADY)
+                lock_database(self.context, self.session, self.format.lock_id)
+                self.locked = True
+                self._refuse_interference()
+                self._in_vain = False
+                return
+            except (DatabaseUnreachable, ConnectionLost):
+                if self.context.clock.now() >= until:
+                    self._in_vain = True
+                    raise
+                self.context.clock.sleep(0.5)
+
+    def _refuse_interference(self) -> None:
+        """While the connection was gone the lock was free: what someone else has applied is not applied again."""
+        found, ours = self.format.history(self.session), set(self.row_ids.values())
+        self.create_history = self.create_history and found is None  # the lost answer may have been that of its COMMIT
+        others = [
+            r.name for r in found or () if r.name in self.row_ids and r.id not in ours and r.rolled_back_at is None
+        ]
+        if others:
+            raise HistoryConflict(
+                f"While the connection was lost, someone else applied {', '.join(others)}.",
+                hint=f"{self.context.command} status shows what stands.",
+            )
+
+    def _settle_session(self, lock_timeout: float | None = None) -> None:
+        """Nothing that a script has set outlives it."""
+        limit = self.context.environment.lock_timeout if lock_timeout is None else lock_timeout
+        if self._settled != (self.session, limit):
+            self.session.reset(self._settings(limit))
+            self._settled = (self.session, limit)
+
+    def _settings(self, lock_timeout: float | None = None) -> dict[str, str]:
+        limit = self.context.environment.lock_timeout if lock_timeout is None else lock_timeout
+        return {"lock_timeout": f"{int(limit * 1000)}ms", **STEADY}
+
+    def _pid(self) -> int:
+        """Of the session's server process; asked once, for without a pooler in between it stays the same."""
+        if self._pids.get(id(self.session)) is None:
+            self._pids[id(self.session)] = self.session.pid
+        return self._pids[id(self.session)]
+
+    def _row(self, name: str) -> Any:
+        rows = self.format.history(self.session) or ()
+        return next((row for row in rows if row.id == self.row_ids[name]), None)
+
+    def _finished(self, name: str) -> bool:
+        row = self._row(name)
+        return row is not None and row.finished_at is not None
+
+    def _steps(self, name: str) -> int:
+        row = self._row(name)
+        return row.applied_steps if row else 0
+
+
+def _interval(lock_timeout: float) -> float:
+    """Often enough that a wait is seen before its time-out ends it."""
+    return min(0.5, lock_timeout / 4)
