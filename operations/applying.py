@@ -150,19 +150,12 @@ class Applier(HeldSession):
         began = self.context.clock.now()
         try:
             with self._savepoint() if doubtful else nullcontext():
-                self._run(name, self.scripts[name].body)
+                self._run_recorded(name, next_in_transaction=name != shared.unit.migrations[0])
         except MigrationFailed as error:
             if not doubtful or error.details.get("sqlstate") not in ONLY_TOGETHER:
                 raise
             shared.keep_only(*self._divided(shared.unit, error))
             return False
-        self.format.record_run(
-            self.session,
-            self._settings(),
-            self.row_ids[name],
-            self.migrations[name],
-            next_in_transaction=name != shared.unit.migrations[0],
-        )
         self.seconds[name] = self.context.clock.now() - began
         self._settled = (self.session, self.context.environment.lock_timeout)
         return True
@@ -280,6 +273,28 @@ class Applier(HeldSession):
             announced(self.session, self.journal)
         with counted(self.session, self.journal, begin, "committing", migration=name, piece=piece) as facts:
             yield facts
+
+    def _run_recorded(self, name: str, *, next_in_transaction: bool) -> None:
+        """The script and its row in one message: the way to the server and back counts where there are hundreds."""
+        script = self.scripts[name]
+        statements = len(script.body_statements)
+        if script.statements is None:  # what failed could not be told
+            self._run(name, script.body)
+        self._settled = None
+        try:
+            self.format.record_run(
+                self.session,
+                self._settings(),
+                self.row_ids[name],
+                self.migrations[name],
+                script="" if script.statements is None else script.body,
+                statements=statements,
+                next_in_transaction=next_in_transaction,
+            )
+        except StatementFailed as error:
+            if error.statement < statements:
+                raise self._failed(name, error, 0) from error
+            raise
 
     def _run(self, name: str, text: str, offset: int = 0) -> None:
         self._settled = None

@@ -30,7 +30,7 @@ def spot(script: Script, file: str, error: StatementFailed, offset: int) -> obje
     """Where in the file it failed: by the server's word, else the statement that it was at, counted from ``offset``."""
     if error.position is not None:
         return place(file, script.text, offset + error.position)
-    within = [s for s in script.statements or () if s.start >= offset and script.body[s.start : s.end].strip()]
+    within = [one for one in script.body_statements if one.start >= offset]
     index = min(error.statement, len(within) - 1)
     return place(file, script.text, within[index].start if within else offset)
 

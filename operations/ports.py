@@ -212,11 +212,12 @@ class Session(Protocol):
         """
         ...
 
-    def reset(self, settings: Mapping[str, str] = MappingProxyType({}), then: str = "") -> int:
+    def reset(self, settings: Mapping[str, str] = MappingProxyType({}), then: str = "", first: str = "") -> int:
         """All settings, role and search path back to what they were when the session began, then ``settings`` set.
 
-        Locks and temporary tables are kept. ``then`` is a statement to run afterwards, in the same message; returns the
-        number of rows that it touched.
+        Locks and temporary tables are kept. ``then`` is a statement to run afterwards, and ``first`` a script to run
+        before, in the same message; returns the number of rows that ``then`` touched. ``StatementFailed.statement``
+        and ``.position`` refer to the message: what is beyond ``first`` is no failure of the script's.
         """
         ...
 

@@ -71,12 +71,15 @@ class Numbered:
         row_id: str,
         migration: Migration,
         *,
+        script: str = "",
+        statements: int = 0,  # noqa: ARG002
         next_in_transaction: bool = False,  # noqa: ARG002
     ) -> None:
         values = ", ".join(map(literal, (row_id, migration.name, migration.checksum or "")))
         session.reset(
             settings,
             f"INSERT INTO {TABLE} (id, name, checksum, began, ended, steps) VALUES ({values}, {NOW}, {NOW}, 1)",
+            script,
         )
 
     def recorded(self, session: Session, row_ids: Sequence[str]) -> frozenset[str]:

@@ -19,6 +19,7 @@ from operations.errors import (
     DataWouldBeLost,
     HistoryConflict,
     LockHeld,
+    LocktenderError,
     MigrationFailed,
     MigrationFilesError,
     NeedsAttention,
@@ -101,6 +102,34 @@ def test_an_atomic_deploy_that_fails_leaves_nothing(context: Context) -> None:
     assert (result.rollback.method, result.rollback.lossless) == ("transaction", True)
     assert state(context) == before
     assert status(context).pending == ("2_fine", "3_bad")
+
+
+def test_what_a_script_does_wrong_is_not_said_of_the_history(context: Context) -> None:
+    write_migration(context, "1_init", SHOP)
+    write_migration(context, "2_bad", 'SELECT 1;\nUPDATE "Product" SET nowhere = 1; -- not as Prisma makes it, either')
+    with pytest.raises(MigrationFailed, match=r'2_bad/migration\.sql:2:\d+: column "nowhere" .*\(42703\)'):
+        deploy(context)
+
+
+@pytest.mark.parametrize(
+    ("refused", "error", "words"),
+    [
+        ("ADD CHECK (migration_name <> '3_fine')", MigrationFailed, r"^new row .* violates .*\(23514\)"),
+        ("DROP COLUMN checksum CASCADE", HistoryConflict, "not as Prisma makes it"),
+    ],
+)
+def test_what_is_wrong_with_the_history_is_not_said_of_the_script(
+    context: Context, refused: str, error: type[LocktenderError], words: str
+) -> None:
+    write_migration(context, "1_init", SHOP)
+    deploy(context)
+    before = state(context)
+    write_migration(context, "2_refuses", f"ALTER TABLE _prisma_migrations {refused};")
+    write_migration(context, "3_fine", "SELECT 1; SELECT 2; -- nothing wrong")
+    with pytest.raises(error, match=words) as caught:
+        deploy(context)
+    assert not caught.value.details.get("migration")
+    assert state(context) == before
 
 
 def test_concurrent_index_is_applied_with_its_neighbours(context: Context) -> None:

@@ -293,15 +293,14 @@ class PostgresSession:
             error.details["in_doubt"] = True
             raise
 
-    def reset(self, settings: Mapping[str, str] = MappingProxyType({}), then: str = "") -> int:
+    def reset(self, settings: Mapping[str, str] = MappingProxyType({}), then: str = "", first: str = "") -> int:
         """One message; advisory locks and temporary tables stay."""
-        commands = ["RESET SESSION AUTHORIZATION", "RESET ROLE", "RESET ALL"]
+        commands = [f"{first}\n", "RESET SESSION AUTHORIZATION", "RESET ROLE", "RESET ALL"]
         if self._schema:
             commands.append(f"SET search_path TO {identifier(self._schema)}")
         chosen = {**SERVERS_KEEPALIVE, **NAMES_AS_THEY_ARE, **settings}
         commands += [f"SET {name} TO {literal(value)}" for name, value in chosen.items()]
-        results = self._send("; ".join([*commands, then] if then else commands))
-        return results[-1].command_tuples or 0
+        return self._send("; ".join([*commands, then]))[-1].command_tuples or 0
 
     def close(self) -> None:
         """End the session."""

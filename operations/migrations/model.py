@@ -106,12 +106,16 @@ class Format(Protocol):
         row_id: str,
         migration: Migration,
         *,
+        script: str = "",
+        statements: int = 0,
         next_in_transaction: bool = False,
     ) -> None:
         """Insert the row of a migration that has run, in the same transaction, as a success.
 
-        In one message with a ``Session.reset`` to ``settings`` before it, as the script may have left others.
-        ``next_in_transaction``: the row recorded last by this session was recorded in this same transaction.
+        In one message with its ``script``, unless that has run before, and a ``Session.reset`` to ``settings`` in
+        between, as it may have left others. Raises ``StatementFailed`` as it came where one of the script's
+        ``statements``, so many, is what failed. ``next_in_transaction``: the row recorded last by this session was
+        recorded in this same transaction.
         """
         ...
 

@@ -134,6 +134,8 @@ class Prisma:
         row_id: str,
         migration: Migration,
         *,
+        script: str = "",
+        statements: int = 0,
         next_in_transaction: bool = False,
     ) -> None:
         """Started and finished now, in one step.
@@ -148,6 +150,8 @@ class Prisma:
             "INSERT INTO {table} (id, checksum, migration_name, started_at, finished_at, applied_steps_count)"
             f" SELECT {{values}}, moment, moment, 1 FROM (SELECT {moment}) AS m (moment)",
             values,
+            script,
+            statements,
         )
         self._latest[session] = row_id
 
@@ -214,10 +218,19 @@ class Prisma:
         with _explained():
             return session.execute(statement.format(table=table, latest=latest), params)
 
-    def _write_after_reset(self, session: Session, settings: Mapping[str, str], statement: str, values: str) -> int:
+    def _write_after_reset(
+        self,
+        session: Session,
+        settings: Mapping[str, str],
+        statement: str,
+        values: str,
+        script: str = "",
+        statements: int = 0,
+    ) -> int:
         with _explained():
             table, latest = self._table(session), self._latest_of(session)
-            return session.reset(settings, statement.format(table=table, latest=latest, values=values))
+        with _explained(behind=statements):
+            return session.reset(settings, statement.format(table=table, latest=latest, values=values), script)
 
     def _latest_of(self, session: Session) -> str:
         return literal(self._latest.get(session, ""))
@@ -267,11 +280,13 @@ def first_of_path(search_path: str) -> str:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """The refusals that a history table can meet, by what they mean."""
+def _explained(behind: int = 0) -> Iterator[None]:
+    """The refusals that a history table can meet, by what they mean; not those of the statements it stands behind."""
     try:
         yield
     except StatementFailed as error:
+        if error.statement < behind:
+            raise
         if error.sqlstate in ("42501", "25006"):
             raise PrivilegeMissing(
                 f"The role lacks rights on the migration history ({TABLE}): {error.message}.",

@@ -41,6 +41,11 @@ class Script:
     alone: str | None
     enum_values: tuple[str, ...] = ()
 
+    @property
+    def body_statements(self) -> tuple[Statement, ...]:
+        """Those that the server finds in ``body``; none where the parser does not understand it."""
+        return tuple(one for one in self.statements or () if self.body[one.start : one.end].strip())
+
 
 def read_script(name: str, text: str) -> Script:
     """Take a script apart; raises ``MigrationFilesError`` where PostgreSQL could not even be sent it."""
