@@ -14,7 +14,6 @@ from operations.migrations.model import Format, Migration, Standing
 from operations.migrations.script import Script, read_script
 from operations.migrations.unhurried import without_concurrently
 from operations.ports import Session
-from operations.preflight.foreseeing import foresee
 from operations.preflight.model import Foreseen
 
 BLOCKER_AGE = 1.0
@@ -110,8 +109,9 @@ def gather(context: Context, session: Session, *, to: str | None = None, baselin
     scripts = {m.name: read_script(m.name, m.script or "") for m in pending}
     if not target.holds_tables:
         scripts = without_concurrently(scripts)
-    questions = {m.file: scripts[m.name] for m in pending} if target.holds_tables else {}
-    foreseen = foresee(context, session, questions)
+    foreseen = (
+        _foreseen(context, session, {m.file: scripts[m.name] for m in pending}) if target.holds_tables else Foreseen()
+    )
     return Facts(
         format=format,
         migrations=migrations,
@@ -132,6 +132,12 @@ def read_target(session: Session) -> TargetFacts:
     (something,) = session.rows(_HOLDS_SOMETHING)[0]
     (tables,) = session.rows(_HOLDS_TABLES)[0] if something else (False,)
     return TargetFacts(*row, empty=not something, holds_tables=tables)  # type: ignore[misc]
+
+
+def _foreseen(context: Context, session: Session, scripts: Mapping[str, Script]) -> Foreseen:
+    from operations.preflight.foreseeing import foresee  # only a database that holds tables needs it
+
+    return foresee(context, session, scripts)
 
 
 def _blockers(session: Session, scripts: Sequence[Script]) -> tuple[Blocker, ...]:
