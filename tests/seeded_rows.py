@@ -51,6 +51,13 @@ def _set(column: str, value: str, where: str = "id <= 2") -> str:
     return f'UPDATE "Account" SET {column} = {value} WHERE {where};'
 
 
+LOOSE = (
+    "CREATE TABLE ranged (a int NOT NULL, b int NOT NULL) PARTITION BY RANGE (a, b); CREATE TABLE loose (LIKE ranged);"
+    "INSERT INTO loose VALUES (1, -9), (4, 9), (5, 2);"
+)
+LISTED = "CREATE TABLE parted_3 (LIKE parted); INSERT INTO parted_3 VALUES (7, 3, 'x'), (8, NULL, 'y');"
+REST = "CREATE TABLE rest PARTITION OF parted DEFAULT; INSERT INTO parted VALUES (9, 4, 'x'), (10, NULL, 'y');"
+
 CASES: Sequence[Case] = (
     Case("set not null", "not null", 'ALTER TABLE "Account" ALTER COLUMN email SET NOT NULL;', _set("email", "NULL"), 2),
     Case("set not null of an enum", "not null", 'ALTER TABLE "Account" ALTER role SET NOT NULL;', _set("role", "NULL"), 2),
@@ -107,6 +114,20 @@ CASES: Sequence[Case] = (
          "", 8, good="UPDATE \"Account\" SET age = id * 2;"),
     Case("partial unique index", "unique", 'CREATE UNIQUE INDEX u ON "Account" (age) WHERE role = \'admin\' AND phone IS NOT NULL;',
          _set("age = 1, role", "'admin'"), 2, good=_set("age", "1") + _set("role", "'admin'", "id = 1")),
+    Case("attach by a range", "partition", "ALTER TABLE ranged ATTACH PARTITION loose FOR VALUES FROM (1, MINVALUE) TO (5, 3);",
+         LOOSE + "INSERT INTO loose VALUES (5, 3), (0, 1);", 2, good=LOOSE),
+    Case("attach without an end", "partition", "ALTER TABLE ranged ATTACH PARTITION loose FOR VALUES FROM (1, -9) TO (MAXVALUE, MAXVALUE);",
+         LOOSE + "INSERT INTO loose VALUES (1, -10), (6, 1);", 1, good=LOOSE),
+    Case("attach up to what ends a value", "partition", "ALTER TABLE ranged ATTACH PARTITION loose FOR VALUES FROM (0, MAXVALUE) TO (5, MAXVALUE);",
+         LOOSE + "INSERT INTO loose VALUES (0, 7), (6, 1);", 2, good=LOOSE + "INSERT INTO loose VALUES (5, 7);"),
+    Case("attach by a list", "partition", "ALTER TABLE parted ATTACH PARTITION parted_3 FOR VALUES IN (3, NULL);",
+         LISTED + "INSERT INTO parted_3 VALUES (9, 4, 'z');", 1, good=LISTED),
+    Case("attach by a list without NULL", "partition", "ALTER TABLE parted ATTACH PARTITION parted_3 FOR VALUES IN ('3');",
+         LISTED, 1, good=LISTED + "DELETE FROM parted_3 WHERE part IS NULL;"),
+    Case("attach what the default partition holds", "partition", "CREATE TABLE more (LIKE parted);\nALTER TABLE parted ATTACH PARTITION more FOR VALUES IN (4);",
+         REST, 1, good=REST + "DELETE FROM parted WHERE part = 4;", line=2),
+    Case("a new partition of what the default partition holds", "partition", "CREATE TABLE more PARTITION OF parted FOR VALUES IN (4, NULL);",
+         REST, 2, good=REST + "DELETE FROM rest;"),
     Case("unique on partitions", "unique", "CREATE UNIQUE INDEX u ON parted (part, name);",
          "UPDATE parted SET name = 'x' WHERE part = 1;", 3, good="UPDATE parted SET name = 'x' || part WHERE id < 3;"),
     Case("primary key of what is twice", "unique", 'ALTER TABLE "Account" DROP CONSTRAINT "Account_pkey", ADD PRIMARY KEY (code);',

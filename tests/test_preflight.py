@@ -269,6 +269,31 @@ def test_what_is_written_in_an_unusual_way_is_not_tried(ground18: Context) -> No
             assert (len(found.untried), found.failing, found.notes) == (1, (), ()), found
 
 
+@pytest.mark.parametrize(
+    ("before", "attaching", "why"),
+    [
+        ("CREATE TABLE h (a int) PARTITION BY HASH (a); CREATE TABLE x (a int)", "ALTER TABLE h ATTACH PARTITION x FOR VALUES WITH (MODULUS 2, REMAINDER 0)", "by hashes"),
+        ("CREATE TABLE h (a int) PARTITION BY RANGE ((a + 1)); CREATE TABLE x (a int)", "ALTER TABLE h ATTACH PARTITION x FOR VALUES FROM (1) TO (2)", "by expressions"),
+        ('CREATE TABLE h (a text COLLATE "C") PARTITION BY RANGE (a COLLATE "POSIX"); CREATE TABLE x (a text COLLATE "C")', "ALTER TABLE h ATTACH PARTITION x FOR VALUES FROM ('1') TO ('2')", "an order of its own"),
+        ("CREATE TABLE x (LIKE parted)", "ALTER TABLE parted ATTACH PARTITION x DEFAULT", "what belongs to other partitions"),
+        ("CREATE TABLE x (LIKE parted); CREATE UNIQUE INDEX ON parted (id, part)", "ALTER TABLE parted ATTACH PARTITION x FOR VALUES IN (3)", "the keys of \"parted\""),
+        ("CREATE TABLE x (LIKE parted)", "CREATE TABLE n (LIKE parted) PARTITION BY LIST (part); ALTER TABLE n ATTACH PARTITION x FOR VALUES IN (3)", "no partitioned table as it is now"),
+        ("CREATE TABLE x (LIKE parted)", "UPDATE x SET part = 3; ALTER TABLE parted ATTACH PARTITION x FOR VALUES IN (3)", "writes rows"),
+        ("CREATE TABLE a PARTITION OF parted FOR VALUES IN (3, 4) PARTITION BY LIST (part); CREATE TABLE x (LIKE parted)", "ALTER TABLE a ATTACH PARTITION x FOR VALUES IN (3)", "the bound of \"a\" itself"),
+    ],
+)  # fmt: skip
+def test_what_a_partition_demands_and_is_not_tried_is_said(
+    before: str, attaching: str, why: str, ground18: Context
+) -> None:
+    with ground18.database.session() as session:
+        anew(session)
+        session.script(before)
+        found = foreseen(ground18, session, attaching)
+        assert found.failing == ()
+        assert why in " ".join(map(str, found.untried)), found
+        assert really(session, attaching) is None
+
+
 def test_what_is_wrong_with_the_trial_itself_ends_no_deploy(ground18: Context) -> None:
     no_script: Any = None
     with ground18.database.session() as session:

@@ -13,6 +13,7 @@ from operations.preflight.expressions import Unsuitable
 from operations.preflight.following import add_cascade, lose_columns
 from operations.preflight.known import Name, constraint_of
 from operations.preflight.model import Spot
+from operations.preflight.partitions import attached
 from operations.preflight.state import EMPTY, State, place
 from operations.rules.shapes import dotted
 from operations.rules.state import column_constraints
@@ -35,7 +36,9 @@ def alter(state: State, spot: Spot, node: Node) -> Found:
         state.rekeyed.add(name)
     for command in sorted(node.cmds, key=lambda command: command.subtype.name not in _COLUMNS):
         kind = command.subtype.name
-        if here:
+        if kind == "AT_AttachPartition":
+            yield from attached(state, spot, name, command)
+        elif here:
             try:
                 yield from _asked(here, kind, command)
             except Unsuitable as why:

@@ -35,6 +35,20 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Partitioning:
+    """Of a partitioned table. ``strategy``: ``l``, ``r`` or ``h``; ``plain``: by columns alone, in their own order.
+
+    ``is_part``: of another table.
+    """
+
+    strategy: str
+    columns: tuple[str, ...]
+    plain: bool
+    has_default: bool
+    is_part: bool
+
+
+@dataclass(frozen=True)
 class Table:
     """``kind`` is ``pg_class.relkind``. ``entangled``: rows are in it through others, or it through them.
 
@@ -51,6 +65,9 @@ class Table:
     columns: Mapping[str, Column] = field(default_factory=dict)
     key: tuple[str, ...] = ()
     unvalidated: Mapping[str, str] = field(default_factory=dict)
+    partitioning: Partitioning | None = None
+    demands: frozenset[str] = frozenset()
+    """Its unique indexes and foreign keys, as text that is the same for the same."""
 
     @property
     def generates(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from operations.measures import counted
 
-Kind = Literal["not null", "new column", "unique", "foreign key", "check", "cast"]
+Kind = Literal["not null", "new column", "unique", "foreign key", "check", "cast", "partition"]
 BOUND = 1000
 """Rows, or values that are there more than once, up to which they are counted."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +17,14 @@ from operations.preflight.expressions import Unsuitable
 from operations.preflight.following import follow
 from operations.preflight.known import Known
 from operations.preflight.model import Spot
+from operations.preflight.partitions import made
 from operations.preflight.state import State, place
 
 Node = Any
 LONGEST = 100_000
 """Characters of a statement that is looked into: longer ones are rows."""
 _ASKING = ("ALTER TABLE", "CREATE INDEX")
+_PARTITION = re.compile(r"\bpartition\s+of\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,14 @@ def steps(scripts: Mapping[str, Script]) -> tuple[Step, ...]:
 
     ``scripts`` are by their files.
     """
-    kinds = {statement.kind for script in scripts.values() for statement in script.statements or ()}
-    return tuple(_steps(scripts)) if any(kind.startswith(_ASKING) for kind in kinds) else ()
+    statements = (statement for script in scripts.values() for statement in script.statements or ())
+    return tuple(_steps(scripts)) if any(map(_asks, statements)) else ()
+
+
+def _asks(statement: Statement) -> bool:
+    return statement.kind.startswith(_ASKING) or (
+        statement.kind == "CREATE TABLE" and bool(_PARTITION.search(statement.text))
+    )
 
 
 def _steps(scripts: Mapping[str, Script]) -> Iterator[Step]:
@@ -67,6 +76,9 @@ def probes(found: Sequence[Step], known: Known) -> Found:
         else:
             if type(step.node).__name__ == "IndexStmt" and step.node.unique:
                 yield from _index(state, step.spot, step.node)
+            elif type(step.node).__name__ == "CreateStmt" and step.node.partbound:
+                (parent,) = step.node.inhRelations
+                yield from made(state, step.spot, state.name_of(parent), step.node.partbound)
             follow(state, step.spot, step.node)
 
 

@@ -9,7 +9,17 @@ from typing import Any
 
 from operations.fixed_settings import NAMES, set_local
 from operations.ports import Row, Session
-from operations.preflight.known import Cascade, Column, Known, Mentioned, Name, Table, constraint_of, mentioned
+from operations.preflight.known import (
+    Cascade,
+    Column,
+    Known,
+    Mentioned,
+    Name,
+    Partitioning,
+    Table,
+    constraint_of,
+    mentioned,
+)
 from operations.taken_back import taken_back
 
 USUAL_OPERATORS = ("=", "<>", "<", ">", "<=", ">=", "~~", "!~~", "~~*", "!~~*", "~", "!~", "~*", "!~*")
@@ -49,6 +59,32 @@ _KEYS = """
 _UNVALIDATED = """
     SELECT conrelid::int8, conname::text, pg_catalog.pg_get_constraintdef(oid)
     FROM pg_catalog.pg_constraint WHERE NOT convalidated AND conrelid = ANY (%s::int8[]::oid[])
+"""
+_PARTITIONED = """
+    SELECT p.partrelid::int8, p.partstrat::text, keys.names,
+           0 <> ALL (p.partattrs::int2[]) AND keys.same_collations AND NOT EXISTS (
+               SELECT FROM pg_catalog.unnest(p.partclass::oid[]) used (oid) JOIN pg_catalog.pg_opclass o USING (oid)
+               WHERE NOT o.opcdefault OR o.opcnamespace <> 'pg_catalog'::pg_catalog.regnamespace),
+           p.partdefid <> 0, c.relispartition
+    FROM pg_catalog.pg_partitioned_table p JOIN pg_catalog.pg_class c ON c.oid = p.partrelid
+    CROSS JOIN LATERAL (
+        SELECT coalesce(pg_catalog.array_agg(a.attname::text ORDER BY k.place), '{}') AS names,
+               pg_catalog.array_to_string(pg_catalog.array_agg(a.attcollation ORDER BY k.place), ' ')
+                   = pg_catalog.array_to_string(p.partcollation::oid[], ' ') AS same_collations
+        FROM pg_catalog.unnest(p.partattrs::int2[]) WITH ORDINALITY k (number, place)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.number) keys
+    WHERE p.partrelid = ANY (%s::int8[]::oid[])
+"""
+_DEMANDS = """
+    SELECT i.indrelid::int8,
+           pg_catalog.concat('unique ', ARRAY(SELECT a.attname FROM pg_catalog.pg_attribute a
+                                              WHERE a.attrelid = i.indexrelid ORDER BY a.attnum)::text,
+                             pg_catalog.pg_get_expr(i.indexprs, i.indrelid),
+                             pg_catalog.pg_get_expr(i.indpred, i.indrelid))
+    FROM pg_catalog.pg_index i WHERE i.indisunique AND i.indisvalid AND i.indrelid = ANY (%s::int8[]::oid[])
+    UNION ALL
+    SELECT o.conrelid::int8, pg_catalog.pg_get_constraintdef(o.oid)
+    FROM pg_catalog.pg_constraint o WHERE o.contype = 'f' AND o.conrelid = ANY (%s::int8[]::oid[])
 """
 _CASCADES = """
     SELECT pn.nspname::text, p.relname::text, cn.nspname::text, c.relname::text,
@@ -166,10 +202,27 @@ def _tables(
     keys: dict[int, list[str]] = defaultdict(list)
     for oid, name in session.rows(_KEYS, (oids,)):
         keys[oid].append(name)
+    partitioned, demands = _partitioned(session, oids, any(row[4] == "p" for row in found))
     return {
         (schema, name): Table(
             (schema, name), kind, readable, entangled, foreign, fires, columns[oid], tuple(keys[oid]),
-            unvalidated.get(oid, {}),
+            unvalidated.get(oid, {}), partitioned.get(oid), frozenset(demands[oid]),
         )
         for _, oid, schema, name, kind, readable, entangled, foreign, fires in found
     }  # fmt: skip
+
+
+def _partitioned(
+    session: Session, oids: Sequence[int], any_is: bool
+) -> tuple[Mapping[int, Partitioning], Mapping[int, set[str]]]:
+    """Of each partitioned table how, and of each table its unique indexes and foreign keys: asked where there are."""
+    demands: dict[int, set[str]] = defaultdict(set)
+    if not any_is:
+        return {}, demands
+    found = {
+        oid: Partitioning(strategy, tuple(names), plain, has_default, is_part)
+        for oid, strategy, names, plain, has_default, is_part in session.rows(_PARTITIONED, (list(oids),))
+    }
+    for oid, text in session.rows(_DEMANDS, (list(oids), list(oids))):
+        demands[oid].add(text)
+    return found, demands
