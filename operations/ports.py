@@ -187,7 +187,10 @@ class Session(Protocol):
         ...
 
     def rows(self, query: str, params: Sequence[Any] = ()) -> list[Row]:
-        """Run one statement with ``%s`` parameters and fetch its rows."""
+        """Run one statement with ``%s`` parameters and fetch its rows.
+
+        Without parameters it may be several, of which the last one's are fetched.
+        """
         ...
 
     def stream(self, query: str) -> Iterator[Row]:

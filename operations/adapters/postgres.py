@@ -239,8 +239,11 @@ class PostgresSession:
 
     @_translated
     def rows(self, query: str, params: Sequence[Any] = ()) -> list[Row]:
-        """All rows of one statement."""
-        return self._connection.execute(query.encode(), params or None).fetchall()
+        """All rows of one statement; of several in one message, those of the last."""
+        cursor = self._connection.execute(query.encode(), params or None)
+        while cursor.nextset():
+            pass
+        return cursor.fetchall()
 
     def stream(self, query: str) -> Iterator[Row]:
         """Some hundred rows at a time."""

@@ -12,7 +12,7 @@ from datetime import datetime
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
-from operations.errors import HistoryConflict, PrivilegeMissing, StatementFailed
+from operations.errors import HistoryConflict, LockHeld, PrivilegeMissing, StatementFailed
 from operations.migrations import prisma_folder
 from operations.migrations.model import HistoryRow, Migration
 from operations.ports import Files, Session
@@ -68,6 +68,8 @@ _NOW_AND_AFTER = (
     "greatest(clock_timestamp(), (SELECT started_at FROM {table} WHERE id = {latest}) + interval '1 microsecond')"
 )
 _NOT_BEFORE_START = "greatest(clock_timestamp(), started_at)"
+_PATIENCE = "SET LOCAL lock_timeout TO '5s'; "
+"""In one message with what it is for, it ends with that: a session behind a pooler may be somebody else's then."""
 _PATH_ENTRY = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^",\s]+))\s*(?:,|$)')
 
 
@@ -104,8 +106,11 @@ class Prisma:
         if schema is None:
             self._first_schema(session)
             return None
-        with _explained():
-            rows = session.rows(f"SELECT {_COLUMNS} FROM {identifier(schema, TABLE)} h ORDER BY h.started_at ASC")
+        patience = "" if session.in_transaction else _PATIENCE
+        with _explained(), _not_waited_for():
+            rows = session.rows(
+                f"{patience}SELECT {_COLUMNS} FROM {identifier(schema, TABLE)} h ORDER BY h.started_at ASC"
+            )
         return tuple(_row(*row) for row in rows)
 
     def place(self, session: Session) -> tuple[str, str]:
@@ -298,3 +303,18 @@ def _explained(behind: int = 0) -> Iterator[None]:
                 hint="Was it made by another tool? Rename it, or point the URL's ?schema= elsewhere.",
             ) from error
         raise
+
+
+@contextmanager
+def _not_waited_for() -> Iterator[None]:
+    """What reading it waits for is only somebody who changes the table itself, or keeps it locked."""
+    try:
+        yield
+    except StatementFailed as error:
+        if error.sqlstate != "55P03":
+            raise
+        raise LockHeld(
+            f"Somebody has locked the migration history ({TABLE}), so it cannot be read: {error.message}.",
+            hint="Who it is: SELECT pid, query FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE relation = "
+            f"'{TABLE}'::regclass AND mode = 'AccessExclusiveLock'",
+        ) from error
