@@ -104,6 +104,8 @@ def _facts(result: DeployResult) -> Iterator[str]:
         yield row("way back", METHODS[result.rollback.method] + lost)
         if result.rollback.kept_database:
             yield row("kept beside it", code(result.rollback.kept_database))
+        for stays in result.rollback.stays:
+            yield row("stays", inline(stays))
     if result.plan and result.plan.release and result.plan.release.commit:
         yield row("version", code(result.plan.release.commit[:12]))
     yield row("downtime of the application", f"{result.downtime_seconds:.1f} s")

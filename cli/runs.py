@@ -51,6 +51,7 @@ def view(result: DeployResult) -> Iterator[RenderableType | str]:
         )
         if result.rollback.kept_database:
             yield f"  kept beside it: database {result.rollback.kept_database}"
+        yield from (f"  stays: {one}" for one in result.rollback.stays)
     if result.backup_id:
         yield f"  backup: {result.backup_id}"
     if result.plan and result.plan.release and result.plan.release.commit:

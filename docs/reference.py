@@ -147,7 +147,8 @@ RESULTS = {
     "`status`": "`applied`, `pending`, `failed`, `edited`, `missing`, `out_of_order` (lists of names), `format`",
     "`deploy`, `apply`, `rollback`": "`run_id`, `outcome` (`planned`, `deployed`, `nothing_to_do`, `rolled_back`, "
     "`needs_attention`), `applied`, `backup_id`, `atomic`, `rollback` (`method`: `transaction`, `down` or `swap`; "
-    "`lossless`), `steps` (`name`, `status`, `seconds`), `downtime_seconds`, `plan`",
+    "`lossless`, `kept_database`, `notes`, and what `stays` beyond the database), `steps` (`name`, `status`, "
+    "`seconds`), `downtime_seconds`, `plan`",
     "`validate`": "`ok`, `changes` (`new`, `edited`, `deleted`, `renamed`, `late`), `findings` (`rule`, `severity`, "
     "`file`, `line`, `column`, `message`, `help` …), `verdicts` (by name: `atomic`, `reason`, `rollback`), `whole`, "
     "`statements` (`file`, `line`, `kind`, `seconds`, `locks`, `rewrites`, `scans` …), `schema_changes` (`change`, "
@@ -317,7 +318,7 @@ def _told(node: ast.AST) -> Iterator[str]:
     texts = [one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
     if name in ("record", "note", "log", "_log") and texts and texts[0].islower():
         yield texts[0]
-    if name == "counted" and len(node.args) == 4:  # a transaction; that of measures counts words
+    if name == "counted" and len(node.args) == 5:  # a transaction; that of measures counts words
         yield texts[-1]
     if isinstance(node.func, ast.BoolOp) and texts:  # a log that is opened only now
         yield texts[0]

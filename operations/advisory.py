@@ -17,6 +17,13 @@ STEADY = {
 But should our machine or the line vanish in the middle of a transaction, without a word, then the locks on people's
 tables are let go of by the server: it waits that long for our next statement, and otherwise for hours.
 """
+
+
+def steady(context: Context) -> dict[str, str]:
+    """The same, for a session that waits for nobody's table longer than it is set: not for the history's, either."""
+    return {**STEADY, "lock_timeout": f"{int(context.environment.lock_timeout * 1000)}ms"}
+
+
 _HOLDER = """
     SELECT a.pid, coalesce(a.usename, ''), coalesce(a.application_name, ''), coalesce(a.query, ''),
            coalesce(to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')
@@ -37,6 +44,17 @@ def lock_database(context: Context, session: Session, key: int) -> None:
         if context.clock.now() >= until:
             raise _held(context, session, key)
         context.clock.sleep(POLL)
+
+
+def take_again(context: Context, session: Session, key: int) -> None:
+    """Take the lock that a script has let go of, at once or not at all; raises ``LockHeld``."""
+    if not session.rows("SELECT pg_try_advisory_lock(%s)", (key,))[0][0]:
+        raise _held(context, session, key)
+
+
+def is_ours(session: Session, key: int) -> bool:
+    """Whether this session holds the lock: DISCARD ALL and pg_advisory_unlock_all() take it from whoever runs them."""
+    return bool(session.rows(f"{_HOLDER} AND a.pid = pg_backend_pid()", (key,)))
 
 
 def is_held(session: Session, key: int) -> bool:

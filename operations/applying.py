@@ -12,18 +12,22 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from operations.counting import announced, counted, counted_outside
+from operations.advisory import steady, take_again
+from operations.counting import MigrationLock, announced, counted, counted_outside
 from operations.errors import (
     HistoryConflict,
+    LockHeld,
     MigrationFailed,
     PrivilegeMissing,
     StatementFailed,
 )
 from operations.held_session import HeldSession
+from operations.left_prepared import to_be_prepared
 from operations.leftovers import Outside, drop_new_invalid_indexes, recreate_dropped_indexes
 from operations.migration_failure import failed, lacks_locks, spot
 from operations.migrations.model import Migration
 from operations.migrations.script import Script, may_use_uncommitted
+from operations.outlasting import stood as stood_before
 from operations.plan import Unit, split
 from operations.ports import Progress
 from operations.segments import Segment, commits_within, segments_of, whole
@@ -35,6 +39,11 @@ ONLY_TOGETHER = frozenset({"55P04", "55006"})
 CONCURRENT_LOCK_TIMEOUT = 600.0
 """Seconds that CREATE INDEX CONCURRENTLY and its like may wait for older transactions: nobody queues behind that."""
 DROP_INDEX = "DROP INDEX"
+LETTING_GO = "DISCARD ALL, pg_advisory_unlock_all() or the like"
+LET_GO = (
+    f"A migration let go of the migration lock ({LETTING_GO}): it was taken again, and nobody else had applied any of "
+    "these migrations meanwhile."
+)
 
 
 @dataclass
@@ -149,7 +158,7 @@ class Applier(HeldSession):
         self._report(name)
         began = self.context.clock.now()
         try:
-            with self._savepoint() if doubtful else nullcontext():
+            with self._savepoint() if doubtful else nullcontext(), self._in_one_piece(name):
                 self._run_recorded(name, next_in_transaction=name != shared.unit.migrations[0])
         except MigrationFailed as error:
             if not doubtful or error.details.get("sqlstate") not in ONLY_TOGETHER:
@@ -187,7 +196,9 @@ class Applier(HeldSession):
             if number < len(segments) and not segment.in_transaction and not segment.verbatim:
                 self._settle_session()
                 self._record_step(name, number)
-        self._leave_transaction("COMMIT")
+        if self.session.in_transaction:
+            self._leave_transaction("COMMIT")
+            self._keep_lock()
         if not self.format.record_finished(self.session, self._settings(), self.row_ids[name]):
             raise self._unrecorded([name])
         self.seconds[name] = self.context.clock.now() - began
@@ -204,7 +215,8 @@ class Applier(HeldSession):
     def _grouped(self, name: str, number: int, segment: Segment) -> None:
         self._settle_session()
         with self._committing(name, number):
-            self._run(name, segment.text, segment.offset)
+            with self._in_one_piece(name, number):
+                self._run(name, segment.text, segment.offset)
             self._settle_session()
             self._record_step(name, number)
 
@@ -215,12 +227,15 @@ class Applier(HeldSession):
     def _verbatim(self, name: str, number: int, segment: Segment) -> None:
         if not self.session.in_transaction:
             self._settle_session()
-        self.journal.record("statement", migration=name, piece=number, verbatim=True)
+        prepares, stood = to_be_prepared(self.session, segment.text), stood_before(self.session, segment.statements)
+        self.journal.record("statement", migration=name, piece=number, verbatim=True, prepares=prepares, stood=stood)
         try:
             self._run(name, segment.text, segment.offset)
         except MigrationFailed:
             self._leave_transaction("ROLLBACK")
             raise
+        if not self.session.in_transaction:  # else its SET TRANSACTION could come too late
+            self._keep_lock()
 
     def _leave_transaction(self, command: str) -> None:
         """End one that the file's own commands have left open."""
@@ -238,6 +253,7 @@ class Applier(HeldSession):
             migration=name,
             piece=number,
             verbatim=commits,
+            stood=stood_before(self.session, segment.statements),
             outside=before.to_json(),
             alone=alone.to_json() if alone else None,
             undo=recreate_dropped_indexes(self.session, statement) if statement.kind.startswith(DROP_INDEX) else None,
@@ -250,6 +266,7 @@ class Applier(HeldSession):
             except MigrationFailed:
                 drop_new_invalid_indexes(self.session, before, statement.text)
                 raise
+            self._keep_lock()
 
         def done() -> bool:
             if commits:
@@ -271,8 +288,47 @@ class Applier(HeldSession):
         """A transaction whose own writes stand in the journal just before it commits, or when it has failed."""
         if self.began_with_data:
             announced(self.session, self.journal)
-        with counted(self.session, self.journal, begin, "committing", migration=name, piece=piece) as facts:
+        lock = MigrationLock(self.format.lock_id, self._take_again)
+        with counted(self.session, self.journal, lock, begin, "committing", migration=name, piece=piece) as facts:
             yield facts
+
+    def _keep_lock(self) -> None:
+        """After what committed by itself: a script may let go of the migration lock, which no ROLLBACK brings back."""
+        if not self.holds_lock:
+            self._take_again()
+
+    def _take_again(self) -> None:
+        """Raises ``LockHeld``, ``HistoryConflict`` where somebody else has it by now, or has used it meanwhile."""
+        self.locked = False
+        try:
+            take_again(self.context, self.session, self.format.lock_id)
+        except LockHeld as held:
+            held.message = f"A migration let go of the migration lock ({LETTING_GO}). {held.message}"
+            raise
+        self.locked = True
+        with self.context.database.session(purpose="look") as outside:  # the own transaction may see the past alone
+            outside.reset(steady(self.context))
+            self._refuse_others(self.format.history(outside))
+        self.notes.append(LET_GO)
+
+    @contextmanager
+    def _in_one_piece(self, name: str, piece: int = 1) -> Iterator[None]:
+        """Should the server read a COMMIT where we read none, a part stands: the way back must not take it for nothing.
+
+        How it reads strings is up to ``standard_conforming_strings`` of role and database.
+        """
+        try:
+            yield
+        finally:
+            if not self.session.in_transaction:
+                self.journal.record("statement", migration=name, piece=piece, verbatim=True)
+                raise MigrationFailed(
+                    f"The transaction of {name} ended before its end: the server reads a COMMIT or a ROLLBACK in it.",
+                    hint="Look at its strings with backslashes, and at standard_conforming_strings of role and "
+                    "database: write them so that they read the same either way (E'…').",
+                    prisma_code="P3018",
+                    details={"migration": name, "sqlstate": "2D000", "reason": "it ends its transaction"},
+                )
 
     def _run_recorded(self, name: str, *, next_in_transaction: bool) -> None:
         """The script and its row in one message: the way to the server and back counts where there are hundreds."""

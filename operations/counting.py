@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from operations import writes
@@ -19,17 +20,31 @@ from operations.uncounted import Alone, Begun
 from operations.writes import Counters
 
 _LOCKED = """
-    SELECT l.relation::bigint FROM pg_locks l LEFT JOIN pg_class c ON c.oid = l.relation
-    WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.relation >= 16384
-      AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')
-      AND (c.oid IS NULL OR c.relkind IN ('r', 'p', 'm', 'c') AND c.relname <> %s)
+    SELECT l.relation::bigint, l.objid::bigint FROM pg_locks l LEFT JOIN pg_class c ON c.oid = l.relation
+    WHERE l.pid = pg_backend_pid() AND (
+        l.locktype = 'relation' AND l.relation >= 16384 AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')
+        AND (c.oid IS NULL OR c.relkind IN ('r', 'p', 'm', 'c') AND c.relname <> %s)
+        OR l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objsubid = 1)
 """
 # A relation that this transaction has dropped is in no catalog any more, but still locked. A composite type is one,
 # too, and what is done to it reaches all tables that use it.
 
 
+@dataclass(frozen=True)
+class MigrationLock:
+    """The lock that a session must hold when it commits; ``lost`` is called where a script has let go of it.
+
+    It takes the lock again, or raises what ends the transaction.
+    """
+
+    key: int
+    lost: Callable[[], None]
+
+
 @contextmanager
-def counted(session: Session, journal: Journal, begin: str, event: str, **facts: Any) -> Iterator[dict[str, Any]]:
+def counted(
+    session: Session, journal: Journal, lock: MigrationLock, begin: str, event: str, **facts: Any
+) -> Iterator[dict[str, Any]]:
     """A transaction; ``event`` is journalled with ``facts`` and what it has written just before it commits.
 
     The facts are yielded, as some may be known only by then.
@@ -42,11 +57,13 @@ def counted(session: Session, journal: Journal, begin: str, event: str, **facts:
         try:
             yield facts
             own = writes.own(session)
-            held = sorted(locked(session))
+            held, keys = _locks(session)
+            if lock.key not in keys:
+                lock.lost()
         except BaseException:
             _record_attempt(session, journal)
             raise
-        journal.record(event, sync=False, own=own.to_json(), locked=held, **facts)
+        journal.record(event, sync=False, own=own.to_json(), locked=sorted(held), **facts)
 
 
 def announced(session: Session, journal: Journal) -> None:
@@ -65,7 +82,14 @@ def locked(session: Session, without: str = "") -> frozenset[int]:
 
     But for tables of the name ``without``.
     """
-    return frozenset(oid for (oid,) in session.rows(_LOCKED, (without,)))
+    return _locks(session, without)[0]
+
+
+def _locks(session: Session, without: str = "") -> tuple[frozenset[int], frozenset[int]]:
+    """The same, and the keys of advisory locks that the session holds. One query."""
+    rows = session.rows(_LOCKED, (without,))
+    relations = frozenset(relation for relation, _ in rows if relation is not None)
+    return relations, frozenset(key for relation, key in rows if relation is None)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from operations.gathering import Facts
 from operations.journal import Journal, latest
 from operations.lock import Lock
 from operations.migrations.history import standing
+from operations.migrations.model import HistoryRow
 from operations.migrations.script import may_change_database
 from operations.outcome import DeployResult, Outcome
 from operations.plan import Plan
@@ -229,13 +230,22 @@ class Run:
             self.applier.apply(unit)
 
     def _check(self) -> None:
-        session = self.applier.session if self.applier else self.session
-        now = standing(self.facts.migrations, self.facts.format.history(session))
+        now = standing(self.facts.migrations, self._history())
         left = set(now.pending) & set(self.facts.scripts)
         if left:
             raise OperationFailed(f"After the run these are still pending: {', '.join(sorted(left))}.")
         if self.release:
             self.release.check()
+
+    def _history(self) -> Sequence[HistoryRow] | None:
+        """As the next session will find it, where a migration may have changed its search path."""
+        if any(may_change_database(one.script or "") for one in self.facts.pending):
+            try:
+                with self.context.database.session(purpose="look") as session:
+                    return self.facts.format.history(session)
+            except LocktenderError as error:  # it may have been meant so: no reason to take it back
+                self.notes = (*self.notes, f"A new session cannot read the history any more: {error.message}")
+        return self.facts.format.history(self.applier.session if self.applier else self.session)
 
     def _ended(self, failed: StepFailed) -> LocktenderError:
         """Put back what was done; the error to raise, with the run's result in its details."""
@@ -250,6 +260,7 @@ class Run:
             return _with_result(why, message, self._result("needs_attention", failed))
         self._finish("rolled_back", error, rollback=rollback.method if rollback else None)
         stands = "The old state stands" + (", with the baseline recorded." if self.facts.baseline else ".")
+        stands += f" But beyond the database: {' '.join(rollback.stays)}" if rollback and rollback.stays else ""
         if isinstance(error, HistoryConflict):
             stands = "Nothing of this run stands."
         return _with_result(error, f"{error.message} {stands}", self._result("rolled_back", failed, rollback))
@@ -281,7 +292,7 @@ class Run:
             plan=self.plan,
             blockers=self.facts.blockers,
             preflight=self.facts.foreseen,
-            notes=(*self.notes, *(applier.notes if applier else ())),
+            notes=(*self.notes, *(applier.notes if applier else ()), *(rollback.notes if rollback else ())),
         )
 
 

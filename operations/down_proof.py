@@ -77,7 +77,7 @@ class Proof:
         if not allowed:
             return False
         self.session.script(f"{set_local({'row_security': 'off'})}; LOCK TABLE ONLY {name} IN ACCESS EXCLUSIVE MODE")
-        ((count, of_later),) = self.session.rows(_ROWS.format(name), (oid,))
+        ((count, of_later),) = self.session.rows(_ROWS.format(name.replace("%", "%%")), (oid,))
         return bool(count == 0 or (count == expected and not of_later))
 
     def prove_rows(self, own: Counters, *, inverses_only: bool) -> None:
@@ -104,6 +104,14 @@ class Proof:
         self._compare(names, before)
         if everything or any(name.startswith(LARGE_OBJECTS) for name in did.names | own.tables()):
             self._compare_large_objects(before)
+
+    def prove_all_rows(self) -> None:
+        """The same of every table, whoever may have changed it; raises ``NotThisWay``."""
+        if isinstance(self.before, NotThisWay):
+            raise self.before
+        names = {name for name in self.before.tables if not name.endswith(f".{self.format.history_table}")}
+        self._compare(names, self.before)
+        self._compare_large_objects(self.before)
 
     def _refuse_repeated_numbers(self) -> None:
         fallen = tuple(sequences.behind(self.point.positions, sequences.positions(self.session)))

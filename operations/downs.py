@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from operations import catalog, writes
-from operations.advisory import STEADY
+from operations.advisory import steady, take_again
 from operations.applying import CONCURRENT_LOCK_TIMEOUT
 from operations.context import Context
-from operations.counting import announced, counted, locked
+from operations.counting import MigrationLock, announced, counted, locked
 from operations.down_scripts import Down, NotThisWay, downs_of
 from operations.errors import StatementFailed
 from operations.journal import Journal
@@ -68,14 +68,16 @@ class Undoing:
 
     def settle_session(self, lock_timeout: float | None = None) -> None:
         """Nothing that a script has set outlives it."""
-        limit = self.context.environment.lock_timeout if lock_timeout is None else lock_timeout
-        self.session.reset({"lock_timeout": f"{int(limit * 1000)}ms", **STEADY})
+        settings = steady(self.context)
+        self.session.reset(
+            settings if lock_timeout is None else {**settings, "lock_timeout": f"{int(lock_timeout * 1000)}ms"}
+        )
 
 
 def written_since(context: Context, origin: Trace, session: Session, format: Format, same_database: bool) -> Written:
     """What others have written since the restore point of ``origin``."""
     if not same_database:
-        return Written.unknown("the database was replaced by a restore since that run")
+        return Written.unknown("the database was replaced since that run, by a restore or a rollback")
     return written_by_others(context, origin, session, writes.counters(session), format.history_table)
 
 
@@ -195,7 +197,8 @@ class _Attempt:
         undoing.settle_session()
         runs = [trace.run_id for trace in undoing.traces]
         announced(session, undoing.journal)
-        with counted(session, undoing.journal, "BEGIN", "undoing", method="down", runs=runs):
+        lock = MigrationLock(undoing.format.lock_id, self._let_go)
+        with counted(session, undoing.journal, lock, "BEGIN", "undoing", method="down", runs=runs):
             unused = self.inverses_only and not undoing.completed and proof.only_ours()
             for down in self.downs:
                 self._run(down)
@@ -217,6 +220,11 @@ class _Attempt:
             raise NotThisWay(f"the script that undoes {down.migration} cannot run in a transaction")
         self.undoing.session.script(down.script)
         self.undoing.settle_session()
+
+    def _let_go(self) -> None:
+        """What comes instead needs the lock, too: no ROLLBACK brings it back. Raises ``LockHeld``, ``NotThisWay``."""
+        take_again(self.undoing.context, self.undoing.session, self.undoing.format.lock_id)
+        raise NotThisWay("the script that undoes it lets go of the migration lock")
 
     def _forget(self, place: tuple[str, str]) -> None:
         format, session = self.undoing.format, self.undoing.session

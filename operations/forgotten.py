@@ -6,32 +6,34 @@ from collections.abc import Sequence
 
 from operations import catalog
 from operations.context import Context
-from operations.errors import DataWouldBeLost, NeedsAttention
-from operations.journal import records
+from operations.errors import DataWouldBeLost, NeedsAttention, StatementFailed
+from operations.journal import STARTED, RunRecord, records
 from operations.migrations.model import Format
 from operations.ports import Session
 from operations.reality import Reality, look
-from operations.traces import Trace
+from operations.taken_back import taken_back
+from operations.traces import RestorePoint, Trace
 
 
 def refuse_forgotten(context: Context, trace: Trace, session: Session, format: Format) -> None:
-    """Raise ``NeedsAttention`` where rows of a run are gone that had begun to run pieces, and the schema is another.
+    """Raise ``NeedsAttention`` where rows of a run are gone that had begun to run pieces, and it has left its mark.
 
     What runs piece by piece has its row from before the first one on. Neither a way back of ours has removed it, nor
     does another database, or what a person has recorded since, explain that it is gone.
     """
-    gone, point = _gone(trace, look(session, format)), trace.restore_point
-    if not gone or point is None or _was_undone(context, trace):
+    gone, point = forgotten(context, trace, look(session, format)), trace.restore_point
+    if not gone or point is None:
         return
-    if catalog.read(session, frozenset({format.place(session)})).fingerprint == point.fingerprint:
+    other = _differs(context, trace, point, session, format)
+    if other is None:
         return
-    names, command = ", ".join(gone), context.command
+    names, first, command = ", ".join(gone), gone[0], context.command
     restored = f"{command} restore {point.backup_id} brings back what stood before. Or " if point.backup_id else ""
     raise NeedsAttention(
-        f"Of {names} a part may be in the database, which has not the schema from before run {trace.run_id}, but the "
-        "history tells nothing of it any more: somebody, or a migration, has removed that.",
-        hint=f"{restored or 'By hand: '}finish it, and record it by {command} resolve NAME --applied; or take it back, "
-        f"and {command} deploy finds the schema as it was.",
+        f"Of {names} a part may be in the database ({other} run {trace.run_id}), but the history tells nothing of it "
+        "any more: somebody, or a migration, has removed that.",
+        hint=f"{restored or 'By hand: '}finish it, and say so by {command} resolve {first} --applied; or take it back, "
+        f"and say so by {command} resolve {first} --rolled-back.",
     )
 
 
@@ -47,13 +49,42 @@ def refuse_forgotten_commits(context: Context, applied: Sequence[str]) -> None:
         )
 
 
-def _gone(trace: Trace, reality: Reality) -> list[str]:
+def forgotten(context: Context, trace: Trace, reality: Reality) -> tuple[str, ...]:
+    """Names of such migrations, as far as history and journals tell."""
     if reality.database_oid != trace.database_oid:
-        return []
+        return ()
     recorded = {row.name for row in reality.rows.values() if row.rolled_back_at is None}
     ids = trace.row_ids.items()
-    return [n for n, row_id in ids if n in trace.pieces_of and row_id not in reality.rows and n not in recorded]
+    gone = tuple(n for n, row_id in ids if n in trace.pieces_of and row_id not in reality.rows and n not in recorded)
+    if not gone:
+        return ()
+    since = _since(records(context), trace.run_id)
+    if any(trace.run_id in facts.get("runs", ()) for run in since for facts in run.all("undoing")):
+        return ()
+    told = {run.first(STARTED).get("migration") for run in since if run.operation == "resolve" and run.finished}
+    return tuple(name for name in gone if name not in told)
 
 
-def _was_undone(context: Context, trace: Trace) -> bool:
-    return any(trace.run_id in facts.get("runs", ()) for run in records(context) for facts in run.all("undoing"))
+def _since(runs: Sequence[RunRecord], run_id: str) -> Sequence[RunRecord]:
+    ids = [run.run_id for run in runs]
+    return runs[ids.index(run_id) :] if run_id in ids else runs
+
+
+def _differs(context: Context, trace: Trace, point: RestorePoint, session: Session, format: Format) -> str | None:
+    """In which way the database is not surely as at the restore point; ``None`` where schema and rows are the same."""
+    if catalog.read(session, frozenset({format.place(session)})).fingerprint != point.fingerprint:
+        return "which has not the schema from before"
+    if point.backup_id is None:
+        return None  # it held no tables
+    from operations.down_proof import Proof, manifest_of
+    from operations.down_scripts import NotThisWay
+
+    before = manifest_of(context, point)
+    try:
+        with taken_back(session, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"):
+            Proof(context, session, format, (trace,), {}, point, (), before).prove_all_rows()
+    except NotThisWay:
+        return "whose rows are not surely those from before"
+    except StatementFailed as error:
+        return f"whose rows could not be compared, {error.message}, with those from before"
+    return None

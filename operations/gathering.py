@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from operations import admission
 from operations.blockers import Blocker, holding
 from operations.context import Context
 from operations.migrations import formats
+from operations.migrations.beyond import beyond
 from operations.migrations.history import standing
 from operations.migrations.model import Format, Migration, Standing
 from operations.migrations.script import Script, read_script
@@ -122,7 +123,12 @@ def gather(context: Context, session: Session, *, to: str | None = None, baselin
         scripts=scripts,
         blockers=_blockers(session, tuple(scripts.values())),
         foreseen=foreseen,
-        notes=(*foreseen.notes, *format.warnings(context.files, environment.migrations), *_notes(now, pending)),
+        notes=(
+            *foreseen.notes,
+            *format.warnings(context.files, environment.migrations),
+            *_notes(now, pending),
+            *_beyond(scripts),
+        ),
     )
 
 
@@ -143,6 +149,18 @@ def _foreseen(context: Context, session: Session, scripts: Mapping[str, Script])
 def _blockers(session: Session, scripts: Sequence[Script]) -> tuple[Blocker, ...]:
     touched = sorted({name for script in scripts for s in script.statements or () for name in s.relations})
     return holding(session, touched, BLOCKER_AGE) if touched else ()
+
+
+def _beyond(scripts: Mapping[str, Script]) -> Iterator[str]:
+    """What no backup holds: said before it is done."""
+    for script in scripts.values():
+        for statement, what in beyond(script.statements or ()):
+            undone = statement.transactional and not what.for_good
+            alone = "only its own transaction takes it back" if undone else "nothing takes it back"
+            yield (
+                f"{script.name}, line {statement.line}: {what.what} reaches beyond this database: no backup holds it, "
+                f"and {alone}."
+            )
 
 
 def _notes(now: Standing, pending: Sequence[Migration]) -> tuple[str, ...]:

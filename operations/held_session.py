@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from operations.advisory import STEADY, lock_database
+from operations.advisory import is_ours, lock_database, steady
 from operations.blockers import Blocker, watching
 from operations.context import Context
 from operations.errors import ConnectionLost, DatabaseUnreachable, HistoryConflict, MigrationFailed, StatementFailed
 from operations.journal import Journal
 from operations.migration_failure import failed, told_of
-from operations.migrations.model import Format
+from operations.migrations.model import Format, HistoryRow
 from operations.ports import Session
 from operations.transient import is_transient
 
@@ -82,7 +82,7 @@ class HeldSession:
                 self.session = self.context.database.connect(purpose=f"run {self.journal.run_id}")
                 self.session.execute("SET ROLE NONE")  # only as who it logged in as may it surely end what was its own
                 self.session.rows(_END_THE_ONE_BEFORE)
-                self.session.reset(STEADY)
+                self.session.reset(steady(self.context))
                 lock_database(self.context, self.session, self.format.lock_id)
                 self.locked = True
                 self._refuse_interference()
@@ -94,16 +94,28 @@ class HeldSession:
                     raise
                 self.context.clock.sleep(0.5)
 
+    @property
+    def holds_lock(self) -> bool:
+        """Whether ``session`` holds the migration lock, as the server says."""
+        try:
+            return self.locked and is_ours(self.session, self.format.lock_id)
+        except ConnectionLost:
+            return False
+
     def _refuse_interference(self) -> None:
         """While the connection was gone the lock was free: what someone else has applied is not applied again."""
-        found, ours = self.format.history(self.session), set(self.row_ids.values())
+        found = self.format.history(self.session)
         self.create_history = self.create_history and found is None  # the lost answer may have been that of its COMMIT
+        self._refuse_others(found)
+
+    def _refuse_others(self, found: Sequence[HistoryRow] | None) -> None:
+        ours = set(self.row_ids.values())
         others = [
             r.name for r in found or () if r.name in self.row_ids and r.id not in ours and r.rolled_back_at is None
         ]
         if others:
             raise HistoryConflict(
-                f"While the connection was lost, someone else applied {', '.join(others)}.",
+                f"While the migration lock was free, someone else applied {', '.join(others)}.",
                 hint=f"{self.context.command} status shows what stands.",
             )
 
@@ -115,8 +127,8 @@ class HeldSession:
             self._settled = (self.session, limit)
 
     def _settings(self, lock_timeout: float | None = None) -> dict[str, str]:
-        limit = self.context.environment.lock_timeout if lock_timeout is None else lock_timeout
-        return {"lock_timeout": f"{int(limit * 1000)}ms", **STEADY}
+        settings = steady(self.context)
+        return settings if lock_timeout is None else {**settings, "lock_timeout": f"{int(lock_timeout * 1000)}ms"}
 
     def _pid(self) -> int:
         """Of the session's server process; asked once, for without a pooler in between it stays the same."""

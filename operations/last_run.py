@@ -8,7 +8,8 @@ from typing import Literal
 from operations.context import Context
 from operations.journal import RunRecord, latest
 from operations.lock import current_owner, is_alive
-from operations.reality import Reality, judge
+from operations.reality import MIGRATING, Reality, judge
+from operations.traces import trace_of
 
 SHOWN = ("deploy", "apply", "rollback", "restore", "restore --undo")
 """Runs that change what the database holds; backups do not."""
@@ -19,6 +20,8 @@ LOOKED_AT = 50
 class LastRun:
     """``state``: whether the database stands as before the run (``old``), after it (``new``) or ``between``.
 
+    ``unknown``: the history has forgotten what of it may be there, and the next run has to settle it.
+
     ``outcome`` is what the run itself or a later one recorded; ``running`` while it works, ``interrupted`` if it died.
     """
 
@@ -26,7 +29,7 @@ class LastRun:
     operation: str
     at: str
     outcome: str
-    state: Literal["old", "new", "between"]
+    state: Literal["old", "new", "between", "unknown"]
 
 
 def last_run(context: Context, reality: Reality) -> tuple[LastRun | None, tuple[str, ...]]:
@@ -45,5 +48,14 @@ def _told(context: Context, record: RunRecord, reality: Reality, at_work: str | 
         operation=record.operation,
         at=record.entries[0].at,
         outcome=record.outcome or ("running" if record.run_id == at_work else "interrupted"),
-        state=judge(context, record, reality),
+        state=_state(context, record, reality),
     )
+
+
+def _state(context: Context, record: RunRecord, reality: Reality) -> Literal["old", "new", "between", "unknown"]:
+    state = judge(context, record, reality)
+    if state != "old" or record.operation not in MIGRATING or record.finished:
+        return state
+    from operations.forgotten import forgotten  # reads catalogs: a status that finds nothing of it need not load that
+
+    return "unknown" if forgotten(context, trace_of(record), reality) else state

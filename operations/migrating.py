@@ -6,7 +6,7 @@ import secrets
 from dataclasses import replace
 from typing import Literal
 
-from operations.advisory import STEADY, lock_database
+from operations.advisory import lock_database, steady
 from operations.approvals.digest import refuse_other
 from operations.context import Context
 from operations.deploying import Run
@@ -62,7 +62,7 @@ def migrate(
         context, release = choose(context, ref) if deploying else (context, None)
         session = context.database.connect(purpose=f"run {run_id}")
         try:
-            session.reset(STEADY)
+            session.reset(steady(context))
             lock_database(context, session, formats.detect(context.files, context.environment.migrations).lock_id)
             facts = gather(context, session, to=to, baseline=baseline)
             plan = _plan(context, operation, facts, release)

@@ -14,13 +14,18 @@ OUT_OF_MEMORY, LOCK_TABLE = "53200", "max_locks_per_transaction"
 MEND = "It was not applied, so its file may be changed: mend it, and deploy again."
 AGAIN = "That is not the file's fault, and the file must stay as it is: mend the cause, and deploy again."
 
+AT_THE_END = (
+    "It shows only once all of them have run, so no file can be named. None was applied, so they may be changed: mend "
+    "what they do there, and deploy again."
+)
+
 
 def failed(name: str, error: StatementFailed, at: object | None) -> MigrationFailed:
     """Of migration ``name``, ``at`` a place in its file; both are empty for what is in no file."""
     more = " ".join(part for part in (error.detail, error.server_hint) if part)
     return MigrationFailed(
         (f"{at}: " if at else "") + f"{error.message} ({error.sqlstate})." + (f" {more}" if more else ""),
-        hint=MEND if name and not _is_of_the_server(error.sqlstate) else AGAIN,
+        hint=AGAIN if _is_of_the_server(error.sqlstate) else MEND if name else AT_THE_END,
         prisma_code="P3018",
         details={"migration": name, "sqlstate": error.sqlstate, "reason": error.message, "place": str(at or "")},
     )

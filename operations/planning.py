@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from operations.errors import PrivilegeMissing, Refused
 from operations.gathering import Facts, TargetFacts
 from operations.migrations.model import Migration
+from operations.migrations.preparing import left_prepared
 from operations.migrations.script import Script, combined
 from operations.plan import Plan, PlannedMigration, RestorePointKind, Step, Unit, units_of
+from operations.quoting import literal
 from operations.release.model import PlannedRelease
 from operations.release.planning import app_steps, checked, prepared
 from operations.settings import Environment
@@ -25,6 +27,7 @@ def make_plan(
 
     Raises ``PrivilegeMissing`` and ``Refused``, as its parts do.
     """
+    refuse_prepared(tuple(facts.scripts.values()))
     units = units_of([facts.scripts[m.name] for m in facts.pending], environment.transaction_mode)
     refuse_missing_rights(facts.target, units, operation)
     restore_point: RestorePointKind = "empty" if facts.target.empty else "backup"
@@ -64,6 +67,17 @@ def refuse_missing_rights(target: TargetFacts, units: Sequence[Unit], operation:
             "must own the database and be allowed to create databases.",
             hint="ALTER ROLE … CREATEDB, and ALTER DATABASE … OWNER TO … for the role of the database URL.",
         )
+
+
+def refuse_prepared(scripts: Sequence[Script]) -> None:
+    """Raise ``Refused`` for a script that leaves a prepared transaction behind: neither applied nor undone."""
+    for script in scripts:
+        for gid, line in left_prepared(script.text):
+            raise Refused(
+                f"{script.name}, line {line}, prepares transaction {gid!r} and does not end it: its changes would be "
+                "neither made nor undone, and their locks held, until somebody ends it by hand.",
+                hint=f"End it in the same file, by COMMIT PREPARED {literal(gid)}; or leave PREPARE TRANSACTION out.",
+            )
 
 
 def _planned(migration: Migration, script: Script) -> PlannedMigration:

@@ -19,6 +19,7 @@ from operations.lock import held
 from operations.migrations import formats
 from operations.migrations.history import standing
 from operations.migrations.model import Format, Migration
+from operations.migrations.preparing import prepared
 from operations.migrations.reach import reaching_beyond
 from operations.migrations.script import Script, read_script
 from operations.ports import Progress, Session
@@ -140,5 +141,6 @@ def _beyond(file: str, script: Script) -> Iterator[str]:
         yield f"{file} cannot be parsed, so that nobody knows ({script.verdict.reason})"
         return
     yield from (f"{file}:{one.line} {one.kind}" for one in reaching_beyond(script))
+    yield from (f"{file}:{one.line} PREPARE TRANSACTION" for one in prepared(script.text))
     lines = {statement.start: statement.line for statement in script.statements}
     yield from (f"{file}:{lines[offset]} {told}" for offset, told in server_access(script))

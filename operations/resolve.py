@@ -7,10 +7,11 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from operations.advisory import STEADY, lock_database
+from operations.advisory import lock_database, steady
 from operations.approvals.digest import canonical, refuse_other
 from operations.context import Context
 from operations.errors import HistoryConflict, NotFound
+from operations.forgotten import forgotten
 from operations.journal import Journal
 from operations.layout import new_id
 from operations.lock import held
@@ -18,8 +19,10 @@ from operations.migrations import formats
 from operations.migrations.model import Format, HistoryRow, Migration
 from operations.pooler import refuse_pooler
 from operations.ports import Session
+from operations.reality import MIGRATING, look
 from operations.schema_record import remember
 from operations.settling import settle_if_possible, unfinished
+from operations.traces import trace_of
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Resolution:
     rows: tuple[HistoryRow, ...]
     """The migration's own, as they stand."""
     has_table: bool
+    forgotten: bool = False
+    """Whether a run that died had begun with it, and the history tells nothing of that any more."""
 
     @property
     def digest(self) -> str:
@@ -71,11 +76,11 @@ def resolve(context: Context, name: str, applied: bool, approved: str | None = N
             settle_if_possible(context, lock)
         tool = formats.detect(context.files, context.environment.migrations)
         with context.database.session(purpose=f"run {run_id}") as session:
-            session.reset(STEADY)
+            session.reset(steady(context))
             lock_database(context, session, tool.lock_id)
             plan, migration = _planned(context, session, tool, name, applied)
             refuse_other(approved, plan.digest, "migration, or its history,")
-            changed = applied or any(_is_open(row) for row in plan.rows)
+            changed = applied or plan.forgotten or any(_is_open(row) for row in plan.rows)
             if changed:
                 journal = Journal.open(context, lock, "resolve", migration=name, applied=applied)
                 _record(tool, session, migration, name, has_table=plan.has_table)
@@ -90,12 +95,19 @@ def _planned(
     folder = {migration.name: migration for migration in tool.read(context.files, context.environment.migrations)}
     rows = tool.history(session)
     own = tuple(row for row in rows or () if row.name == name)
+    lost = not applied and not own and name in _forgotten(context, session, tool)
     if applied:
         refuse_applied(name, folder, own, context.command)
-    else:
+    elif not lost:
         refuse_rolled_back(name, own, context.command)
     migration = folder.get(name) if applied else None
-    return Resolution(name, applied, migration.checksum if migration else None, own, rows is not None), migration
+    return Resolution(name, applied, migration.checksum if migration else None, own, rows is not None, lost), migration
+
+
+def _forgotten(context: Context, session: Session, tool: Format) -> set[str]:
+    reality = look(session, tool)
+    runs = (run for run in unfinished(context) if run.operation in MIGRATING)
+    return {name for run in runs for name in forgotten(context, trace_of(run), reality)}
 
 
 def refuse_applied(name: str, folder: dict[str, Migration], rows: Sequence[HistoryRow], command: str) -> None:

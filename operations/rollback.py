@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
-from operations.advisory import STEADY, lock_database
+from operations.advisory import lock_database, steady
 from operations.approvals.digest import refuse_other
 from operations.context import Context
 from operations.errors import (
@@ -69,7 +69,7 @@ def rollback(
         notes = settle(context, lock) if run_id is None else clean(context, lock)
         session = context.database.connect(purpose=f"run {own_id}")
         try:
-            session.reset(STEADY)
+            session.reset(steady(context))
             lock_database(context, session, format.lock_id)
             runs = runs_to_undo(records(context), look(session, format), run_id)
             refuse_other(approved, " ".join(run.run_id for run in runs), "runs to undo")
@@ -89,7 +89,7 @@ def rollback(
         rollback=way,
         backup_id=point.backup_id if point else None,
         downtime_seconds=outages.until(context.clock.now()),
-        notes=notes,
+        notes=(*notes, *way.notes),
     )
 
 

@@ -92,12 +92,30 @@ def put_back(session: Session, was: Positions) -> None:
         session.rows(_PUT_BACK, (list(was), list(values), list(called)))
 
 
+def put_forward(session: Session, was: Positions) -> tuple[str, ...]:
+    """Those that stand behind where they stood: ``setval`` is the one change that no ROLLBACK takes back.
+
+    Returns what was done, as sentences. What others do meanwhile only moves them further on.
+    """
+    fallen = {name: was[name] for name in _fallen(was, positions(session))} if was else {}
+    put_back(session, fallen)
+    return tuple(
+        f"Sequence {name}, which had been set back, was put where it had stood: a ROLLBACK does not do that."
+        for name in fallen
+    )
+
+
 def behind(was: Positions, now: Positions) -> Iterator[str]:
     """Those that would give numbers again that they had given, in words. Pure.
 
     But for those that cycle: to begin anew is their way.
     """
-    for name in sorted(name for name in was.keys() & now.keys() if not now[name].cycles):
+    for name in _fallen(was, now):
         before, found = was[name].next, now[name].next
-        if (found - before) * (1 if was[name].step > 0 else -1) < 0:
-            yield f"sequence {name} would have given {before} next, and then gives {found} again"
+        yield f"sequence {name} would have given {before} next, and then gives {found} again"
+
+
+def _fallen(was: Positions, now: Positions) -> Iterator[str]:
+    for name in sorted(name for name in was.keys() & now.keys() if not now[name].cycles):
+        if (now[name].next - was[name].next) * (1 if was[name].step > 0 else -1) < 0:
+            yield name

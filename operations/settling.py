@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from operations.advisory import POLL, STEADY, is_held, lock_database
+from operations.advisory import POLL, is_held, lock_database, steady
 from operations.backup_leftovers import remove_leftovers
 from operations.context import Context
 from operations.errors import (
@@ -27,7 +27,6 @@ from operations.errors import (
     MigrationFilesError,
     NeedsAttention,
 )
-from operations.forgotten import refuse_forgotten
 from operations.journal import Journal, RunRecord, is_known, records
 from operations.layout import scratch_prefix, state_directory
 from operations.lock import PRESUMED_DEAD, Lock
@@ -177,8 +176,8 @@ def _settle_migrating(context: Context, journal: Journal, trace: Trace) -> _Sett
             said = f"Run {trace.run_id} had died after all its work was committed; the new state stands."
             return _Settled("deployed", "new", said, {"state": "new"})
         if state == "old":
-            refuse_forgotten(context, trace, session, format)
-            said = f"Run {trace.run_id} had died and left nothing behind; the old state stands."
+            way = undo(context, journal, (trace,), session, format, completed=False)
+            said = f"Run {trace.run_id} had died and left nothing behind; the old state stands.{way.told}"
             return _Settled("rolled_back", "old", said, {"state": "old"})
         return _settle_between(context, journal, trace, session, format)
 
@@ -188,7 +187,7 @@ def _locked(context: Context, trace: Trace, format: Format) -> Iterator[Session]
     """Waits for the dead client's server process: it may still be at work, and may still commit."""
     session = context.database.connect(purpose=f"settle {trace.run_id}")
     try:
-        session.reset(STEADY)
+        session.reset(steady(context))
         lock_database(context, session, format.lock_id)
         yield session
     finally:
@@ -224,6 +223,7 @@ def _settle_between(context: Context, journal: Journal, trace: Trace, session: S
         # The version before ran while others wrote, and no other version fits what stands in between.
         return _Settled("partial", "old", said, {"state": "between", "applied": present})
     said = f"Run {trace.run_id} had died half-way and was undone ({rollback.method}); the old state stands."
+    said += rollback.told
     return _Settled("rolled_back", "old", said, {"state": "old", "rollback": rollback.method})
 
 
@@ -266,5 +266,5 @@ def _taken_back(context: Context, journal: Journal, trace: Trace, release: Relea
     except LocktenderError as refused:
         kept = f"{said} The database keeps the new state: {refused.message}{_back(release)}"
         return _Settled("needs_attention", "new", kept, {"state": "new"})
-    undone = f"{said} It was undone ({rollback.method}); the old state stands.{_back(release)}"
+    undone = f"{said} It was undone ({rollback.method}); the old state stands.{rollback.told}{_back(release)}"
     return _Settled("rolled_back", "old", undone, {"state": "old", "rollback": rollback.method})

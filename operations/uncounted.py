@@ -11,6 +11,7 @@ from operations.catalog import Catalog
 from operations.context import Context
 from operations.errors import StatementFailed
 from operations.leftovers import Outside, indexes_of
+from operations.migrations.indexes import IndexWork, index_work
 from operations.ports import Session
 from operations.writes import Counters
 
@@ -59,7 +60,8 @@ class Begun:
 class Alone:
     """What stood when a statement outside of transactions began, so that its rows can be told from those of others.
 
-    ``schema`` is a fingerprint of all but the indexes that the ``statement`` works on.
+    ``schema`` is a fingerprint of all but the indexes that the ``statement`` works on; of any other statement the text
+    is not kept: a subscription's may hold a password.
     """
 
     statement: str
@@ -84,7 +86,8 @@ class Alone:
             if context.clock.now() > until:
                 return None
             context.clock.sleep(LOOK)
-        return cls(statement, schema, files, writes.catalogs(session))
+        kept = statement if index_work(statement) != IndexWork() else ""
+        return cls(kept, schema, files, writes.catalogs(session))
 
     def gained(self, session: Session, now: Counters) -> Counters:
         """What the catalogs have gained; nothing where someone may have changed the schema, or emptied a table."""

@@ -8,29 +8,43 @@ beside and swapped in, if nobody else has written since. Below that is a person.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from operations.context import Context
 from operations.down_scripts import NotThisWay, downs_of
 from operations.downs import Undoing, go_down, written_since
-from operations.errors import DataWouldBeLost, NeedsAttention
+from operations.errors import DataWouldBeLost, NeedsAttention, StatementFailed
 from operations.forgotten import refuse_forgotten
 from operations.journal import Journal, read
+from operations.left_prepared import end_prepared
 from operations.migrations.model import Format
+from operations.outlasting import outlasting
 from operations.ports import Session
 from operations.reality import Reality, look
+from operations.sequences import Positions, put_forward
 from operations.traces import Trace, trace_of
 from operations.writes import Written
 
 
 @dataclass(frozen=True)
 class Rollback:
-    """How the old state was brought back. ``kept_database`` is what a swap left beside the live one."""
+    """How the old state was brought back. ``kept_database`` is what a swap left beside the live one.
+
+    ``notes`` are sentences on what else was done; ``stays`` on what lies beyond the database, which no way back
+    reaches.
+    """
 
     method: Literal["transaction", "down", "swap"]
     lossless: bool
     kept_database: str | None = None
+    notes: tuple[str, ...] = ()
+    stays: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> str:
+        """Both, to be said after a sentence."""
+        return "".join(f" {one}" for one in (*self.notes, *self.stays))
 
 
 def put_back(context: Context, journal: Journal, session: Session, format: Format) -> Rollback:
@@ -56,10 +70,37 @@ def undo(
     ``session`` must hold the migration lock; a swap ends it. What is done stands in ``journal``.
     """
     reality = look(session, format)
+    ended = [one for trace in traces for one in end_prepared(trace, session, reality.rows)]
     if all(reality.state(trace) == "old" for trace in traces):
         for trace in traces:
             refuse_forgotten(context, trace, session, format)
-        return Rollback("transaction", lossless=True)
+        way = Rollback("transaction", lossless=True)
+    else:
+        way = _by_scripts_or_swap(context, journal, traces, session, format, reality, completed, accept_data_loss)
+    origin = traces[-1]
+    same = origin.database_oid == reality.database_oid
+    if way.method != "swap" and same and not completed and origin.row_ids and origin.restore_point:
+        ended += _put_forward(session, origin.restore_point.positions)
+    return replace(way, notes=tuple(ended), stays=outlasting(context, traces, reality, format))
+
+
+def _put_forward(session: Session, positions: Positions) -> tuple[str, ...]:
+    try:
+        return put_forward(session, positions)
+    except StatementFailed as error:
+        return (f"Whether sequences stand where they stood could not be seen ({error.message}).",)
+
+
+def _by_scripts_or_swap(
+    context: Context,
+    journal: Journal,
+    traces: Sequence[Trace],
+    session: Session,
+    format: Format,
+    reality: Reality,
+    completed: bool,
+    accept_data_loss: bool,
+) -> Rollback:
     _refuse_without_point(context, traces[-1])
     same = traces[-1].database_oid == reality.database_oid
     undoing = Undoing(context, journal, traces, session, format, completed, accept_data_loss, same)
@@ -142,4 +183,5 @@ def would_undo(context: Context, traces: Sequence[Trace], session: Session, form
         said.append(f"Otherwise by swapping in the restore point of run {traces[-1].run_id}.")
     else:
         said.append("Not by swapping in the restore point, unless --accept-data-loss is given.")
+    said += [f"Stays: {one}" for one in outlasting(context, traces, reality, format)]
     return tuple(said)

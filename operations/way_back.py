@@ -10,10 +10,12 @@ from operations.applying import Applier
 from operations.context import Context
 from operations.errors import ConnectionLost, DatabaseUnreachable, DataWouldBeLost, NeedsAttention, as_ours
 from operations.forgotten import refuse_forgotten_commits
-from operations.journal import Journal
+from operations.journal import Journal, read
 from operations.migrations.model import Format
 from operations.ports import Progress
+from operations.reality import look
 from operations.runner import StepFailed
+from operations.traces import trace_of
 from operations.undoing import Rollback, put_back
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ class WayBack:
         try:
             self.context.report(Progress("putting back the old state"))
             lost = isinstance(failed.error, (ConnectionLost, DatabaseUnreachable))
-            if lost or not applier.locked or applier.session.closed:
+            if lost or not (applier.holds_lock or self._left_nothing(applier)):
                 applier.reconnect()
             rollback = put_back(self.context, self.journal, applier.session, self.format)
             if rollback.method == "transaction":
@@ -81,6 +83,11 @@ class WayBack:
                 f"The way back did not come to its end: {as_ours(broken).message}",
                 hint=f"{command} status shows what stands; {command} deploy first settles this run.",
             ) from broken
+
+    def _left_nothing(self, applier: Applier) -> bool:
+        """Whether the old state stands already: to see that, the lock is not needed, which somebody else may have."""
+        record = None if applier.session.closed else read(self.context, self.journal.run_id)
+        return record is not None and look(applier.session, self.format).state(trace_of(record)) == "old"
 
     def _application_back(self) -> None:
         if self.release:

@@ -78,6 +78,7 @@ def test_what_fails_only_with_the_rows_that_there_are_fails_here(rehearsed: Cont
         "COMMENT ON ROLE somebody IS 'x';",
         "COPY t FROM PROGRAM 'id';",
         "SELECT 1 FROM;;'",
+        "BEGIN; CREATE TABLE t (); PREPARE TRANSACTION 'x'; COMMIT PREPARED 'x';",
     ],
 )
 def test_what_reaches_beyond_the_copy_is_refused(script: str) -> None:

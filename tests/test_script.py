@@ -10,7 +10,9 @@ import pytest
 
 from operations.adapters.local_host import LocalHost
 from operations.errors import MigrationFilesError, Place
+from operations.migrations.beyond import beyond
 from operations.migrations.formats import detect
+from operations.migrations.preparing import left_prepared, prepared
 from operations.migrations.script import Script, Verdict, combined, may_change_database, place, read_script
 
 from .corpus import HISTORIES, corpus
@@ -319,3 +321,43 @@ def test_real_histories(name: str) -> None:
 )
 def test_what_may_change_the_database_itself_shows_in_its_words(text: str, may: bool) -> None:
     assert may_change_database(text) == may
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("CREATE DATABASE d", "CREATE DATABASE d"),
+        ("DROP ROLE a, b", "DROP ROLE a, b"),
+        ("ALTER ROLE a PASSWORD 'topsecret'", "ALTER ROLE a"),
+        ("ALTER SYSTEM SET work_mem = '1MB'", "ALTER SYSTEM (work_mem)"),
+        ("ALTER SYSTEM RESET ALL", "ALTER SYSTEM (ALL)"),
+        ("GRANT a TO b", "GRANT a"),
+        ("COPY t TO '/tmp/x'", "COPY to a file or a program of the server"),
+        ("COPY t FROM '/tmp/x'", None),
+        ("ALTER DATABASE d SET search_path = s", None),
+        ("ALTER DATABASE d SET TABLESPACE t", "ALTER DATABASE d SET TABLESPACE"),
+        ("GRANT CONNECT ON DATABASE d TO a", None),
+        ("GRANT CREATE ON TABLESPACE t TO a", "GRANT"),
+        ("GRANT SELECT ON t TO a", None),
+        ("REASSIGN OWNED BY a TO b", "REASSIGN OWNED"),
+        ("ALTER ROLE ALL SET work_mem = '1MB'", "ALTER ROLE ALL SET"),
+    ],
+)
+def test_what_reaches_beyond_the_database_is_told_without_secrets(text: str, what: str | None) -> None:
+    found = [one.what for _, one in beyond(script(text).statements or ())]
+    assert found == ([what] if what else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "prepares", "left"),
+    [
+        ("BEGIN; PREPARE TRANSACTION 'é''s';\n", ["é's"], ["é's"]),
+        ("PREPARE TRANSACTION 'a'; COMMIT PREPARED 'a'", ["a"], []),
+        ("PREPARE TRANSACTION 'a'; ROLLBACK PREPARED 'b'", ["a"], ["a"]),
+        ("-- é\nPREPARE /* x */ TRANSACTION 'a'; ROLLBACK PREPARED 'a'; PREPARE TRANSACTION 'a'", ["a", "a"], ["a"]),
+        ("SELECT $$; PREPARE TRANSACTION 'a'$$; PREPARE q AS SELECT 1", [], []),
+    ],
+)
+def test_what_a_script_prepares_and_leaves(text: str, prepares: list[str], left: list[str]) -> None:
+    assert [one.gid for one in prepared(text)] == prepares
+    assert [one.gid for one in left_prepared(text)] == left

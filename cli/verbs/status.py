@@ -31,6 +31,7 @@ STATES = {
     "old": "the database is in the state before it",
     "new": "the database is in the state after it",
     "between": "the database is between the state before it and the one after it",
+    "unknown": "a part of it may be in the database, of which the history tells nothing; the next run looks",
 }
 
 

@@ -81,6 +81,12 @@ class _Walk:
         elif command in ("SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK TO SAVEPOINT"):
             self.worked = True
             self.alone = self.alone or f"its {command} (line {statement.line}) could meet another file's savepoint"
+        elif command == "PREPARE TRANSACTION":
+            raise _NotAtomic(
+                f"{command} ends the transaction in the middle of the file, and what it has prepared holds its locks "
+                "until it is committed or rolled back by name, whatever becomes of the file",
+                statement,
+            )
         else:
             chain = " AND CHAIN" if node.chain else ""
             raise _NotAtomic(f"{command}{chain} ends the transaction in the middle of the file", statement)
@@ -128,7 +134,12 @@ def _why(statement: Statement) -> str:
         return "the DO block ends transactions itself (2D000 inside of one)"
     if statement.kind == "CALL":
         return "the procedure that CALL runs may end transactions itself (2D000 inside of one)"
-    return f"{statement.kind} cannot run in a transaction (25001)"
+    lasts = ", and no way back takes it back: it reaches beyond this database" if _reaches_beyond(statement) else ""
+    return f"{statement.kind} cannot run in a transaction (25001){lasts}"
+
+
+def _reaches_beyond(statement: Statement) -> bool:
+    return statement.kind.endswith(("DATABASE", "SUBSCRIPTION", "SYSTEM", "TABLESPACE"))
 
 
 def _uncommitted(unsafe: Unsafe) -> str:

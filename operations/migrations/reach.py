@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from operations.migrations.script import Script, Statement
@@ -21,7 +22,17 @@ _SHARED = frozenset({"OBJECT_DATABASE", "OBJECT_ROLE", "OBJECT_TABLESPACE", "OBJ
 
 def reaching_beyond(script: Script) -> Iterator[Statement]:
     """Those of a script."""
-    return (s for s in script.statements or () if _KINDS.match(s.kind) or (s.kind in _PERHAPS and _shared(s)))
+    return filter(reaches_beyond, script.statements or ())
+
+
+def reaches_beyond(statement: Statement) -> bool:
+    """Whether it is one."""
+    return _always(statement.kind) or (statement.kind in _PERHAPS and _shared(statement))
+
+
+@cache
+def _always(kind: str) -> bool:
+    return bool(_KINDS.match(kind))
 
 
 def _shared(statement: Statement) -> bool:

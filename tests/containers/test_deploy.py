@@ -57,7 +57,7 @@ def standing(production: Production) -> Iterator[Production]:
 def test_a_version_whose_migration_fails_leaves_the_one_before_running(standing: Production) -> None:
     ran = standing.deploy(standing.shop.commit_version("2.0", migrations=HALF))
     assert (ran.exit_code, ran.error["code"], ran.result["outcome"]) == (3, "migration_failed", "rolled_back"), ran.said
-    assert ran.result["rollback"] == {"method": "transaction", "lossless": True, "kept_database": None}
+    assert ran.result["rollback"].items() >= {"method": "transaction", "lossless": True, "kept_database": None}.items()
     assert "20240803090000_half/migration.sql:2:" in ran.error["message"]
     assert 0 < ran.result["downtime_seconds"] < 60
 
