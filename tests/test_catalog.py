@@ -60,7 +60,7 @@ def session(sample: Sample) -> Iterator[PostgresSession]:
 
 
 def _sample(server: Server) -> Sample:
-    name = regression_database(server)
+    name = regression_database(server, for_others=True)
     with server.superuser(name).session() as session:
         return Sample(server, name, read(session), stamp(session))
 

@@ -49,7 +49,7 @@ def ground(server: Server, context_of: Callable[..., Context]) -> Context:
 
 def on(server: Server, context_of: Callable[..., Context]) -> Context:
     if server.process.port not in _NAMES:
-        _NAMES[server.process.port] = server.create()
+        _NAMES[server.process.port] = server.create(for_others=True)
     return context_of(server.url(_NAMES[server.process.port]))
 
 
