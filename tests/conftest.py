@@ -27,6 +27,7 @@ from operations.quoting import identifier
 from operations.secret import Secret
 from operations.settings import Environment
 
+from . import forked
 from .passwords import quickly_proved
 from .ports import free_port
 
@@ -151,6 +152,13 @@ def server(request: pytest.FixtureRequest) -> Server:
     """Both servers, one after the other."""
     server: Server = request.getfixturevalue(f"server{request.param}")
     return server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forks() -> Iterator[None]:
+    """What tests have forked the program from ends with them."""
+    yield
+    forked.end()
 
 
 @pytest.fixture(autouse=True)
