@@ -147,9 +147,19 @@ def server15() -> Iterator[Server]:
     yield from start(DEBIAN_BINARIES, 15)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by the markers
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is tried on PostgreSQL 15 as well as on 18 is so in the campaign, and in every run if it is marked so."""
+    for item in items:
+        asked = isinstance(item, pytest.Function) and hasattr(item, "callspec") and item.callspec.params.get("server")
+        elsewhere = any(map(item.get_closest_marker, ("each_version", "prisma", "containers")))
+        if asked == 15 and not elsewhere:
+            item.add_marker("campaign")
+
+
 @pytest.fixture(params=[15, 18], ids=["pg15", "pg18"])
 def server(request: pytest.FixtureRequest) -> Server:
-    """Both servers, one after the other."""
+    """Both servers, one after the other; see above for when."""
     server: Server = request.getfixturevalue(f"server{request.param}")
     return server
 

@@ -25,6 +25,8 @@ from .conftest import Server
 from .corpus import HISTORIES, corpus
 from .regression import dumped_and_restored, regression_database
 
+pytestmark = pytest.mark.each_version
+
 
 @dataclass(frozen=True)
 class Sample:

@@ -26,6 +26,8 @@ from .conftest import Server
 from .folders import write_migration
 from .seeded_rows import CASES, TABLES, Case, anew, foreseen, really
 
+pytestmark = pytest.mark.each_version
+
 _NAMES: dict[int, str] = {}
 
 
