@@ -39,7 +39,7 @@ services: ## PostgreSQL, pgbouncer, sshd, npm, jq, Chromium, ip and iptables for
 	@tests/install-services.sh
 
 test: $(VENV)/.installed-dev services ## What every change must pass
-	$(BIN)/pytest -n $(JOBS) -q -m "not campaign and not prisma and not containers"
+	$(BIN)/pytest -n $(JOBS) --dist worksteal -q -m "not campaign and not prisma and not containers"
 
 test-containers: $(VENV)/.installed-dev services ## The image and the example project in a real Docker, which it brings up itself (needs root)
 	@tests/containers/lab.sh up $(LAB)
@@ -47,7 +47,7 @@ test-containers: $(VENV)/.installed-dev services ## The image and the example pr
 		tests/containers/lab.sh down $(LAB); exit $$status
 
 campaign: $(VENV)/.installed-dev services ## The long tests; LOCKTENDER_CAMPAIGN scales the counts (1 = in full)
-	$(BIN)/pytest -n 2 -q -m campaign
+	$(BIN)/pytest -n 2 --dist worksteal -q -m campaign
 
 compare: $(VENV)/.installed-dev services ## Side by side with the real Prisma command line (needs Node and npm)
 	$(BIN)/pytest -n 2 -q -m prisma

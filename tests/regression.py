@@ -21,10 +21,10 @@ def ensure_reader(server: Server) -> None:
             session.execute("CREATE ROLE app_reader")
 
 
-def regression_database(server: Server) -> str:
+def regression_database(server: Server, *, for_others: bool = False) -> str:
     """A new database with the sample schema and its rows; returns its name."""
     ensure_reader(server)
-    name = server.create()
+    name = server.create(for_others=for_others)
     with server.superuser(name).session() as session:
         session.script(SAMPLE.read_text(encoding="utf-8"))
     return name

@@ -11,9 +11,11 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .locktender_process import Ran, finish
+from . import forked
+from .locktender_process import Ran, finish, run_forked
 
 ROOT = Path(__file__).resolve().parents[1]
+MODULE = ("-m", "cli")
 OURS = ("LOCKTENDER_", "NO_COLOR", "COLUMNS", "DATABASE_URL")
 
 
@@ -24,7 +26,7 @@ def clean_environment(variables: Mapping[str, str] | None = None) -> dict[str, s
 
 
 def start(
-    *words: str, cwd: Path, env: Mapping[str, str] | None = None, python: Sequence[str] = ("-m", "cli")
+    *words: str, cwd: Path, env: Mapping[str, str] | None = None, python: Sequence[str] = MODULE
 ) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, *python, *words],
@@ -37,10 +39,10 @@ def start(
     )
 
 
-def locktender(
-    *words: str, cwd: Path, env: Mapping[str, str] | None = None, python: Sequence[str] = ("-m", "cli")
-) -> Ran:
+def locktender(*words: str, cwd: Path, env: Mapping[str, str] | None = None, python: Sequence[str] = MODULE) -> Ran:
     """Run it without a terminal, to its end."""
+    if python is MODULE and forked.possible():
+        return run_forked(words, cwd, clean_environment(env), timeout=400)
     return finish(start(*words, cwd=cwd, env=env, python=python), timeout=400)
 
 
@@ -49,7 +51,7 @@ def at_a_terminal(
     cwd: Path,
     env: Mapping[str, str] | None = None,
     answers: Mapping[str, str] | None = None,
-    python: Sequence[str] = ("-m", "cli"),
+    python: Sequence[str] = MODULE,
 ) -> tuple[int, str]:
     """Run it at a real terminal, typing each answer once its question is on the screen; exit code and the screen."""
     ours, theirs = pty.openpty()

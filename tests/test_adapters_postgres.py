@@ -25,6 +25,8 @@ from operations.secret import Secret
 from .conftest import Server
 from .pooler import pgbouncer, through
 
+pytestmark = pytest.mark.each_version
+
 
 def test_script_tells_which_statement_failed_and_where(database: PostgresDatabase) -> None:
     with database.session() as session:

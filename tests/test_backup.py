@@ -36,6 +36,8 @@ from operations.secret import Secret
 
 from .conftest import DEBIAN_BINARIES, OWNER_PASSWORD, Server
 
+pytestmark = pytest.mark.each_version
+
 ContextOf = Callable[..., Context]
 SHOP = """
 CREATE TABLE "Account" (id int PRIMARY KEY, balance int NOT NULL);

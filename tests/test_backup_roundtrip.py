@@ -22,6 +22,8 @@ from operations.quoting import identifier
 from .conftest import DEBIAN_BINARIES, Server, missing
 from .regression import regression_database
 
+pytestmark = pytest.mark.each_version
+
 ContextOf = Callable[..., Context]
 MORE = """
 CREATE TABLE public."r" ("r" int, "R" "char", "a""b" name, t tid, o oid[], c cidr);

@@ -25,6 +25,8 @@ from .conftest import Server
 from .corpus import HISTORIES, corpus
 from .regression import dumped_and_restored, regression_database
 
+pytestmark = pytest.mark.each_version
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -60,7 +62,7 @@ def session(sample: Sample) -> Iterator[PostgresSession]:
 
 
 def _sample(server: Server) -> Sample:
-    name = regression_database(server)
+    name = regression_database(server, for_others=True)
     with server.superuser(name).session() as session:
         return Sample(server, name, read(session), stamp(session))
 

@@ -22,6 +22,8 @@ from operations.quoting import identifier
 from .conftest import Server
 from .regression import ensure_reader
 
+pytestmark = pytest.mark.each_version
+
 ODD = 'a "b", c\'d\\'
 
 

@@ -35,6 +35,7 @@ def running_in(place: Path) -> list[str]:
     return found
 
 
+@pytest.mark.campaign
 def test_the_whole_story(place: Path) -> None:
     said = locktender("demo", "--json", cwd=place, env={"TMPDIR": str(place)})
     assert said.exit_code == 0, said.stderr

@@ -37,7 +37,7 @@ REFERENCE = ROOT / "docs" / "reference.md"
 ALL = {page: list(snippets(page)) for page in PAGES}
 HERE = {page: [one for one in ALL[page] if one.run_by is None] for page in PAGES if page != REFERENCE}
 TYPED = [page for page in HERE if any(one.kind == "console" for one in HERE[page])]
-ALWAYS = {ROOT / "README.md", ROOT / "docs" / "how-to" / "restore-drill.md"}
+ALWAYS = {ROOT / "README.md"}
 """Typed by every test run; the others, which are a hundred commands more, by the long one."""
 AS_A_SERVER = {ROOT / "docs" / "guide.md", ROOT / "docs" / "how-to" / "rotating-secrets.md"}
 """Typed on a machine of its own, which they make accounts on and call app.example.com."""

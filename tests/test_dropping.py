@@ -30,8 +30,8 @@ def autovacuum_at_work(session: Session, watcher: Session, name: str) -> None:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """With no other databases that autovacuum would have to visit before."""
-    yield from start(embedded_binaries(), 18)
+    """With no other databases that autovacuum would have to visit before, which it does without delay."""
+    yield from start(embedded_binaries(), 18, autovacuum_naptime="1s")
 
 
 @pytest.mark.timeout(120)

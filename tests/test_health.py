@@ -35,6 +35,8 @@ from operations.settings import Alerts
 from .conftest import OWNER_PASSWORD, Server
 from .folders import write_migration
 
+pytestmark = pytest.mark.each_version
+
 TABLES = "CREATE TABLE \"User\" (id serial PRIMARY KEY, email text); INSERT INTO \"User\" (email) VALUES ('a'), ('a');"
 
 

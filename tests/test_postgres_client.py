@@ -20,6 +20,8 @@ from operations.secret import Secret
 
 from .conftest import DEBIAN_BINARIES, Server
 
+pytestmark = pytest.mark.each_version
+
 TARGET = Target("db.example.com", 5433, "it's \\ = a 'name'", "app")
 CONNECTION = r"host='db.example.com' port='5433' user='app' dbname='it\'s \\ = a \'name\''"
 

@@ -26,6 +26,8 @@ from .conftest import Server
 from .folders import write_migration
 from .seeded_rows import CASES, TABLES, Case, anew, foreseen, really
 
+pytestmark = pytest.mark.each_version
+
 _NAMES: dict[int, str] = {}
 
 
@@ -49,7 +51,7 @@ def ground(server: Server, context_of: Callable[..., Context]) -> Context:
 
 def on(server: Server, context_of: Callable[..., Context]) -> Context:
     if server.process.port not in _NAMES:
-        _NAMES[server.process.port] = server.create()
+        _NAMES[server.process.port] = server.create(for_others=True)
     return context_of(server.url(_NAMES[server.process.port]))
 
 

@@ -91,6 +91,7 @@ def untouched(context: Context) -> Iterator[None]:
     assert runs == before[0][2] or all(record.finished for record in journal.records(context))
 
 
+@pytest.mark.each_version
 def test_the_backup_becomes_live_and_what_was_live_is_kept(shop: Context) -> None:
     live = shop.database.target.database
     result = restore(shop, "latest")
@@ -220,6 +221,7 @@ def test_a_backup_that_does_not_hold_what_it_says_is_not_swapped_in(shop: Contex
     assert (result.validation.ok, len(result.validation.differences)) == (False, 1)
 
 
+@pytest.mark.each_version
 def test_a_backup_that_cannot_be_restored_leaves_everything_as_it_was(context: Context) -> None:
     """Valid, but a CHECK that looks through the search path finds nothing while it is restored."""
     with context.database.session() as session:
@@ -252,6 +254,7 @@ def test_a_backup_of_something_else_needs_to_be_asked_for(shop: Context, server:
         refuse_unfit(shop, replace(manifest, system_identifier="1"), live=True, into=None, foreign=False)
 
 
+@pytest.mark.each_version
 def test_what_the_server_lacks_is_told_all_at_once(shop: Context) -> None:
     manifest = backup.load(shop, "latest")
     lacking = replace(
@@ -274,6 +277,7 @@ def test_what_the_server_lacks_is_told_all_at_once(shop: Context) -> None:
     assert len(caught.value.details["problems"]) == 7
 
 
+@pytest.mark.each_version
 def test_properties_that_cannot_be_put_back_are_found_beforehand(shop: Context, server: Server) -> None:
     live = shop.database.target.database
     ensure_reader(server)
@@ -286,6 +290,7 @@ def test_properties_that_cannot_be_put_back_are_found_beforehand(shop: Context, 
         restore(shop, backup_id)
 
 
+@pytest.mark.each_version
 def test_what_stands_in_the_way_of_the_swap_is_found_beforehand(shop: Context, server: Server) -> None:
     with server.superuser(shop.database.target.database).session() as boss:
         with untouched(shop), pytest.raises(Refused, match=f"session {boss.pid} of postgres"):
@@ -350,6 +355,7 @@ def test_rows_written_meanwhile_are_told_and_kept(shop: Context) -> None:
     assert sum(result.written_meanwhile.values()) >= kept - emergency > 0
 
 
+@pytest.mark.each_version
 def test_without_a_live_database_it_is_made_anew(shop: Context, server: Server) -> None:
     live = shop.database.target.database
     with server.superuser().session() as session:
@@ -376,6 +382,7 @@ def test_kept_databases_are_listed_and_pruned_by_age(shop: Context) -> None:
     assert [kept.name for kept in kept_databases(shop)] == [first.previous_database]
 
 
+@pytest.mark.each_version
 def test_an_old_extension_comes_back_in_its_old_version(context: Context) -> None:
     with context.database.session() as session:
         ((version,),) = session.rows(
@@ -389,6 +396,7 @@ def test_an_old_extension_comes_back_in_its_old_version(context: Context) -> Non
         assert session.rows("SELECT extversion FROM pg_extension WHERE extname = 'citext'") == [(version,)]
 
 
+@pytest.mark.each_version
 def test_everything_that_backups_are_known_to_lose_comes_back(server: Server, context_of: ContextOf) -> None:
     context = context_of(server.process.url(regression_database(server)))
     with context.database.session() as session:
@@ -428,7 +436,7 @@ restore(context, backup_id)
 """
 
 
-@pytest.mark.parametrize("after", [0.5, 1.3])
+@pytest.mark.parametrize("after", [0.5, pytest.param(1.3, marks=pytest.mark.campaign)])
 def test_a_killed_restore_leaves_one_state_and_the_next_one_cleans_up(shop: Context, after: float) -> None:
     backup_id = backup.list_backups(shop)[0].id
     process = subprocess.Popen(

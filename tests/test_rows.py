@@ -15,6 +15,8 @@ from operations.ports import Session
 
 from .conftest import Server
 
+pytestmark = pytest.mark.each_version
+
 TABLE = """
 CREATE TYPE mood AS ENUM ('sad', 'glad');
 CREATE TABLE t (id int, big bigint, small smallint, yes bool, u uuid, ts timestamp, tz timestamptz, clock time, d date,

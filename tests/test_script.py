@@ -257,6 +257,7 @@ def test_a_set_tells_what_may_still_go_wrong() -> None:
     assert combined([add, use, add, use]).reason.endswith("(55P04), and 1 more like it")
 
 
+@pytest.mark.campaign
 @pytest.mark.timeout(60)
 def test_long_scripts_do_not_hang() -> None:
     """Three seconds; pglast's own offsets would take a minute and a half."""

@@ -80,6 +80,12 @@ def run_dying(context: Context, at: int, after: bool) -> bool:
     return os.waitstatus_to_exitcode(code) == 9
 
 
+def test_dying_at_some_journal_entries(server18: Server, context_of: Callable[..., Context]) -> None:
+    """Every fifth; before one and after the next, in turn."""
+    die_everywhere("atomic", server18, context_of, lambda at: (at % 2 == 0,) if at % 5 == 0 else ())
+
+
+@pytest.mark.campaign
 def test_dying_at_every_journal_entry(server18: Server, context_of: Callable[..., Context]) -> None:
     """Before one entry and after the next, in turn."""
     die_everywhere("atomic", server18, context_of, lambda at: (at % 2 == 0,))

@@ -129,8 +129,8 @@ def test_the_same_envelope_once_more_has_no_second_effect(stage: Stage, line: So
 
 def test_a_plan_that_does_not_fit_is_attached_before_it_can_be_approved(stage: Stage, line: SocketMode) -> None:
     add_migrations(stage, 10)
-    for method in ("files.getUploadURLExternal", "files.completeUploadExternal"):
-        stage.slack.fail(method, Fault(status=500), Fault(status=429, retry_after=1), Fault(status=0))
+    stage.slack.fail("files.getUploadURLExternal", Fault(status=500), Fault(status=429, retry_after=1))
+    stage.slack.fail("files.completeUploadExternal", Fault(status=0))
     card = asked(stage, line, "ten migrations")
     eventually(lambda: "approve" in card.actions)
     assert len([one for one in stage.slack.of(OPS) if "ten migrations" in one.all_text]) == 1
@@ -228,8 +228,8 @@ def chosen(stage: Stage, line: SocketMode, verb: str) -> tuple[str, Any]:
 
 
 def test_who_finds_slack_out_of_order_at_the_start_waits_for_it(stage: Stage, line: SocketMode) -> None:
-    for method in ("auth.test", "apps.connections.open"):
-        stage.slack.fail(method, Fault(status=500), Fault(status=429, retry_after=1), Fault(status=0))
+    stage.slack.fail("auth.test", Fault(status=500), Fault(status=429, retry_after=1))
+    stage.slack.fail("apps.connections.open", Fault(status=0))
     port = str(free_port())
     with listening() as another:
         stage.slack.socket_url = another.url

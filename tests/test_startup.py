@@ -42,7 +42,7 @@ from .ports import free_port
 
 PATIENCE = 60.0
 UP = ("sh", "-c", "echo up")
-REPLICAS = 10
+REPLICAS = [4, pytest.param(10, marks=pytest.mark.campaign)]
 OWN_BACKUPS = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
 
 
@@ -486,32 +486,35 @@ MORE = {
 }
 
 
-def test_replicas_that_share_their_backups_apply_each_migration_once(running: App) -> None:
+@pytest.mark.parametrize("replicas", REPLICAS)
+def test_replicas_that_share_their_backups_apply_each_migration_once(running: App, replicas: int) -> None:
     for name, sql in MORE.items():
         running.write(name, sql)
-    done = together([running] * REPLICAS, "--", *UP)
-    assert [(each.exit_code, each.stdout) for each in done] == [(0, "up\n")] * REPLICAS, [each.said for each in done]
+    done = together([running] * replicas, "--", *UP)
+    assert [(each.exit_code, each.stdout) for each in done] == [(0, "up\n")] * replicas, [each.said for each in done]
     assert running.history() == [("1_init",), *((name,) for name in MORE)]
     assert running.rows("SELECT count(*) FROM users") == [(2,)]
     assert len(running.runs()) == 2
 
 
-def test_replicas_in_containers_of_their_own_apply_each_migration_once(running: App) -> None:
+@pytest.mark.parametrize("replicas", REPLICAS)
+def test_replicas_in_containers_of_their_own_apply_each_migration_once(running: App, replicas: int) -> None:
     shutil.rmtree(running.project.backup_path)
     tested = replace(running, project=replace(running.project, backups={"test_restore": '"before_deploy"'}))
     for name, sql in MORE.items():
         tested.write(name, sql)
-    done = together(in_containers(tested, REPLICAS), "--", *UP)
-    assert [(each.exit_code, each.stdout) for each in done] == [(0, "up\n")] * REPLICAS, [each.said for each in done]
+    done = together(in_containers(tested, replicas), "--", *UP)
+    assert [(each.exit_code, each.stdout) for each in done] == [(0, "up\n")] * replicas, [each.said for each in done]
     assert tested.history() == [("1_init",), *((name,) for name in MORE)]
     assert tested.rows("SELECT count(*) FROM users") == [(2,)]
 
 
-def test_no_replica_starts_its_command_where_a_migration_fails(running: App) -> None:
+@pytest.mark.parametrize("replicas", REPLICAS)
+def test_no_replica_starts_its_command_where_a_migration_fails(running: App, replicas: int) -> None:
     running.write("2_bad", "CREATE TABLE t (a int); SELECT 1/0;")
     before = running.tables()
-    done = together([running] * REPLICAS, "--", *UP)
-    assert [(each.exit_code, each.stdout) for each in done] == [(3, "")] * REPLICAS, [each.said for each in done]
+    done = together([running] * replicas, "--", *UP)
+    assert [(each.exit_code, each.stdout) for each in done] == [(3, "")] * replicas, [each.said for each in done]
     assert running.tables() == before
     assert running.history() == [("1_init",)]
     assert 2 <= len(running.runs()) <= 4, "the first one that had failed, and at most three attempts"

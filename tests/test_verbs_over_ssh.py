@@ -64,6 +64,7 @@ def ok(shop: Shop, *words: str) -> dict[str, object]:
     return ran.result
 
 
+@pytest.mark.campaign
 def test_a_database_is_deployed_rolled_back_and_restored_on_a_server(shop15: Shop) -> None:
     shop = shop15
     shop.migration("1_init", INIT)
@@ -218,7 +219,9 @@ def slow_dump(directory: Path, mark: str) -> None:
     (directory / "pg_dump").chmod(0o755)
 
 
-@pytest.mark.parametrize("how", ["client killed", "line cut", "interrupted"])
+@pytest.mark.parametrize(
+    "how", ["line cut", *(pytest.param(how, marks=pytest.mark.campaign) for how in ("client killed", "interrupted"))]
+)
 def test_a_run_that_ends_in_the_middle_of_a_dump_leaves_nothing_behind(
     server15: Server, sshd: Sshd, tmp_path: Path, how: str
 ) -> None:

@@ -11,7 +11,7 @@ from threading import Event, Thread
 
 import pytest
 
-from operations import catalog, downs
+from operations import catalog, downs, uncounted
 from operations.adapters.postgres import PostgresDatabase
 from operations.blockers import holding
 from operations.context import Context
@@ -379,6 +379,7 @@ def test_a_journal_that_says_nothing_of_locks_makes_every_table_be_compared(seed
     assert way_of(rollback(seeded)) == ("swap", True)
 
 
+@pytest.mark.campaign  # PostgreSQL takes ten seconds to count what an idle session did
 def test_counts_that_come_late_are_waited_for(seeded: Context) -> None:
     write_migration(seeded, "2_new", "CREATE TABLE orders (a int);")
     deploy(seeded)
@@ -433,7 +434,10 @@ def test_the_history_goes_with_the_first_run_though_that_had_changed_the_current
     assert rows(context, "SELECT count(*) FROM pg_tables WHERE schemaname IN ('public', 'app_owner')") == [(0,)]
 
 
-def test_what_others_change_during_a_concurrent_build_is_not_taken_for_ours(seeded: Context) -> None:
+def test_what_others_change_during_a_concurrent_build_is_not_taken_for_ours(
+    seeded: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uncounted, "LAG", 0.2)  # who holds it up ends no sooner for being waited for
     write_migration(seeded, "2_index", "CREATE INDEX CONCURRENTLY i ON users (id);\nUPDATE users SET nick = 1/0;")
     other = "CREATE FUNCTION theirs() RETURNS int LANGUAGE sql AS 'SELECT 1'"
     with pytest.raises(DataWouldBeLost):

@@ -109,14 +109,16 @@ class Line:
             raise HostError(f"{self.where}: {what}: {error.text}.") from None
         except BROKEN as error:
             self._see_it_end()
-            if refused and self._connections and self._connections[-1].transport.is_active():
+            transport = self._connections[-1].transport if self._connections else None
+            if refused and transport and transport.is_active():
                 raise HostUnreachable(f"{self.where}: {what} ({_reason(error)}).", hint=refused) from None
             raise self.cut(f"{what} ({_reason(error)})") from None
 
     def _see_it_end(self) -> None:
         """A channel may end a moment before the connection does, which the next call must not take for a good one."""
         for connection in reversed(self._connections[:]):
-            connection.transport.join(SETTLING)
+            if transport := connection.transport:  # none any more where another thread has closed it
+                transport.join(SETTLING)
 
     def cut(self, what: str) -> HostUnreachable:
         """The error for something that was under way when the line broke."""

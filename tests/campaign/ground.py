@@ -17,6 +17,7 @@ from operations.secret import Secret
 
 from ..conftest import DEBIAN_BINARIES, OWNER_PASSWORD, Server, missing
 from ..locktender_process import Ran
+from ..passwords import quickly_proved
 from ..ports import free_port
 
 LIVE = "shop"
@@ -35,7 +36,8 @@ def campaign_server(major: int) -> Iterator[Server]:
     with ThrowawayServer(binaries=binaries, settings=DURABLE, port=free_port()) as process:
         server = Server(process, major)
         with server.superuser().session() as session:
-            session.execute(f"CREATE ROLE app_owner LOGIN CREATEDB PASSWORD '{OWNER_PASSWORD.reveal()}'")
+            session.execute(f"CREATE ROLE app_owner LOGIN CREATEDB PASSWORD '{quickly_proved(OWNER_PASSWORD)}'")
+            session.execute(f"ALTER ROLE postgres PASSWORD '{quickly_proved(process.password)}'")
         yield server
 
 

@@ -14,10 +14,18 @@ def ask(path: str, words: list[str]) -> int:
     with socket.socket(socket.AF_UNIX) as line:
         line.connect(path)
         place = os.getcwd()  # noqa: PTH109 - pathlib takes longer to import than all of this
-        told = json.dumps({"words": words, "directory": place, "variables": dict(os.environ)}).encode()
-        socket.send_fds(line, [len(told).to_bytes(8, "big")], [0, 1, 2])
-        line.sendall(told)
+        hand_over(line, words, place, dict(os.environ), [0, 1, 2])
         return line.recv(1)[0]
+
+
+def hand_over(
+    line: socket.socket, words: list[str], directory: str, variables: dict[str, str], files: list[int]
+) -> int:
+    """The process that performs it, over a connection that then says how it has ended, in one byte as shells do."""
+    told = json.dumps({"words": words, "directory": directory, "variables": variables}).encode()
+    socket.send_fds(line, [len(told).to_bytes(8, "big")], files)
+    line.sendall(told)
+    return int.from_bytes(line.recv(4, socket.MSG_WAITALL), "big")
 
 
 def serve(path: str) -> None:
@@ -67,6 +75,7 @@ def _watch(line, main) -> int:  # type: ignore[no-untyped-def]
         _ending(lambda: _perform(told, files, main))
     for file in files:
         os.close(file)
+    line.sendall(child.to_bytes(4, "big"))
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     line.sendall(bytes([code if code >= 0 else 128 - code]))
     return 0
