@@ -52,7 +52,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return into / "site"
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.campaign)], ids=["light", "dark"])
 def test_everybody_can_read_the_report_and_app_home(folder: Path, dark: bool) -> None:
     views = [("report.html", width) for width in (WIDE, PHONE)]
     if not dark:  # Slack's own colours

@@ -147,6 +147,7 @@ def test_a_freeze_holds_back_what_needs_no_approval_too(site: Site) -> None:
     assert verify(site.ledger).intact
 
 
+@pytest.mark.campaign
 def test_what_a_dead_run_left_is_not_settled_without_an_approval(site: Site) -> None:
     vote_for = site.start("deploy")
     request = site.awaited(vote_for)

@@ -55,8 +55,6 @@ from .folders import write_migration
 from .test_health import found, limited, run_sql
 from .test_monitor import hook
 
-pytestmark = pytest.mark.each_version
-
 BOTH = "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id serial PRIMARY KEY, a int REFERENCES a, c int, d int);"
 
 
@@ -482,6 +480,7 @@ class Undone(Exception):
     pass
 
 
+@pytest.mark.each_version
 @pytest.mark.parametrize(
     "changes", [CHANGES[::4], pytest.param(CHANGES, marks=pytest.mark.campaign)], ids=["some", "all"]
 )
@@ -619,6 +618,7 @@ def test_each_of_the_slow_queries_has_kinds_of_its_own(plain: Context) -> None:
     assert not others & set().union(*reading.LAST.values())
 
 
+@pytest.mark.campaign
 def test_no_drift_after_restores_and_rollbacks(server18: Server, context_of: Callable[..., Context]) -> None:
     plain = context_of(server18.url(server18.create()))
     write_migration(plain, "1_init", BASE)

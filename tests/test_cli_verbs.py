@@ -260,6 +260,7 @@ def test_restore_asks_for_the_databases_name_swaps_and_is_undone(shop: Shop) -> 
     assert shop.prices() == [1, 2]
 
 
+@pytest.mark.campaign
 def test_replaced_databases_are_dropped_when_they_are_old(shop18: Shop) -> None:
     shop18.run("deploy")
     shop18.run("backup", "create")

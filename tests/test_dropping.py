@@ -34,6 +34,7 @@ def server() -> Iterator[Server]:
     yield from start(embedded_binaries(), 18, autovacuum_naptime="1s")
 
 
+@pytest.mark.campaign
 @pytest.mark.timeout(120)
 def test_while_autovacuum_is_at_work_there(server: Server) -> None:
     name = server.create()

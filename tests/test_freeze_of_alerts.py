@@ -478,6 +478,7 @@ def test_alerts_are_frozen_by_the_command_line(
     assert "s3cret" not in done.said
 
 
+@pytest.mark.campaign
 def test_a_freeze_in_slack_holds_back_what_workers_find_until_it_is_lifted(tmp_path: Path, server18: Server) -> None:
     begun = datetime.now(UTC)
 

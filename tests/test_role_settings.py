@@ -81,6 +81,7 @@ def deployed(context: Context) -> Context:
     return context
 
 
+@pytest.mark.campaign
 def test_a_restore_keeps_migrations_out_although_idle_sessions_are_ended(
     server15: Server, context_of: ContextOf
 ) -> None:
@@ -123,6 +124,7 @@ def test_a_restore_that_has_lost_the_lock_swaps_nothing(server15: Server, contex
     assert state(context) == before
 
 
+@pytest.mark.campaign
 def test_a_worker_of_pg_restore_may_wait_for_the_others(server: Server, context_of: ContextOf) -> None:
     """One fills the table, the other has nothing to do until there are indexes to be built."""
     with role(server, "hasty") as url:
@@ -215,6 +217,7 @@ def test_a_short_statement_timeout_does_not_keep_databases_from_being_made(
             thread.join()
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("style", ["SQL, DMY", "German"])
 def test_times_are_written_as_anybody_likes(server15: Server, context_of: ContextOf, style: str) -> None:
     """The database's own settings, which hold in no other database of the server: a swap looks from there."""
@@ -257,6 +260,7 @@ def test_a_trigger_that_notes_logins_does_not_make_a_good_backup_look_bad(
         assert session.rows("SELECT count(*) FROM logins") > first, "the trigger is at work again"
 
 
+@pytest.mark.campaign
 def test_what_would_be_left_with_its_triggers_off_is_not_kept(server18: Server, context_of: ContextOf) -> None:
     with role(server18, "demoted", options="SUPERUSER CREATEDB") as url, server18.superuser().session() as boss:
         context = deployed(context_of(url, backups=Backups(test_restore="never")))
@@ -318,6 +322,7 @@ def test_a_server_that_admits_the_role_to_its_own_database_alone_is_told_before_
         assert failed.value.details["backup_id"] in {made.id for made in backup.list_backups(context)}
 
 
+@pytest.mark.campaign
 def test_odd_names_from_the_first_deploy_to_the_undo_of_a_restore(server15: Server, context_of: ContextOf) -> None:
     database = 'a "shop" that isn\'t\\ ü %s '.ljust(62, "x")
     assert len(database.encode()) == 63

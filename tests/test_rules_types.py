@@ -20,8 +20,6 @@ from operations.rules.types import keeps_rows, parsed_type
 from .conftest import Server
 from .corpus import HISTORIES, corpus
 
-pytestmark = pytest.mark.each_version
-
 TYPES = (
     *("integer", "bigint", "numeric", "numeric(10,2)", "numeric(12,2)", "numeric(12,3)", "numeric(12)"),
     *("text", "character varying", "character varying(10)", "character varying(20)", "character(10)", "text[]"),

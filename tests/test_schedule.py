@@ -41,6 +41,7 @@ MANY = min(32, (os.cpu_count() or 1) + 4) + 1
 OTHERS = json.dumps([name for name in NAMES if name != "backups"])
 
 
+@pytest.mark.campaign
 def test_two_workers_look_and_one_of_them_tells(tmp_path: Path, server18: Server) -> None:
     due = f"{datetime.now(UTC) - timedelta(minutes=1):%M %H * * *}"  # done at the start, and not again today
     with hook() as one:

@@ -32,6 +32,7 @@ def schema(project: Project) -> object:
         )
 
 
+@pytest.mark.campaign
 def test_a_folder_of_another_tool_is_deployed_undone_and_backed_up(project: Project) -> None:
     assert project.run("status").result["pending"] == ["0001_people"]
     assert project.run("deploy").exit_code == 0

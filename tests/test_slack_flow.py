@@ -526,6 +526,7 @@ def test_whatever_the_documents_type_in_slack_is_understood(stage: Stage, inline
     stage.card("Last backup", after=before)
 
 
+@pytest.mark.campaign
 def test_where_it_cannot_be_reached_it_does_not_go_on(stage: Stage) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

@@ -285,6 +285,7 @@ def test_in_a_job_that_was_not_held_back_nothing_to_do_waits_for_nobody(site: Si
     assert len(site.stage.ledger.history(limit=200)) == before
 
 
+@pytest.mark.campaign
 def test_a_webhook_that_nobody_was_there_to_take_is_delivered_again(site: Site) -> None:
     run = site.waiting(site.commit())
 
@@ -314,6 +315,7 @@ def test_a_denial_is_told_with_its_reason(site: Site) -> None:
     assert "not on a Friday" in told["comment"]
 
 
+@pytest.mark.campaign
 def test_a_request_that_is_taken_back_or_runs_out_is_rejected(site: Site) -> None:
     run, card = site.held()
     site.stage.press(card, "cancel", ADA)
@@ -421,6 +423,7 @@ def test_what_does_not_belong_together_or_to_anybody_is_rejected_at_once(
     assert site.requests(run) == []
 
 
+@pytest.mark.campaign
 def test_whatever_goes_wrong_at_github_it_is_told_in_the_end_and_no_more_once_it_has_taken_it_in(site: Site) -> None:
     away = [Fault(429, headers={"Retry-After": "0"}), Fault(-1)]
     site.github.state.faults += away
@@ -433,6 +436,7 @@ def test_whatever_goes_wrong_at_github_it_is_told_in_the_end_and_no_more_once_it
     assert site.told(run) == 3
 
 
+@pytest.mark.campaign
 def test_what_a_worker_left_when_it_died_another_one_tells(site: Site) -> None:
     run, card = site.held()
     decide = r"/deployment_protection_rule$"
@@ -453,6 +457,7 @@ def test_what_a_worker_left_when_it_died_another_one_tells(site: Site) -> None:
     assert site.told(run) == before + 1
 
 
+@pytest.mark.campaign
 def test_in_socket_mode_there_is_a_door_for_github_alone(site: Site) -> None:
     run = site.waiting(site.commit())
     with listening() as line:

@@ -127,6 +127,7 @@ def test_the_same_envelope_once_more_has_no_second_effect(stage: Stage, line: So
     assert [one["event"] for one in events if one.get("reason") == "over the socket"] == ["frozen"]
 
 
+@pytest.mark.campaign
 def test_a_plan_that_does_not_fit_is_attached_before_it_can_be_approved(stage: Stage, line: SocketMode) -> None:
     add_migrations(stage, 10)
     stage.slack.fail("files.getUploadURLExternal", Fault(status=500), Fault(status=429, retry_after=1))
@@ -227,6 +228,7 @@ def chosen(stage: Stage, line: SocketMode, verb: str) -> tuple[str, Any]:
     return form, answer(line, line.send("interactive", {"type": "view_submission", "view": view, **who}))
 
 
+@pytest.mark.campaign
 def test_who_finds_slack_out_of_order_at_the_start_waits_for_it(stage: Stage, line: SocketMode) -> None:
     stage.slack.fail("auth.test", Fault(status=500), Fault(status=429, retry_after=1))
     stage.slack.fail("apps.connections.open", Fault(status=0))

@@ -361,6 +361,7 @@ def test_a_failed_migration_is_undone_and_the_command_not_started(running: App) 
     assert len(running.runs()) == 2, "what cannot pass by itself is not tried again"
 
 
+@pytest.mark.campaign
 def test_what_may_pass_by_itself_is_tried_again_after_it_was_undone(running: App) -> None:
     busy = replace(running, project=replace(running.project, settings={"lock_timeout": '"50ms"', "attempts": "1"}))
     busy.write("2_more", "ALTER TABLE users ADD COLUMN nick text;")
@@ -486,6 +487,7 @@ MORE = {
 }
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("replicas", REPLICAS)
 def test_replicas_that_share_their_backups_apply_each_migration_once(running: App, replicas: int) -> None:
     for name, sql in MORE.items():
@@ -509,6 +511,7 @@ def test_replicas_in_containers_of_their_own_apply_each_migration_once(running: 
     assert tested.rows("SELECT count(*) FROM users") == [(2,)]
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("replicas", REPLICAS)
 def test_no_replica_starts_its_command_where_a_migration_fails(running: App, replicas: int) -> None:
     running.write("2_bad", "CREATE TABLE t (a int); SELECT 1/0;")
@@ -520,6 +523,7 @@ def test_no_replica_starts_its_command_where_a_migration_fails(running: App, rep
     assert 2 <= len(running.runs()) <= 4, "the first one that had failed, and at most three attempts"
 
 
+@pytest.mark.campaign
 def test_others_are_not_waited_for_for_ever(running: App) -> None:
     running.write("2_slow", "SELECT pg_sleep(60); -- napping")
     with ended(running.begin(*UP)):

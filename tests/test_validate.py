@@ -198,6 +198,7 @@ def test_a_script_that_does_not_apply_is_an_error_at_its_place(
     assert not found.ok
 
 
+@pytest.mark.campaign
 def test_a_base_that_was_kept_gives_the_same_answer(tmp_path: Path) -> None:
     question = asked_about_a_column(tmp_path / "cache")
     first, second = validate(question), validate(question)
@@ -254,7 +255,8 @@ def a_page_without_a_head(data: Path) -> None:
         file.write("ignore_checksum_failure = on\n")
 
 
-@pytest.mark.parametrize("damage", [other_rows, pytest.param(a_page_without_a_head, marks=pytest.mark.campaign)])
+@pytest.mark.campaign
+@pytest.mark.parametrize("damage", [other_rows, a_page_without_a_head])
 def test_a_kept_base_whose_damage_shows_only_later_is_built_anew_once_and_that_is_said(
     damage: Callable[[Path], None], tmp_path: Path
 ) -> None:
@@ -271,6 +273,7 @@ def test_a_kept_base_whose_damage_shows_only_later_is_built_anew_once_and_that_i
     assert rows_of_the_user_table(entry / "data").read_bytes() != damaged
 
 
+@pytest.mark.campaign
 def test_a_migration_that_ends_its_own_session_is_no_reason_to_build_a_base_again_and_again(tried: Tried) -> None:
     assert tried("SELECT 1;").ok
     found = tried("SELECT pg_terminate_backend(pg_backend_pid());")
@@ -307,6 +310,7 @@ def test_what_has_landed_and_rolls_back_does_not_begin_where_the_file_before_it_
     assert (found.ok, found.notes) == (True, ())
 
 
+@pytest.mark.campaign
 def test_a_cluster_that_was_prepared_is_begun_with_and_has_another_password(tmp_path: Path) -> None:
     with ThrowawayServer(superuser=SUPERUSER, by_socket=True, password=PREPARED_PASSWORD) as process:
         make_roles(process)
@@ -340,6 +344,7 @@ def test_a_server_that_was_started_ahead_leaves_nothing_behind_even_where_nobody
     assert [directory.exists() for directory in found] == [False]
 
 
+@pytest.mark.campaign
 def test_a_server_that_does_not_start_ahead_says_so_to_who_wants_it(tmp_path: Path) -> None:
     (tmp_path / "initdb").write_text("#!/bin/false\n")
     (tmp_path / "postgres").touch()
@@ -384,6 +389,7 @@ def test_tables_that_live_in_another_schema_are_made_and_found_there(tried: Trie
     assert (finding.rule, "42P01" in finding.message) == ("does-not-apply", True)
 
 
+@pytest.mark.campaign
 def test_on_a_named_server_they_do_so_too_and_a_kept_base_is_of_one_schema(server18: Server, tmp_path: Path) -> None:
     head = folder({**BASE, "20240201000000_new": IN_A_SCHEMA})
     question = Question(head, folder(BASE), NamedServer(server18.owned()), SystemClock(), schema="shop")
@@ -712,6 +718,7 @@ def test_on_a_named_server_nothing_reaches_beyond_its_database(server18: Server,
         assert session.rows("SELECT FROM pg_database WHERE datname = 'template1'")
 
 
+@pytest.mark.campaign
 def test_on_a_named_server_nothing_runs_of_which_nobody_knows_what_it_does(server18: Server, tmp_path: Path) -> None:
     program = f"COPY \"User\" TO PROGRAM 'touch {tmp_path}/made';\n"
     hidden = {**BASE, "20240201000000_new": program + "-- padding\n" * 1_600_000}

@@ -271,6 +271,7 @@ def test_a_database_that_can_be_reached_tells_what_has_landed_and_how_many_rows_
     assert unreachable.trouble
 
 
+@pytest.mark.campaign
 def test_the_database_of_a_named_environment_is_asked_and_that_it_does_not_answer_is_a_note(
     checkout: Path, locktender: Callable[..., Ran], server18: Server
 ) -> None:

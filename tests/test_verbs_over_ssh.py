@@ -90,6 +90,7 @@ def test_a_database_is_deployed_rolled_back_and_restored_on_a_server(shop15: Sho
     assert ok(shop, "backup", "verify", newest["id"])["intact"]
 
 
+@pytest.mark.campaign
 def test_the_clients_of_another_major_version_work_there_as_well(server18: Server, sshd: Sshd, tmp_path: Path) -> None:
     shop = shop_on(server18, sshd, tmp_path)
     shop.migration("1_init", INIT)
@@ -190,6 +191,7 @@ def test_a_server_that_cannot_be_used_is_told_with_its_exit_code(
     assert not project.backup_path.exists()
 
 
+@pytest.mark.campaign
 def test_a_line_cut_in_the_middle_of_a_migration_leaves_it_applied_once_or_not_at_all(shop15: Shop, sshd: Sshd) -> None:
     shop15.migration("1_init", INIT)
     ok(shop15, "apply")
@@ -219,9 +221,8 @@ def slow_dump(directory: Path, mark: str) -> None:
     (directory / "pg_dump").chmod(0o755)
 
 
-@pytest.mark.parametrize(
-    "how", ["line cut", *(pytest.param(how, marks=pytest.mark.campaign) for how in ("client killed", "interrupted"))]
-)
+@pytest.mark.campaign
+@pytest.mark.parametrize("how", ["line cut", "client killed", "interrupted"])
 def test_a_run_that_ends_in_the_middle_of_a_dump_leaves_nothing_behind(
     server15: Server, sshd: Sshd, tmp_path: Path, how: str
 ) -> None:

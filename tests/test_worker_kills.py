@@ -29,6 +29,7 @@ def shop(server: Server, context_of: Callable[..., Context], **settings: str) ->
     return made
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("moment", [said("emergency_backup")], ids=["after the emergency backup"])
 def test_a_worker_killed_in_a_restore_leaves_it_to_a_person(
     server18: Server, context_of: Callable[..., Context], moment: Moment
