@@ -6,6 +6,8 @@ JOBS   ?= 3
 IMAGE  ?= locktender
 LAB    ?= /var/tmp/locktender-lab-$(shell id -u)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Whoever has set it: the tests load the same modules again and again, and compile them once.
+export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo image test test-containers check bench campaign compare format lock clean services site
