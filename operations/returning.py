@@ -24,8 +24,8 @@ def swap_back(
 ) -> str:
     """Make the restore point the live database; returns the name under which the one before it is kept.
 
-    Ends ``session``. Raises ``DataWouldBeLost`` if others write until the very end, and what ``beside`` and ``swap``
-    raise; the live database is then as it was.
+    Ends ``session``. Raises ``DataWouldBeLost`` if others write until the very end, which leaves to the caller to say
+    what to type, and what ``beside`` and ``swap`` raise; the live database is then as it was.
     """
     session.close()
     incoming = _incoming(context, origin, accept_data_loss)
@@ -58,9 +58,12 @@ def _incoming(context: Context, origin: Trace, accept_data_loss: bool) -> str:
     """A database that holds what the restore point holds."""
     point = origin.restore_point
     if point is not None and point.kind == "empty":
-        return _fresh(context, origin, point, accept_data_loss)
+        return _fresh(context, point, accept_data_loss)
     if point is None or point.backup_id is None:
-        raise NeedsAttention(f"Run {origin.run_id} has no backup to return to.")
+        raise NeedsAttention(
+            f"Run {origin.run_id} has no backup to return to.",
+            hint=f"{context.command} backup list shows what there is to restore.",
+        )
     name, validation = beside(context, load_intact(context, point.backup_id))
     if not validation.ok:
         drop(context, name)
@@ -72,7 +75,7 @@ def _incoming(context: Context, origin: Trace, accept_data_loss: bool) -> str:
     return name
 
 
-def _fresh(context: Context, origin: Trace, point: RestorePoint, accept_data_loss: bool) -> str:
+def _fresh(context: Context, point: RestorePoint, accept_data_loss: bool) -> str:
     """An empty database with all that the live one was besides its content, or is, where that is not known."""
     name = scratch_name(context)
     with context.database.session(purpose="rollback") as session:
@@ -83,9 +86,7 @@ def _fresh(context: Context, origin: Trace, point: RestorePoint, accept_data_los
     if not (same or accept_data_loss):
         drop(context, name)
         raise DataWouldBeLost(
-            "The database held no tables, but was not as a new one is (a comment on its schema, say): that would go.",
-            hint=f"To go back to a new one all the same: {context.command} rollback --run {origin.run_id} "
-            "--accept-data-loss --yes (what a swap replaces is kept beside).",
+            "The database held no tables, but was not as a new one is (a comment on its schema, say): that would go."
         )
     with context.database.session(purpose="rollback") as session:
         for statement in restore_statements(name, properties):

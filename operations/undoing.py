@@ -139,8 +139,9 @@ def _swap(undoing: Undoing, *, lossless: bool) -> Rollback:
     if lossless:
         try:
             return Rollback("swap", lossless=True, kept_database=swapped(False))
-        except DataWouldBeLost:
+        except DataWouldBeLost as refused:
             if not undoing.accept_data_loss:
+                refused.hint = _all_the_same(undoing.context, undoing.traces[-1])
                 raise
     return Rollback("swap", lossless=False, kept_database=swapped(True))
 
@@ -159,8 +160,14 @@ def _would_lose(context: Context, origin: Trace, reality: Reality, written: Writ
     return DataWouldBeLost(
         f"To go back to before run {origin.run_id} could lose data, so it was not done: {others} ({written}), and by "
         f"script it cannot be undone ({reason}).{stands}",
-        hint=f"To go back all the same: {command} rollback --run {origin.run_id} --accept-data-loss --yes "
-        f"(what a swap replaces is kept beside). To go on instead: {go_on}",
+        hint=f"{_all_the_same(context, origin)} To go on instead: {go_on}",
+    )
+
+
+def _all_the_same(context: Context, origin: Trace) -> str:
+    return (
+        f"To go back all the same: {context.command} rollback --run {origin.run_id} --accept-data-loss --yes "
+        "(what a swap replaces is kept beside)."
     )
 
 

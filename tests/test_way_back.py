@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -123,6 +124,17 @@ def test_rows_that_no_script_brings_back_come_from_the_backup(seeded: Context, c
     assert way_of(rollback(seeded, accept_data_loss=accepted)) == ("swap", True)
     assert rows(seeded, "SELECT count(nick), count(DISTINCT nick) FROM users") == [(5, 5)]
     assert rows(seeded, "SELECT count(*), max(t) FROM old_logs") == [(7, "x")]
+
+
+def test_who_writes_while_the_backup_is_restored_keeps_it_from_being_swapped_in(seeded: Context) -> None:
+    """Found by a power loss in that moment: it was refused without a word of what to type."""
+    write_migration(seeded, "2_loses", *LOSING["drop-table"])
+    deploy(seeded)
+    busy = when(seeded, "comparing the restored database", lambda: change(seeded, "UPDATE users SET nick = 'late'"))
+    with pytest.raises(DataWouldBeLost, match="Meanwhile others have written") as caught:
+        rollback(busy)
+    assert re.search(r"rollback --run \S+ --accept-data-loss --yes", caught.value.hint)
+    assert rows(seeded, "SELECT DISTINCT nick FROM users") == [("late",)]
 
 
 @pytest.mark.parametrize(
