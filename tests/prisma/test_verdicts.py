@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from operations.adapters.postgres import PostgresSession
+from operations.adapters.postgres import PostgresDatabase, PostgresSession
+from operations.database_url import parse_database_url
 from operations.errors import LocktenderError
 from operations.migrations.script import read_script
 
@@ -94,7 +95,7 @@ def seeds() -> dict[int, str]:
 def seeded(seeds: dict[int, str], server: Server, prisma: Prisma, folder: Path) -> str:
     """The one on this server: Prisma takes seconds, a copy of what it has left does not."""
     if server.major not in seeds:
-        database = server.owned()
+        database = PostgresDatabase(parse_database_url(server.url(server.create(for_others=True))))
         assert prisma.deploy(database, folder).exit_code == 0
         seeds[server.major] = database.target.database
     return seeds[server.major]
