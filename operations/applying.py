@@ -12,11 +12,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from operations.advisory import steady, take_again
 from operations.counting import MigrationLock, announced, counted, counted_outside
 from operations.errors import (
     HistoryConflict,
-    LockHeld,
     MigrationFailed,
     PrivilegeMissing,
     StatementFailed,
@@ -39,11 +37,6 @@ ONLY_TOGETHER = frozenset({"55P04", "55006"})
 CONCURRENT_LOCK_TIMEOUT = 600.0
 """Seconds that CREATE INDEX CONCURRENTLY and its like may wait for older transactions: nobody queues behind that."""
 DROP_INDEX = "DROP INDEX"
-LETTING_GO = "DISCARD ALL, pg_advisory_unlock_all() or the like"
-LET_GO = (
-    f"A migration let go of the migration lock ({LETTING_GO}): it was taken again, and nobody else had applied any of "
-    "these migrations meanwhile."
-)
 
 
 @dataclass
@@ -73,7 +66,6 @@ class Applier(HeldSession):
     began_with_data: bool = True
     """False where the database was empty: there, changes of the schema by others are not looked for."""
     applied: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     """How long each migration took, without waiting for its commit where it shares a transaction."""
     divided: bool = False
@@ -291,25 +283,6 @@ class Applier(HeldSession):
         lock = MigrationLock(self.format.lock_id, self._take_again)
         with counted(self.session, self.journal, lock, begin, "committing", migration=name, piece=piece) as facts:
             yield facts
-
-    def _keep_lock(self) -> None:
-        """After what committed by itself: a script may let go of the migration lock, which no ROLLBACK brings back."""
-        if not self.holds_lock:
-            self._take_again()
-
-    def _take_again(self) -> None:
-        """Raises ``LockHeld``, ``HistoryConflict`` where somebody else has it by now, or has used it meanwhile."""
-        self.locked = False
-        try:
-            take_again(self.context, self.session, self.format.lock_id)
-        except LockHeld as held:
-            held.message = f"A migration let go of the migration lock ({LETTING_GO}). {held.message}"
-            raise
-        self.locked = True
-        with self.context.database.session(purpose="look") as outside:  # the own transaction may see the past alone
-            outside.reset(steady(self.context))
-            self._refuse_others(self.format.history(outside))
-        self.notes.append(LET_GO)
 
     @contextmanager
     def _in_one_piece(self, name: str, piece: int = 1) -> Iterator[None]:

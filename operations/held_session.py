@@ -8,10 +8,17 @@ from typing import Any
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from operations.advisory import is_ours, lock_database, steady
+from operations.advisory import is_ours, lock_database, steady, take_again
 from operations.blockers import Blocker, watching
 from operations.context import Context
-from operations.errors import ConnectionLost, DatabaseUnreachable, HistoryConflict, MigrationFailed, StatementFailed
+from operations.errors import (
+    ConnectionLost,
+    DatabaseUnreachable,
+    HistoryConflict,
+    LockHeld,
+    MigrationFailed,
+    StatementFailed,
+)
 from operations.journal import Journal
 from operations.migration_failure import failed, told_of
 from operations.migrations.model import Format, HistoryRow
@@ -19,6 +26,11 @@ from operations.ports import Session
 from operations.transient import is_transient
 
 RECONNECT_FOR = 60.0
+LETTING_GO = "DISCARD ALL, pg_advisory_unlock_all() or the like"
+LET_GO = (
+    f"A migration let go of the migration lock ({LETTING_GO}): it was taken again, and nobody else had applied any of "
+    "these migrations meanwhile."
+)
 _END_THE_ONE_BEFORE = """
     SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
     WHERE a.application_name = current_setting('application_name') AND a.datname = current_database()
@@ -38,6 +50,7 @@ class HeldSession:
     create_history: bool
     locked: bool = field(default=True, kw_only=True)
     """Whether ``session`` holds the migration lock."""
+    notes: list[str] = field(default_factory=list, kw_only=True)
     _in_vain: bool = field(default=False, kw_only=True)
     """Whether the server was waited for until patience ended; the way back then does not wait once more."""
     _pids: dict[int, int] = field(default_factory=dict, kw_only=True)
@@ -101,6 +114,25 @@ class HeldSession:
             return self.locked and is_ours(self.session, self.format.lock_id)
         except ConnectionLost:
             return False
+
+    def _keep_lock(self) -> None:
+        """After what committed by itself: a script may let go of the migration lock, which no ROLLBACK brings back."""
+        if not self.holds_lock:
+            self._take_again()
+
+    def _take_again(self) -> None:
+        """Raises ``LockHeld``, ``HistoryConflict`` where somebody else has it by now, or has used it meanwhile."""
+        self.locked = False
+        try:
+            take_again(self.context, self.session, self.format.lock_id)
+        except LockHeld as held:
+            held.message = f"A migration let go of the migration lock ({LETTING_GO}). {held.message}"
+            raise
+        self.locked = True
+        with self.context.database.session(purpose="look") as outside:  # the own transaction may see the past alone
+            outside.reset(steady(self.context))
+            self._refuse_others(self.format.history(outside))
+        self.notes.append(LET_GO)
 
     def _refuse_interference(self) -> None:
         """While the connection was gone the lock was free: what someone else has applied is not applied again."""
