@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from operations.migrations.enums import Unsafe, unsafe_use
-from operations.migrations.kinds import transaction_command
+from operations.migrations.kinds import is_beyond, transaction_command
 from operations.migrations.statement import Parsed, Statement
 
 _MODES = {"transaction_isolation", "transaction_read_only", "transaction_deferrable"}
@@ -134,12 +134,8 @@ def _why(statement: Statement) -> str:
         return "the DO block ends transactions itself (2D000 inside of one)"
     if statement.kind == "CALL":
         return "the procedure that CALL runs may end transactions itself (2D000 inside of one)"
-    lasts = ", and no way back takes it back: it reaches beyond this database" if _reaches_beyond(statement) else ""
+    lasts = ", and no way back takes it back: it reaches beyond this database" if is_beyond(statement.kind) else ""
     return f"{statement.kind} cannot run in a transaction (25001){lasts}"
-
-
-def _reaches_beyond(statement: Statement) -> bool:
-    return statement.kind.endswith(("DATABASE", "SUBSCRIPTION", "SYSTEM", "TABLESPACE"))
 
 
 def _uncommitted(unsafe: Unsafe) -> str:

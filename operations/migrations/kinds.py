@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
+from functools import cache
 from typing import Any
 
 from operations.migrations.bodies import may_end_transaction, procedural_body
 
 Node = Any
+
+_BEYOND = re.compile(
+    r"(?:CREATE|ALTER|DROP) (?:ROLE|DATABASE|TABLESPACE|SUBSCRIPTION|SYSTEM)\b|(?:REASSIGN|DROP) OWNED\b"
+)
 
 _TRANSACTION = {
     "BEGIN": "BEGIN",
@@ -242,3 +247,9 @@ _REFUSED: dict[str, Callable[[Node], bool]] = {
     "TransactionStmt": lambda node: _enum(node.kind, "TRANS_STMT_") in ("COMMIT_PREPARED", "ROLLBACK_PREPARED"),
     "VacuumStmt": lambda node: node.is_vacuumcmd,
 }
+
+
+@cache
+def is_beyond(kind: str) -> bool:
+    """Whether all of that kind reach beyond the database that they run in."""
+    return bool(_BEYOND.match(kind))

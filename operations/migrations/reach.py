@@ -5,17 +5,13 @@ Seen is what is written as such; not what a DO block puts together, or a foreign
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
+from operations.migrations.kinds import is_beyond
 from operations.migrations.script import Script, Statement
 from operations.migrations.splitting import split
 
-_KINDS = re.compile(
-    r"(?:CREATE|ALTER|DROP) (?:ROLE|DATABASE|TABLESPACE|SUBSCRIPTION|SYSTEM)\b|(?:REASSIGN|DROP) OWNED\b"
-)
 _PERHAPS = frozenset({"COPY", "GRANT", "COMMENT", "SEC LABEL"})
 _SHARED = frozenset({"OBJECT_DATABASE", "OBJECT_ROLE", "OBJECT_TABLESPACE", "OBJECT_PARAMETER_ACL"})
 
@@ -27,12 +23,7 @@ def reaching_beyond(script: Script) -> Iterator[Statement]:
 
 def reaches_beyond(statement: Statement) -> bool:
     """Whether it is one."""
-    return _always(statement.kind) or (statement.kind in _PERHAPS and _shared(statement))
-
-
-@cache
-def _always(kind: str) -> bool:
-    return bool(_KINDS.match(kind))
+    return is_beyond(statement.kind) or (statement.kind in _PERHAPS and _shared(statement))
 
 
 def _shared(statement: Statement) -> bool:
