@@ -8,9 +8,10 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
+
+from msgspec.structs import replace
 
 from action import outputs
 from action.event import Event, read

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from action.comment import Place
 from action.escaping import plain, visible
@@ -21,8 +22,7 @@ Level = Literal["failure", "warning", "notice"]
 LEVELS: dict[str, Level] = {"error": "failure", "warning": "warning", "note": "notice"}
 
 
-@dataclass(frozen=True)
-class Annotation:
+class Annotation(Struct, frozen=True):
     """As the Checks API has it; columns only where it is about a single line."""
 
     path: str

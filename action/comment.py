@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from action.escaping import code, fenced, inline, link
 from action.sections import Section, page, row, table
@@ -30,8 +31,7 @@ DIAGRAM_TROUBLE = re.compile(r"%%|^\s*(?:click|link|links|callback|href|style|cl
 """What could do more in a diagram than draw."""
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where the pages lie that are linked to, and for whom this is."""
 
     repository: str

@@ -8,9 +8,10 @@ import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from action.ends import file_at
 from action.inputs import Inputs, variable
@@ -36,8 +37,7 @@ OF_SERVER = {
 """Keys of the server's section, and the inputs that stand in for them."""
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What the configuration says of a validation.
 
     ``folder``: the migrations, from the repository's root. ``levels``: how grave the findings of some lint rules are.
@@ -45,7 +45,7 @@ class Asked:
     """
 
     folder: str
-    levels: Mapping[str, Level] = field(default_factory=dict)
+    levels: Mapping[str, Level] = {}
     schema: str | None = None
     live: Environment | None = None
 

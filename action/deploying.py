@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from action.job import Job
 from action.placing import find_or_create, write_once
@@ -13,8 +13,7 @@ STATES: dict[ExitCode, DeploymentState] = {ExitCode.DONE: "success", ExitCode.NE
 """All others are a failure."""
 
 
-@dataclass(frozen=True)
-class Recorded:
+class Recorded(Struct, frozen=True):
     """A deployment; ``id`` is ``None`` where GitHub would not take it."""
 
     job: Job

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from action.event import Event, PullRequest
 from action.platform import Objects, PlatformError
@@ -16,8 +18,7 @@ from operations.validation.folders import MOST_BYTES, Tree
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Ends:
+class Ends(Struct, frozen=True):
     """``base``: what has landed; ``ancestor``: where the branch left it, if it is not ``base`` itself.
 
     ``head``: the commit to be read as data; without one it is the workspace.
@@ -29,8 +30,7 @@ class Ends:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class FirstOf:
+class FirstOf(Struct, frozen=True):
     """Several places where commits may be found; the first that has one is asked."""
 
     places: Sequence[Objects]

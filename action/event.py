@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from operations.errors import UsageError
 
@@ -17,8 +18,7 @@ NOTHING = "0" * 40
 """What git calls the commit before the first one."""
 
 
-@dataclass(frozen=True)
-class PullRequest:
+class PullRequest(Struct, frozen=True):
     """The pull request of an event. ``fork``: its branch lies in another repository."""
 
     number: int
@@ -29,8 +29,7 @@ class PullRequest:
     dependabot: bool = False
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(Struct, frozen=True):
     """One run of a workflow. ``head_sha`` is the commit that people look at, ``sha`` what is checked out by default.
 
     ``base``: what the files are compared with, a commit or the name of a branch; empty where that is not known.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
+
+from msgspec import Struct
+from msgspec.structs import fields
 
 from operations.errors import UsageError, listed
 from operations.secret import Secret
@@ -20,8 +22,7 @@ TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": Fals
 NOT_GIVEN = Secret("")
 
 
-@dataclass(frozen=True)
-class Inputs:
+class Inputs(Struct, frozen=True):
     """What the workflow asked for. Defaults are those of ``action.yml``; a test compares them."""
 
     command: Command = "validate"
@@ -49,7 +50,7 @@ class Inputs:
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """Texts that no sink may hold."""
-        found = (getattr(self, field.name) for field in fields(self))
+        found = (getattr(self, name) for name in self.__struct_fields__)
         return tuple(value for value in found if isinstance(value, Secret) and value)
 
 

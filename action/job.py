@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from msgspec import Struct
 
 from action.event import Event
 from action.inputs import Inputs
@@ -28,17 +29,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Compared:
+class Compared(Struct, frozen=True):
     """What a validation is about. ``path``: the folder, from the repository's root."""
 
     path: str
     head: Tree
     base: Tree
     ancestor: Tree | None
-    levels: Mapping[str, Level] = field(default_factory=dict)
+    levels: Mapping[str, Level] = {}
     schema: str | None = None
-    rows: Mapping[Name, int] = field(default_factory=dict)
+    rows: Mapping[Name, int] = {}
     notes: tuple[str, ...] = ()
 
 
@@ -74,8 +74,7 @@ class Means(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(Struct, frozen=True):
     """``workspace`` is where the checkout lies; without a ``platform`` nothing can be told on GitHub."""
 
     inputs: Inputs
@@ -109,8 +108,7 @@ class Job:
             return None
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How a command ended; ``outputs`` are those besides ``outcome`` and ``result``."""
 
     outcome: str
@@ -119,7 +117,7 @@ class Outcome:
     error: LocktenderError | None = None
     environment: str = ""
     summary: str = ""
-    outputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = {}
 
     def envelope(self, command: str) -> dict[str, Any]:
         """The JSON of the output ``result``, the same that the command line prints."""

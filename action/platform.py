@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
+
+from msgspec import Struct
 
 from operations.validation import commits
 from operations.validation.commits import Entry, Unreadable
@@ -33,8 +34,7 @@ class PlatformError(Unreadable):
         """Seconds after which it may be tried again, where GitHub has said so."""
 
 
-@dataclass(frozen=True)
-class Comment:
+class Comment(Struct, frozen=True):
     """A comment of a pull request."""
 
     id: int
@@ -42,8 +42,7 @@ class Comment:
     body: str
 
 
-@dataclass(frozen=True)
-class CheckRun:
+class CheckRun(Struct, frozen=True):
     """``key`` is what its maker calls it (``external_id``); ``annotations`` how many it has."""
 
     id: int
@@ -51,8 +50,7 @@ class CheckRun:
     annotations: int
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(Struct, frozen=True):
     """What a check run says."""
 
     title: str
@@ -61,8 +59,7 @@ class Told:
     details_url: str = ""
 
 
-@dataclass(frozen=True)
-class Suggestion:
+class Suggestion(Struct, frozen=True):
     """A change to lines of a file that a reviewer may accept by a click."""
 
     path: str
@@ -71,16 +68,14 @@ class Suggestion:
     body: str
 
 
-@dataclass(frozen=True)
-class Deployment:
+class Deployment(Struct, frozen=True):
     """``key`` is what its maker calls it."""
 
     id: int
     key: str
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(Struct, frozen=True):
     """What has been said of a deployment, and where the log is."""
 
     state: str

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from typing import Any, Literal, TypeVar, get_origin, get_type_hints
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from operations.secret import Secret, redact
 
@@ -13,7 +15,7 @@ T = TypeVar("T")
 
 
 def redacted(value: T, secrets: Sequence[Secret]) -> T:
-    """The same value, frozen dataclasses and all, with every text in it redacted. Pure."""
+    """The same value, structs and all, with every text in it redacted. Pure."""
     hidden: T = _hidden(value, secrets)
     return hidden
 
@@ -21,9 +23,9 @@ def redacted(value: T, secrets: Sequence[Secret]) -> T:
 def _hidden(value: Any, secrets: Sequence[Secret]) -> Any:
     if isinstance(value, str):
         return redact(value, secrets)
-    if is_dataclass(value) and not isinstance(value, type):
+    if isinstance(value, Struct):
         ours = _of_our_words(type(value))
-        names = [field.name for field in fields(value) if field.init and field.name not in ours]
+        names = [name for name in value.__struct_fields__ if name not in ours]
         return replace(value, **{name: _hidden(getattr(value, name), secrets) for name in names})
     if isinstance(value, Mapping):
         return {_hidden(key, secrets): _hidden(one, secrets) for key, one in value.items()}

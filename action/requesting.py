@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 import requests
 from github import BadAttributeException, GithubException, RateLimitExceededException
+from msgspec import Struct
 
 from action.platform import Kind, PlatformError
 
@@ -25,8 +25,7 @@ FOREIGN = (GithubException, requests.RequestException, *NOT_AS_DOCUMENTED)
 """What comes out of PyGithub."""
 
 
-@dataclass(frozen=True)
-class Requests:
+class Requests(Struct, frozen=True):
     """``pause``: seconds before the second try; they double from try to try."""
 
     pause: float

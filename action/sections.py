@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 MORE = "*{count} more{where}.*"
 LEFT_OUT = "*There was no room for {titles}{where}.*"
@@ -11,8 +12,7 @@ NAMED = 5
 """Sections that are named where there is no room for them."""
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(Struct, frozen=True):
     """``rows`` may be left out from the end; ``head`` and ``foot`` may not. An open one is not folded.
 
     A ``title`` is ours, not foreign text; without one the rows stand by themselves. ``total``: how many rows there

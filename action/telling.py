@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from action.annotations import BATCH, Annotation, batches
 from action.placing import find_or_create, write_once
@@ -19,8 +20,7 @@ SUGGESTION = "<!-- locktender:suggestion {} -->"
 MOST_SUGGESTIONS = 20
 
 
-@dataclass(frozen=True)
-class Sticky:
+class Sticky(Struct, frozen=True):
     """The one comment of a pull request that begins with ``marker``."""
 
     number: int

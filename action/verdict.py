@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from operations.rules.model import Severity
 from operations.validation.losing import objects
@@ -25,8 +26,7 @@ PROOFS = {
 }
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(Struct, frozen=True):
     """What is to be said of one migration."""
 
     name: str

@@ -7,8 +7,10 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from operations.adapters.clock import SystemClock
 from operations.adapters.folder import read_folder

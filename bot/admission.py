@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from operations.settings import Environment
 
@@ -13,8 +15,7 @@ DIRECT = "D"
 """How the id of a direct conversation begins."""
 
 
-@dataclass(frozen=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """Who sent something from where, as Slack itself says; empty texts where it says nothing."""
 
     user: str

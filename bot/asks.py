@@ -6,14 +6,15 @@ It lies in the queue as plain text. Nothing in it is believed: the worker looks 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
 from typing import Literal, Protocol
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 Kind = Literal["answer", "form", "home"]
 
 
-@dataclass(frozen=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """``answer`` a look at an environment in a channel (in a thread of it), fill the ``form`` of an operation, show
     somebody's ``home``.
 
@@ -46,5 +47,5 @@ def to_payload(ask: Ask) -> dict[str, str]:
 
 def from_payload(payload: Mapping[str, object]) -> Ask | None:
     """What lies in the queue, or ``None`` if that is nothing of ours."""
-    values = {field.name: str(payload.get(field.name, ""))[:2000] for field in fields(Ask)}
+    values = {name: str(payload.get(name, ""))[:2000] for name in Ask.__struct_fields__}
     return Ask(**values) if values["kind"] in ("answer", "form", "home") else None  # type: ignore[arg-type]

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot import metrics
 from bot.gate import CARD, unfit, void
@@ -45,8 +47,7 @@ AGAIN = "The run was started again since; who did so has to ask for it."
 logger = logging.getLogger("locktender.bot")
 
 
-@dataclass(frozen=True)
-class Doorkeeper:
+class Doorkeeper(Struct, frozen=True):
     """One ``round`` deals with one deployment; ``THREADS`` may do so at the same time."""
 
     ledger: Ledger
@@ -221,8 +222,7 @@ def longer(tries: int) -> float:
     return float(min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(tries - 1, 10)))
 
 
-@dataclass(frozen=True)
-class Placing:
+class Placing(Struct, frozen=True):
     """Where a request is about a commit on GitHub, the migrations are those of that commit."""
 
     github: Github

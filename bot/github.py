@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
+
+from msgspec import Struct
 
 from operations.approvals.held import Deployment, Run, Word
 from operations.errors import OperationFailed
@@ -41,8 +42,7 @@ class Refusal(IntEnum):
     NOT_OURS = 422
 
 
-@dataclass(frozen=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """One try to bring a webhook here. ``guid`` is the same for all tries of the same one."""
 
     id: int

@@ -11,8 +11,10 @@ import json
 import logging
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from bot.answers import Answers, frozen
 from bot.asks import Ask
@@ -64,8 +66,7 @@ class Homes(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Home:
+class Home(Struct, frozen=True):
     """``open`` answers who opens the page; ``round`` keeps pages true."""
 
     settings: Settings

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bot.admission import Caller, may_decide, refusal, usable
 from bot.gate import involved, unfit, void
@@ -16,8 +17,7 @@ from operations.ledger import Ledger
 from operations.settings import Environment, Settings
 
 
-@dataclass(frozen=True)
-class House:
+class House(Struct, frozen=True):
     """``own_team`` is the workspace that the bot is installed in."""
 
     settings: Settings

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+
+from msgspec.structs import asdict
 
 from bot.blocks.request import title
 from operations.approvals.model import Request

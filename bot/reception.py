@@ -6,8 +6,9 @@ Nothing here waits for anything but the ledger. What takes longer is in the queu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from bot import metrics
 from bot.admission import Caller, card_channel, refusal
@@ -30,8 +31,7 @@ FORMS = ("restore", "deploy", "rollback", "verify", "freeze")
 HISTORY = lists.SHOWN
 
 
-@dataclass(frozen=True)
-class Reception:
+class Reception(Struct, frozen=True):
     """Everything that an answer needs. ``command`` is what people type."""
 
     house: House

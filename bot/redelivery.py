@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bot import metrics
 from bot.github import Delivery, Github, GithubAway, GithubFailed
@@ -30,8 +31,7 @@ MOST = 500
 logger = logging.getLogger("locktender.bot")
 
 
-@dataclass(frozen=True)
-class Redelivery:
+class Redelivery(Struct, frozen=True):
     """All workers may do the same: the ledger says whose turn it is, and how often it may be tried."""
 
     held: HeldDeployments

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from procrastinate import App
 
 from operations.errors import LocktenderError
@@ -14,8 +14,7 @@ from operations.errors import LocktenderError
 logger = logging.getLogger("locktender.bot")
 
 
-@dataclass(frozen=True)
-class Scheduled:
+class Scheduled(Struct, frozen=True):
     """``work`` is given the environment's name at the times of ``cron`` (UTC)."""
 
     task: str

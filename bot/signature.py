@@ -9,7 +9,8 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from operations.secret import Secret
 
@@ -23,8 +24,7 @@ DIGITS = re.compile(r"[0-9]{1,12}")
 SCHEME = re.compile(r"v0=[0-9a-f]{64}")
 
 
-@dataclass(frozen=True)
-class Genuine:
+class Genuine(Struct, frozen=True):
     """Slack sent it. ``digest`` stands for this very request, so that it can be told from a second one; ``text`` is
     its body."""
 
@@ -32,8 +32,7 @@ class Genuine:
     text: str
 
 
-@dataclass(frozen=True)
-class Forged:
+class Forged(Struct, frozen=True):
     """Nothing of it may be used. ``reason`` may be logged: it holds nothing of what was sent."""
 
     reason: str

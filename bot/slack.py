@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from bot.blocks.parts import Board, Message, Modal
 from operations.errors import OperationFailed
@@ -35,16 +36,14 @@ class SlackGone(SlackFailed):
     """The message, channel or person is no longer there, or the bot is not let in: trying again does not help."""
 
 
-@dataclass(frozen=True)
-class Opened:
+class Opened(Struct, frozen=True):
     """A modal that was opened; ``hash`` stands for how it looks."""
 
     view: str
     hash: str
 
 
-@dataclass(frozen=True)
-class Profile:
+class Profile(Struct, frozen=True):
     """What Slack says of a person."""
 
     id: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, get_args
+
+from msgspec import Struct
 
 from bot.blocks import modals
 from operations.approvals.model import Operation
@@ -19,8 +20,7 @@ MOST = 90 * 86400.0
 """Of a freeze: what is longer is not meant."""
 
 
-@dataclass(frozen=True)
-class Metadata:
+class Metadata(Struct, frozen=True):
     """What a form is about. ``undo``: of a restore. ``database``: the name that must be typed, empty for none."""
 
     operation: Operation

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from bot.convergence import REMINDER
 from bot.gate import CARD
@@ -17,8 +17,7 @@ INTERVAL = 3.0
 """Seconds between two rounds."""
 
 
-@dataclass(frozen=True)
-class Upkeep:
+class Upkeep(Struct, frozen=True):
     """Several workers may do the same."""
 
     ledger: Ledger

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bot.answers import Answers
 from bot.patience import patiently
@@ -17,8 +18,7 @@ ACTOR = "schedule"
 logger = logging.getLogger("locktender.bot")
 
 
-@dataclass(frozen=True)
-class Watch:
+class Watch(Struct, frozen=True):
     """What is done at the times of ``schedule``."""
 
     settings: Settings

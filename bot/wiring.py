@@ -8,11 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from msgspec import Struct
+from msgspec.structs import replace
 from procrastinate.exceptions import ProcrastinateException
 from psycopg_pool import PoolTimeout
 
@@ -64,8 +65,7 @@ RETRY = 2.0
 logger = logging.getLogger("locktender.bot")
 
 
-@dataclass(frozen=True)
-class Variables:
+class Variables(Struct, frozen=True):
     """What the process's environment says."""
 
     bot_token: Secret
@@ -139,8 +139,7 @@ def variables(environ: Mapping[str, str]) -> Variables:
     )
 
 
-@dataclass(frozen=True)
-class Bot:
+class Bot(Struct, frozen=True):
     """What speaks with Slack. It holds no secret of any environment."""
 
     ledger: PostgresLedger
@@ -196,8 +195,7 @@ class Beside(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Crew:
+class Crew(Struct, frozen=True):
     """What works: ``worker`` in the thread that runs it, the rest beside it."""
 
     ledger: PostgresLedger

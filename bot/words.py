@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from operations.settings import APPROVABLE
 
@@ -14,8 +15,7 @@ LONGEST = 2000
 """Characters of a command that are looked at."""
 
 
-@dataclass(frozen=True)
-class Verb:
+class Verb(Struct, frozen=True):
     """A word of the command: what it does in a line, and what may follow it."""
 
     name: str
@@ -49,8 +49,7 @@ VERBS = (
 BY_NAME = {verb.name: verb for verb in VERBS}
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """``environment`` is one there is, or ``None`` where none was named; ``rest`` the words after it."""
 
     verb: Verb
@@ -58,8 +57,7 @@ class Asked:
     rest: str = ""
 
 
-@dataclass(frozen=True)
-class Misunderstood:
+class Misunderstood(Struct, frozen=True):
     """``message`` says why, for the one who typed it; ``meant`` is a guess at the verb."""
 
     message: str

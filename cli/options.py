@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from functools import wraps
 from importlib import import_module
 from typing import Any
 
 import click
 from click.core import ParameterSource
+from msgspec import Struct
 
 from cli.output import Answer
 from cli.verbs import VERBS
@@ -18,8 +18,7 @@ from cli.verbs import VERBS
 COLLECTED = "locktender.options"
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Struct, frozen=True):
     """What was asked for besides the verb. ``typed`` names those that stood on the command line itself."""
 
     config: str | None = None
@@ -38,7 +37,7 @@ class Options:
     def collected(cls, context: click.Context) -> Options:
         """Those of the group and of the verb together."""
         values: dict[str, Any] = context.find_root().meta.get(COLLECTED, {})
-        return cls(**{field.name: values[field.name] for field in fields(cls) if field.name in values})
+        return cls(**{name: values[name] for name in cls.__struct_fields__ if name in values})
 
 
 def _collect(context: click.Context, parameter: click.Parameter, value: object) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import Struct
 
 from cli.screen import cleaned
 from operations.answer import as_json, envelope, redacted
@@ -27,8 +27,7 @@ PIPE_WIDTH = 160
 """Columns where nobody watches: wide enough that names are not folded."""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a verb came to. ``result`` becomes JSON; ``view`` gives the same for people, and is only called for them."""
 
     result: object

@@ -6,8 +6,9 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from cli.screen import cleaned
 from operations.measures import size_text

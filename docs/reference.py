@@ -6,12 +6,13 @@ import ast
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import MISSING, Field
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import click
+from msgspec import NODEFAULT
+from msgspec.structs import FieldInfo
 from prometheus_client.metrics import MetricWrapperBase
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -339,11 +340,11 @@ def _configuration() -> Iterator[str]:
     for title, section in SECTIONS:
         yield f"\n### `{title}`\n\n{_first_line(section)}\n"
         yield "\n| key | | default | |\n|---|---|---|---|\n"
-        for field, hint in section_fields(section):
+        for field in section_fields(section):
             if field.name in SECTIONS_OF_THEIR_OWN:
                 continue
             meaning = " ".join(told[section.__name__, field.name].replace("``", "`").split())
-            yield f"| `{field.name}` | {_kind(hint)} | {_default(field, hint)} | {meaning} |\n"
+            yield f"| `{field.name}` | {_kind(field.type)} | {_default(field)} | {meaning} |\n"
 
 
 def _first_line(section: type) -> str:
@@ -377,11 +378,11 @@ def _kind(hint: Any) -> str:
     return {str: "text", int: "number", bool: "true or false", settings.Secret: "secret"}[hint]
 
 
-def _default(field: Field[Any], hint: Any) -> str:
-    if field.default is MISSING and field.default_factory is MISSING:
+def _default(field: FieldInfo) -> str:
+    if field.required:
         return "needed"
-    value = field.default
-    if value is MISSING or value is None or value == ():
+    value, hint = field.default, field.type
+    if value is NODEFAULT or value is None or value == ():
         return "none"
     if get_origin(hint) is Annotated and get_args(hint)[1] == "duration":
         return f'`"{_duration(float(value))}"`'

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec import Struct
 
 from operations.context import Context
 from operations.errors import ApprovalMissing, UsageError
@@ -25,8 +26,7 @@ REASON = "LOCKTENDER_REASON"
 ACTOR = "LOCKTENDER_ACTOR"
 
 
-@dataclass(frozen=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """Who calls, as far as approvals go. ``ledger`` is ``None`` where nothing says where it is."""
 
     environ: Mapping[str, str]

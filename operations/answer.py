@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass
 from datetime import date
 from enum import Enum
 from typing import Any
+
+from msgspec import Struct
 
 from operations.errors import ExitCode, LocktenderError
 from operations.secret import Secret, redact
 
 
 def as_json(value: Any) -> Any:
-    """A result as JSON's own types: dataclasses by their fields, seconds rounded to a thousandth, no secret ever."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: as_json(getattr(value, field.name)) for field in fields(value)}
+    """A result as JSON's own types: structs by their fields, seconds rounded to a thousandth, no secret ever."""
+    if isinstance(value, Struct):
+        return {name: as_json(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, float):

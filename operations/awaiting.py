@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from operations.approvals import policy as policies
 from operations.approvals.asking import Door, ask, cancel
@@ -30,8 +32,7 @@ CARD = "card"
 """``Message.kind`` of what the bot shows to the approvers."""
 
 
-@dataclass(frozen=True)
-class Asker:
+class Asker(Struct, frozen=True):
     """Who asks for it, and where."""
 
     context: Context

@@ -10,7 +10,9 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from operations.backup_archive import archive_into, jobs_for, read_through
 from operations.backup_catalogue import (
@@ -72,8 +74,7 @@ __all__ = [
 LOCK_WAIT = 30.0
 
 
-@dataclass(frozen=True)
-class BackupResult:
+class BackupResult(Struct, frozen=True):
     """A backup that was made. ``bytes`` counts all its files, ``linked_bytes`` those shared with earlier backups."""
 
     id: str
@@ -91,8 +92,7 @@ class BackupResult:
     """What became of runs that had died before."""
 
 
-@dataclass(frozen=True)
-class _Ground:
+class _Ground(Struct, frozen=True):
     """What is known before anything is written."""
 
     role: Role

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from operations.backup_dump import patience, tool_secrets
 from operations.backup_leftovers import lists_path

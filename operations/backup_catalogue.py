@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from operations.backup_files import Damage, changed, sharing, visible_damage
 from operations.backups.manifest import (
@@ -34,8 +36,7 @@ Doubt = Literal["other_key", "other_version", "unreadable"]
 """Why it cannot be told whether a backup is whole: signed with another key or by nobody, or not to be read by us."""
 
 
-@dataclass(frozen=True)
-class BackupInfo:
+class BackupInfo(Struct, frozen=True):
     """A backup as the catalogue shows it: ``created`` in seconds since the epoch, the rest as its manifest says.
 
     ``level`` is the best that was found; ``None``, and most else empty, where ``problems`` say that it is damaged.
@@ -65,8 +66,7 @@ class BackupInfo:
     restore_problems: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """What the catalogue knows of one directory; ``manifest`` is ``None`` where it cannot be read."""
 
     info: BackupInfo

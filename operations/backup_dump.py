@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from operations import catalog
 from operations.backup_reading import BEGIN, LOCK_WAIT, Work, reading
@@ -35,8 +36,7 @@ BYTES_PER_SECOND = 1_000_000
 """A dump or restore that is slower than this, after the first hour, hangs."""
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What is read beside the rows, from the same snapshot."""
 
     catalog: catalog.Catalog
@@ -45,8 +45,7 @@ class Facts:
     migrations: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Dumped:
+class Dumped(Struct, frozen=True):
     """What the archive holds. ``taken`` is the moment of the snapshot, in seconds since the epoch."""
 
     taken: float

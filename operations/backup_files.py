@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from operations.backups.manifest import VERIFICATION, Manifest, StoredFile
 from operations.context import Context
@@ -18,8 +19,7 @@ TEMPORARY = re.compile(rf"{re.escape(VERIFICATION)}\.[0-9a-f]+\.tmp")
 """What a crash leaves of ``Host.write``; it is never read."""
 
 
-@dataclass(frozen=True)
-class Damage:
+class Damage(Struct, frozen=True):
     """``file`` is not as the manifest says, and ``why``, as a sentence; ``gone``: there is none to be read."""
 
     file: str

@@ -7,7 +7,9 @@ a scratch database of the same server, every table has the same rows and every o
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from operations.backup_archive import read_through
 from operations.backup_catalogue import damage, level_of, load, record, verification
@@ -20,8 +22,7 @@ from operations.layout import ARCHIVE, backup_path, new_id
 from operations.swap import maintenance
 
 
-@dataclass(frozen=True)
-class VerifyResult:
+class VerifyResult(Struct, frozen=True):
     """``intact``: every byte is as it was written, and the archive can be read. ``level``: what is known by now.
 
     ``problems``: what is not as it should be; also why an intact backup cannot be restored.

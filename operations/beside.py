@@ -6,7 +6,8 @@ import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from operations.backup_archive import archive_into
 from operations.backup_restorable import quiet_logins, restored_differences
@@ -32,8 +33,7 @@ ANALYZE_FOR = 300.0
 """Seconds that the application may wait for better plans: then autovacuum is left to go on."""
 
 
-@dataclass(frozen=True)
-class Validation:
+class Validation(Struct, frozen=True):
     """Whether a restored database is what its manifest says, and each way in which it is not."""
 
     ok: bool

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from operations.context import Context
 from operations.errors import LocktenderError, StatementFailed
 from operations.ports import Row, Session
@@ -57,8 +59,7 @@ _BLOCKING = f"""
 # A prepared transaction has no session: PostgreSQL calls its process 0.
 
 
-@dataclass(frozen=True)
-class Blocker:
+class Blocker(Struct, frozen=True):
     """A session in the way. ``since``: begin of its transaction, UTC, ISO 8601; ``query``: its latest, shortened.
 
     ``pid`` 0: a prepared transaction, which outlives sessions; ``application`` is its name then.

@@ -10,8 +10,10 @@ import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from operations.commands import docker
 from operations.context import Context
@@ -27,8 +29,7 @@ FILES = ("PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGSSLCRL", "PGPASSFILE")
 ACCOUNT = ["sh", "-c", 'echo "$(id -u):$(id -g)"']
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(Struct, frozen=True):
     """A command for the host; ``ending`` is the one that ends what it may leave running."""
 
     argv: list[str]
@@ -48,8 +49,7 @@ class Place(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Installed:
+class Installed(Struct, frozen=True):
     """On the host. ``address`` is where that finds the database, if not where the URL says."""
 
     address: tuple[str, int] | None = None
@@ -66,8 +66,7 @@ class Installed:
         return Call(list(argv), env)
 
 
-@dataclass(frozen=True)
-class InDocker:
+class InDocker(Struct, frozen=True):
     """What sidecars and the database's own container have in common. ``port`` is the database's, inside.
 
     ``user`` is the ``uid:gid`` that what is written shall belong to, ``lock`` what marks the tools of this environment.
@@ -84,8 +83,7 @@ class InDocker:
         return replace(target, hostaddr=LOOPBACK, port=self.port)
 
 
-@dataclass(frozen=True)
-class Sidecar(InDocker):
+class Sidecar(InDocker, frozen=True):
     """A container of the database's image for each call, in the network of the database's own where it connects.
 
     The backup directory is mounted under its own path, for calls that name it, and nothing else of the host.
@@ -111,8 +109,7 @@ class Sidecar(InDocker):
         return Call(sidecar, env, docker.remove([name]))
 
 
-@dataclass(frozen=True)
-class Inside(InDocker):
+class Inside(InDocker, frozen=True):
     """In the database's own container, which knows the backup directory as ``inside``."""
 
     inside: str

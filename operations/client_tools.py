@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from operations import client_places, database_container
 from operations.client_places import InDocker, Inside, Installed, Place, Sidecar
@@ -22,8 +24,7 @@ VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+)|\w*)")
 NOWHERE = {**client.PLAIN, "PGHOST": "/nonexistent", "PGCONNECT_TIMEOUT": "2"}
 
 
-@dataclass(frozen=True)
-class ClientTools:
+class ClientTools(Struct, frozen=True):
     """Where ``pg_dump`` and ``pg_restore`` are. ``version`` as PostgreSQL counts: 150018 is 15.18."""
 
     pg_dump: str

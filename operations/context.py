@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from operations.ledger import Freezes, MonitorMemory
 from operations.ports import (
@@ -24,8 +25,7 @@ from operations.secret import Secret
 from operations.settings import Environment
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(Struct, frozen=True):
     """An environment with the means to work on it. Built by the front doors' wiring and by tests."""
 
     environment: Environment
@@ -41,7 +41,7 @@ class Context:
     """How a command given as a hint begins, with the options that choose this environment."""
     actor: str = "unknown"
     """Who asked for it, for the journal and the manifest."""
-    app_hosts: Mapping[str, Host] = field(default_factory=dict)
+    app_hosts: Mapping[str, Host] = {}
     """Machines that run the application, by name, where it is not the host itself."""
     http: Http | None = None
     """Needed where there is a ``health_url``, a webhook or a heartbeat."""

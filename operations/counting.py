@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from operations import writes
 from operations.errors import ConnectionLost, StatementFailed
@@ -30,8 +31,7 @@ _LOCKED = """
 # too, and what is done to it reaches all tables that use it.
 
 
-@dataclass(frozen=True)
-class MigrationLock:
+class MigrationLock(Struct, frozen=True):
     """The lock that a session must hold when it commits; ``lost`` is called where a script has let go of it.
 
     It takes the lock again, or raises what ends the transaction.

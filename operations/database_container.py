@@ -6,9 +6,10 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
+
+from msgspec import Struct
 
 from operations.commands import compose, docker
 from operations.docker import TIMEOUT, ask
@@ -20,8 +21,7 @@ ONE_OFF = "com.docker.compose.oneoff"
 SERVICE = "com.docker.compose.service"
 
 
-@dataclass(frozen=True)
-class Mount:
+class Mount(Struct, frozen=True):
     """A directory of the host (``source``) and where it is inside."""
 
     source: str
@@ -29,8 +29,7 @@ class Mount:
     writable: bool
 
 
-@dataclass(frozen=True)
-class DatabaseContainer:
+class DatabaseContainer(Struct, frozen=True):
     """A running container as ``docker inspect`` tells of it."""
 
     id: str

@@ -6,8 +6,9 @@ ones, so they are translated or dropped here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from msgspec import Struct
 
 from operations.errors import ConfigurationError
 from operations.ports import Target
@@ -24,8 +25,7 @@ PASSED_ON = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class ConnectionParameters:
+class ConnectionParameters(Struct, frozen=True):
     """A parsed URL: ``target`` may be shown, ``password`` may not, ``options`` are libpq's keywords."""
 
     target: Target

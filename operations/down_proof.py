@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from operations import sequences
 from operations.backup_catalogue import load
@@ -42,8 +43,7 @@ _NAMES = """
 LARGE_OBJECTS = "pg_catalog.pg_largeobject"
 
 
-@dataclass(frozen=True)
-class Proof:
+class Proof(Struct, frozen=True):
     """Of undoing ``traces`` (newest first) back to ``point``, in the transaction that is open on ``session``.
 
     ``runs`` are those of ``traces``; ``before`` is what the restore point's backup says, or why there is none.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from operations.migrations.inverse import inverse
 from operations.migrations.model import HistoryRow, Migration
@@ -16,8 +17,7 @@ class NotThisWay(Exception):
     """Why this rung of the ladder does not hold; never leaves the undoing."""
 
 
-@dataclass(frozen=True)
-class Down:
+class Down(Struct, frozen=True):
     """The script that undoes one migration, or the part of it that was committed.
 
     ``inverse``: it takes back additions and renames alone, neither of which can have cost a row. ``half_done``: more

@@ -7,10 +7,10 @@ table that stood there and that the runs or the scripts can have changed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from operations import catalog, writes
@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     from operations.down_proof import Proof
 
 
-@dataclass(frozen=True)
-class Undoing:
+class Undoing(Struct, frozen=True):
     """What is to be undone: ``traces``, newest first, on a ``session`` that holds the migration lock.
 
     ``completed``: one of the runs had come to its end, so that applications may use what it had added.
@@ -169,8 +168,7 @@ def _text(name: str, piece: int, folder: Mapping[str, Migration]) -> str:
     return pieces[piece - 1].text if piece <= len(pieces) else ""
 
 
-@dataclass(frozen=True)
-class _Attempt:
+class _Attempt(Struct, frozen=True, dict=True):
     undoing: Undoing
     rows: Mapping[str, HistoryRow]
     downs: Sequence[Down]

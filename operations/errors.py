@@ -7,9 +7,10 @@ names the error as Prisma's users know it (https://www.prisma.io/docs/orm/refere
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, ClassVar
+
+from msgspec import Struct
 
 AGAIN = "Run the same command again: it looks at what stands and settles it first."
 """Hint for a line that was cut."""
@@ -177,8 +178,7 @@ class DiskFull(HostError):
     code = "disk_full"
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where in a file: 1-based line and column, counted in characters."""
 
     file: str

@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from operations.approvals import deciding
 from operations.approvals.asking import Door
@@ -42,8 +43,7 @@ Placed = Callable[[Context, Request], Context]
 """The means with the files that a request is about, where those lie elsewhere. Raises ``NotNow``."""
 
 
-@dataclass(frozen=True)
-class Workshop:
+class Workshop(Struct, frozen=True):
     """All that a worker needs. ``tell`` hears of every change it makes, after the commit."""
 
     ledger: Ledger

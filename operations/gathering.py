@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from operations import admission
 from operations.blockers import Blocker, holding
@@ -56,8 +57,7 @@ _TARGET = """
 """
 
 
-@dataclass(frozen=True)
-class TargetFacts:
+class TargetFacts(Struct, frozen=True):
     """The database and what the role may do with it. ``size`` in bytes."""
 
     oid: int
@@ -74,8 +74,7 @@ class TargetFacts:
     """Without any, nobody can be kept waiting."""
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """All that the plan of a deploy depends on."""
 
     format: Format

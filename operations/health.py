@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from queue import SimpleQueue
 
+from msgspec import Struct
+
 from operations.checks import (
     app,
     backups,
@@ -101,8 +103,7 @@ AT_ONCE = 3
 """So many sessions look around at the same time, and so many threads beside them."""
 
 
-@dataclass(frozen=True)
-class CheckResult:
+class CheckResult(Struct, frozen=True):
     """All findings, in the order in which one would look."""
 
     checks: tuple[Check, ...]

@@ -6,7 +6,8 @@ import difflib
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from operations.errors import Refused, UsageError
 from operations.ports import Host, ProjectFiles
@@ -20,8 +21,7 @@ NAME = re.compile(r"[A-Za-z0-9_-]+")
 HOST_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:-]*")
 
 
-@dataclass(frozen=True)
-class InitResult:
+class InitResult(Struct, frozen=True):
     """What was found, what was written and what is to be done now; ``dry_run``: what would have been."""
 
     project: Project

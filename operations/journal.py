@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from operations.context import Context
 from operations.errors import HostError, HostUnreachable, LockLost
@@ -28,17 +29,15 @@ AUDIT = "audit.jsonl"
 AUDITED = ("applied", "commit", "backup_id", "rollback", "code", "error", "state", "settled_by")
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One line: ``at`` is UTC, ISO 8601; ``facts`` whatever the event tells."""
 
     event: str
     at: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True)
-class RunRecord:
+class RunRecord(Struct, frozen=True):
     """What a run's journal says, oldest entry first."""
 
     run_id: str
@@ -76,8 +75,7 @@ class RunRecord:
         return tuple(entry.facts for entry in self.entries if entry.event == event)
 
 
-@dataclass(frozen=True)
-class Journal:
+class Journal(Struct, frozen=True):
     """The journal of one run, open for writing as long as the run holds the lock."""
 
     context: Context

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from operations.context import Context
 from operations.errors import StatementFailed
@@ -24,8 +25,7 @@ _DATABASES = """
 """
 
 
-@dataclass(frozen=True)
-class KeptDatabase:
+class KeptDatabase(Struct, frozen=True):
     """A database as it was before run ``run_id``, which began at ``since`` (seconds since the epoch)."""
 
     name: str

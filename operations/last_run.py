@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from operations.context import Context
 from operations.journal import RunRecord, latest
@@ -16,8 +17,7 @@ SHOWN = ("deploy", "apply", "rollback", "restore", "restore --undo")
 LOOKED_AT = 50
 
 
-@dataclass(frozen=True)
-class LastRun:
+class LastRun(Struct, frozen=True):
     """``state``: whether the database stands as before the run (``old``), after it (``new``) or ``between``.
 
     ``unknown``: the history has forgotten what of it may be there, and the next run has to settle it.

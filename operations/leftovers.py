@@ -7,8 +7,9 @@ one that is only waiting to be dropped.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from operations.migrations.dropping import dropped_indexes
 from operations.migrations.indexes import Index, index_work
@@ -42,8 +43,7 @@ _INDEXES = """
 """
 
 
-@dataclass(frozen=True)
-class Outside:
+class Outside(Struct, frozen=True):
     """What such statements change in the catalog: object ids of indexes, the number of partitions' ties."""
 
     valid: frozenset[int]

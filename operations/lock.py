@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from operations.context import Context
 from operations.errors import HostError, HostUnreachable, LockHeld, LockLost
@@ -23,8 +25,7 @@ PRESUMED_DEAD = 60.0
 """Seconds without a heartbeat after which an owner on another machine counts as dead."""
 
 
-@dataclass(frozen=True)
-class Owner:
+class Owner(Struct, frozen=True):
     """Who holds the lock. ``process`` as in ``ports.Processes``; ``token`` grows with every owner."""
 
     run_id: str
@@ -39,8 +40,7 @@ UNREADABLE = Owner("unknown", "a run", "someone unknown (owner.json cannot be re
 _TEXTS = ("run_id", "operation", "actor", "process", "since")
 
 
-@dataclass(frozen=True)
-class Lock:
+class Lock(Struct, frozen=True):
     """A lock that this run holds."""
 
     context: Context

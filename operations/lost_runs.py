@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from operations.approvals.model import Event, Outcome
 from operations.context import Context

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
 from typing import Literal
+
+from msgspec.structs import replace
 
 from operations.advisory import lock_database, steady
 from operations.approvals.digest import refuse_other

@@ -6,9 +6,12 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from operations.checks.model import Check, Status
 from operations.context import Context
@@ -37,8 +40,7 @@ LOST = (
 )
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(Struct, frozen=True):
     """One look: what was found, and what of it was told. ``undelivered``: messages that are still to be sent."""
 
     at: float

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from operations.ports import Host
 
@@ -15,8 +16,7 @@ ESCAPED = re.compile(r"\\([0-7]{3})")
 """Blanks and backslashes in mountinfo, as octal numbers."""
 
 
-@dataclass(frozen=True)
-class Mount:
+class Mount(Struct, frozen=True):
     """``root`` of the file system on ``device`` (``MAJOR:MINOR``) is seen at ``point``."""
 
     device: str

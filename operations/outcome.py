@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from operations.blockers import Blocker
 from operations.plan import Plan
@@ -14,8 +15,7 @@ from operations.undoing import Rollback
 Outcome = Literal["planned", "deployed", "nothing_to_do", "rolled_back", "needs_attention"]
 
 
-@dataclass(frozen=True)
-class DeployResult:
+class DeployResult(Struct, frozen=True):
     """How a deploy or apply ended. ``rollback`` says how the old state was brought back, where it had to be."""
 
     run_id: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from operations.context import Context
 from operations.errors import LocktenderError
@@ -23,8 +24,7 @@ _STANDING = {
 }
 
 
-@dataclass(frozen=True)
-class _Done:
+class _Done(Struct, frozen=True):
     """A statement that was run; ``surely`` or perhaps, where the run ended in it."""
 
     migration: str

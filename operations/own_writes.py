@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from operations import writes
 from operations.catalog import properties
@@ -22,8 +24,7 @@ ENDED = ("committing", "attempted", "undoing", "outside")
 """That its rows have been counted."""
 
 
-@dataclass(frozen=True)
-class Ours:
+class Ours(Struct, frozen=True):
     """What runs of ours have written; ``None`` where some of it could not be counted.
 
     ``died`` is what stood before the first transaction, or statement outside of any, in which our client died, and
@@ -66,8 +67,7 @@ def _stood(entry: Entry) -> Begun | Alone | None:
     return Alone.from_json(alone) if alone else None
 
 
-@dataclass(frozen=True)
-class Touched:
+class Touched(Struct, frozen=True):
     """What runs of ours did to tables: ``names`` and ``oids`` of those in which they had written rows.
 
     ``locked``: object ids of all whose rows they can have changed in any way; ``None`` where that is not known.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from operations import backup
 from operations.apply import apply
@@ -23,8 +24,7 @@ from operations.secret import redact
 Facts = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Performed:
+class Performed(Struct, frozen=True):
     """How it ended, for the ledger; and what the use case returned or raised, for who is there to see it."""
 
     event: Event

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import groupby
 from typing import Literal
+
+from msgspec import Struct, to_builtins
 
 from operations.migrations.script import Script
 from operations.migrations.unparsed import may_commit
@@ -20,8 +21,7 @@ UnitKind = Literal["transaction", "statements", "message"]
 RestorePointKind = Literal["backup", "empty"]
 
 
-@dataclass(frozen=True)
-class Unit:
+class Unit(Struct, frozen=True):
     """Migrations that are applied together.
 
     ``transaction``: all of them in one, with their history rows. ``statements``: one that PostgreSQL cannot run in one
@@ -34,8 +34,7 @@ class Unit:
     reason: str
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """One step of a run: ``what`` says in a sentence what it will do, ``commands`` what is typed for it on the host."""
 
     name: str
@@ -43,8 +42,7 @@ class Step:
     commands: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class PlannedMigration:
+class PlannedMigration(Struct, frozen=True):
     """A pending migration with the checksum it had when the plan was made."""
 
     name: str
@@ -55,8 +53,7 @@ class PlannedMigration:
     """Whether it comes with a script that undoes it."""
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Struct, frozen=True, dict=True):
     """What a run will do, decided before anything is done."""
 
     operation: str
@@ -76,7 +73,7 @@ class Plan:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over all of it as canonical JSON: whatever changes, changes this."""
-        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        text = json.dumps(to_builtins(self), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property

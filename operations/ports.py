@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from operations.secret import Secret
 
 Row = tuple[Any, ...]
 
 
-@dataclass(frozen=True)
-class Completed:
+class Completed(Struct, frozen=True):
     """A program that ran to its end."""
 
     argv: tuple[str, ...]
@@ -139,8 +139,7 @@ class Host(Files, Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(Struct, frozen=True):
     """Which database, as it may be shown: never a password."""
 
     host: str
@@ -262,8 +261,7 @@ class Database(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """How far something is: ``done`` of ``total`` ``unit`` (total 0: unknown)."""
 
     label: str

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from operations.approvals.model import Explanation, Operation, Policy, Proposal
 from operations.context import Context
@@ -64,8 +66,7 @@ def _without_preflight(context: Context) -> Context:
     return replace(context, environment=replace(environment, preflight=replace(environment.preflight, mode="off")))
 
 
-@dataclass(frozen=True)
-class _Found:
+class _Found(Struct, frozen=True):
     arguments: Mapping[str, Any]
     explanation: Explanation
     migrations: Mapping[str, str]

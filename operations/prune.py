@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from operations.backup_catalogue import Entry, damage, entries
 from operations.backup_leftovers import partial_path, remove_leftovers
@@ -15,8 +16,7 @@ from operations.layout import backup_path, new_id
 from operations.lock import held
 
 
-@dataclass(frozen=True)
-class PruneResult:
+class PruneResult(Struct, frozen=True):
     """A decision on every backup of the environment, newest first; ``removed`` is empty for a dry run."""
 
     decisions: tuple[Decision, ...]

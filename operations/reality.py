@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from operations.context import Context
 from operations.journal import RunRecord, read
@@ -15,8 +16,7 @@ from operations.traces import State, Trace, state_of, trace_of
 MIGRATING = ("deploy", "apply")
 
 
-@dataclass(frozen=True)
-class Reality:
+class Reality(Struct, frozen=True):
     """The database as it is now; ``rows`` of its history table, by id."""
 
     database_oid: int

@@ -8,6 +8,8 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from operations.backup_archive import archive_into
 from operations.backup_catalogue import load_intact
 from operations.backup_restorable import quiet_logins, refuse_unrestorable, scratch_database
@@ -33,8 +35,7 @@ from operations.validation.trying import failure
 LATEST = "latest"
 
 
-@dataclass(frozen=True)
-class Rehearsal:
+class Rehearsal(Struct, frozen=True):
     """What the pending migrations did to a copy. ``ok``: all of them applied. ``failed``: where one did not.
 
     ``wal_bytes`` is what the server wrote meanwhile, other sessions of it included.

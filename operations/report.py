@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from operations.backup_catalogue import Entry, entries, verification
 from operations.backups.manifest import Manifest
@@ -57,8 +60,7 @@ SIZES = """
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class _InDatabase:
+class _InDatabase(Struct, frozen=True):
     """What the database tells."""
 
     bytes: int | None = None

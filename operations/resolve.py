@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from operations.advisory import lock_database, steady
 from operations.approvals.digest import canonical, refuse_other
@@ -25,8 +26,7 @@ from operations.settling import settle_if_possible, unfinished
 from operations.traces import trace_of
 
 
-@dataclass(frozen=True)
-class ResolveResult:
+class ResolveResult(Struct, frozen=True):
     """``changed`` is false where the history said so already."""
 
     name: str
@@ -35,8 +35,7 @@ class ResolveResult:
     run_id: str
 
 
-@dataclass(frozen=True)
-class Resolution:
+class Resolution(Struct, frozen=True):
     """What would be recorded, and over what. ``checksum`` of the file that is said to be applied; else ``None``."""
 
     name: str

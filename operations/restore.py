@@ -8,7 +8,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from msgspec import Struct, field
 
 from operations import writes
 from operations.advisory import STEADY, lock_database
@@ -52,8 +54,7 @@ __all__ = [
 MOST_SHOWN = 20
 
 
-@dataclass(frozen=True)
-class RestoreResult:
+class RestoreResult(Struct, frozen=True):
     """How a restore ended. For a dry run ``steps`` is what would be done, and nothing was."""
 
     run_id: str

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 FIRST_USER_OID = 16384
 """Object ids below are the system's own (FirstNormalObjectId)."""
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """How many rows were inserted, updated, deleted."""
 
     inserted: int = 0
@@ -35,8 +36,7 @@ class Rows:
         return min(self.inserted, self.updated, self.deleted) < 0
 
 
-@dataclass(frozen=True)
-class Relation:
+class Relation(Struct, frozen=True):
     """Rows of one relation. ``kind`` is table, toast, catalog, statistics, temporary; ``name`` is dotted and quoted."""
 
     name: str
@@ -44,8 +44,7 @@ class Relation:
     rows: Rows = Rows()
 
 
-@dataclass(frozen=True)
-class Moment:
+class Moment(Struct, frozen=True):
     """The whole database's count. Counts of two moments can be compared only if their ``origin`` is the same."""
 
     database_oid: int
@@ -58,11 +57,10 @@ class Moment:
     """A table whose access method does not count."""
 
 
-@dataclass(frozen=True)
-class Counters:
+class Counters(Struct, frozen=True):
     """Rows written per relation, by object id, since statistics began (``moment``) or by our own transactions."""
 
-    relations: Mapping[int, Relation] = field(default_factory=dict)
+    relations: Mapping[int, Relation] = {}
     moment: Moment | None = None
 
     def __add__(self, other: Counters) -> Counters:
@@ -103,7 +101,7 @@ class Counters:
         }
         if self.moment is None:
             return {"relations": relations}
-        return {"relations": relations, "moment": {**vars(self.moment), "rows": _numbers(self.moment.rows)}}
+        return {"relations": relations, "moment": {**asdict(self.moment), "rows": _numbers(self.moment.rows)}}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Counters:

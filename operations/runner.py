@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from operations.context import Context
 from operations.journal import Journal
@@ -14,8 +15,7 @@ from operations.ports import Progress
 Performer = Callable[[], None]
 
 
-@dataclass(frozen=True)
-class StepResult:
+class StepResult(Struct, frozen=True):
     """How a step ended, and the seconds it took."""
 
     name: str

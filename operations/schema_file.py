@@ -11,9 +11,10 @@ import json
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
+
+from msgspec import Struct
 
 from operations.catalog import Catalog
 from operations.errors import Tampered
@@ -23,8 +24,7 @@ VERSION = 3
 """The second had all objects in one line, the first all in the first line."""
 
 
-@dataclass(frozen=True)
-class SchemaRecord:
+class SchemaRecord(Struct, frozen=True):
     """What the database was when ``run_id`` had ended: ``major`` its server's version, ``applied`` its migrations."""
 
     run_id: str

@@ -7,9 +7,11 @@ database.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from operations import catalog
 from operations.catalog import Catalog, Difference
@@ -38,8 +40,7 @@ BELONGING = ("column", "attribute", "constraint", "trigger", "rule", "policy")
 KINDS_TOLD = {"column": "columns' definitions", "index": "indexes", "constraint": "constraints"}
 
 
-@dataclass(frozen=True)
-class Drift:
+class Drift(Struct, frozen=True):
     """``told`` what was compared, or why nothing was; ``differences`` from then to now, and the first as SQL.
 
     ``unread``: there was no time to compare all of it.

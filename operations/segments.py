@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from operations.migrations.script import Script, Statement
 
@@ -16,8 +16,7 @@ COMMITTING = frozenset({"DO", "CALL"})
 """Where they end transactions by themselves, their rows cannot be counted as ours."""
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """A piece of a script; ``offset`` is where ``text`` begins in the file, counted in characters.
 
     ``in_transaction``: run in one of ours. ``verbatim``: sent as it is, for the file's own transaction commands rule.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Annotated, Literal
+
+from msgspec import Struct, field
 
 from operations.secret import Secret
 
@@ -32,8 +33,7 @@ APPROVABLE = ("deploy", "apply", "rollback", "restore", "resolve", "backup", "ve
 """Operations that a policy may be written for."""
 
 
-@dataclass(frozen=True)
-class Backups:
+class Backups(Struct, frozen=True):
     """How backups are made and which are kept. Sizes in bytes, times in seconds."""
 
     keep_last: int = 7
@@ -64,8 +64,7 @@ class Backups:
     """Where set, manifests carry an HMAC-SHA256 and those without a right one are refused."""
 
 
-@dataclass(frozen=True)
-class Server:
+class Server(Struct, frozen=True):
     """The machine beside the database, reached over SSH; absent, it is this one."""
 
     host: str
@@ -88,8 +87,7 @@ class Server:
     """How often a sign of life is sent; a line that is silent for four of them counts as cut."""
 
 
-@dataclass(frozen=True)
-class App:
+class App(Struct, frozen=True):
     """The application in Docker Compose whose database this is."""
 
     directory: str
@@ -116,8 +114,7 @@ class App:
     """On how many of them the new version is started at the same time."""
 
 
-@dataclass(frozen=True)
-class Approval:
+class Approval(Struct, frozen=True):
     """Who may ask for an operation and who may allow it: names in ``[people]``, Slack ids, ``github:…``."""
 
     approvers: OneOrMany = ()
@@ -132,8 +129,7 @@ class Approval:
     """Whether a reason must be given."""
 
 
-@dataclass(frozen=True)
-class BreakGlass:
+class BreakGlass(Struct, frozen=True):
     """Who may act without the usual approvals in an emergency: told to everybody, and reviewed afterwards."""
 
     members: OneOrMany
@@ -146,8 +142,7 @@ class BreakGlass:
     """As in ``approvals``."""
 
 
-@dataclass(frozen=True)
-class Slack:
+class Slack(Struct, frozen=True):
     """From where in Slack an environment may be operated on."""
 
     channels: OneOrMany = ()
@@ -156,8 +151,7 @@ class Slack:
     """Workspace or Enterprise ids. Empty: the one that the bot is installed in."""
 
 
-@dataclass(frozen=True)
-class Github:
+class Github(Struct, frozen=True):
     """Where the environment is deployed from, if GitHub holds its deployments back until Slack has agreed to them."""
 
     repository: str
@@ -170,8 +164,7 @@ class Github:
     """The only branch that is deployed from. Absent: any that GitHub lets deploy to its environment."""
 
 
-@dataclass(frozen=True)
-class Checks:
+class Checks(Struct, frozen=True):
     """From where on ``check`` and ``monitor`` find something worth telling. Sizes in bytes, times in seconds."""
 
     ignore: tuple[str, ...] = ()
@@ -217,8 +210,7 @@ class Checks:
     """How often containers may be restarted within a day."""
 
 
-@dataclass(frozen=True)
-class Preflight:
+class Preflight(Struct, frozen=True):
     """How existing rows are tried before a deploy, and what is done with what was found."""
 
     mode: Literal["refuse", "tell", "off"] = "refuse"
@@ -230,8 +222,7 @@ class Preflight:
     """How long all of them together may take."""
 
 
-@dataclass(frozen=True)
-class Alerts:
+class Alerts(Struct, frozen=True):
     """Where news of an environment goes, and when."""
 
     webhooks: tuple[Secret, ...] = ()
@@ -260,8 +251,7 @@ class Alerts:
     """What is not told before the end of a freeze: ``nothing``, ``warnings``, or ``everything``, failures too."""
 
 
-@dataclass(frozen=True)
-class Schedule:
+class Schedule(Struct, frozen=True):
     """What the bot's workers do by themselves, and when: cron expressions of five fields, in UTC."""
 
     monitor: Cron | None = None
@@ -270,8 +260,7 @@ class Schedule:
     """They post the report to the environment's first channel in Slack."""
 
 
-@dataclass(frozen=True)
-class Person:
+class Person(Struct, frozen=True):
     """One human with all accounts, so that nobody counts twice."""
 
     name: str
@@ -281,8 +270,7 @@ class Person:
     """One login or a list."""
 
 
-@dataclass(frozen=True)
-class Environment:
+class Environment(Struct, frozen=True):
     """One named place to deploy to. Times in seconds."""
 
     name: str
@@ -323,7 +311,7 @@ class Environment:
     """Absent: this machine."""
     app: App | None = None
     """Absent: the database alone is deployed."""
-    approvals: Mapping[str, Approval] = field(default_factory=dict)
+    approvals: Mapping[str, Approval] = {}
     """Policies by the name of the operation, one of ``APPROVABLE``."""
     break_glass: BreakGlass | None = None
     """Absent: there is no way past the approvals."""
@@ -342,7 +330,7 @@ class Environment:
     log_file: FilePath | None = None
     """Lines of JSON for every operation, of the command line, the Action and the bot's workers alike, on the machine
     that it runs on. Absent: ``LOCKTENDER_LOG``, if set."""
-    rules: Levels = field(default_factory=dict)
+    rules: Levels = {}
     """Lint rules whose findings are graver, or less grave, than by default."""
 
     @property
@@ -351,8 +339,7 @@ class Environment:
         return self.transactions or ("file" if self.strategy == "online" else "whole")
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """A whole configuration file."""
 
     environments: tuple[Environment, ...]

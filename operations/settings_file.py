@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from operations.database_url import parse_database_url, refuse_what_cannot_be_forwarded
 from operations.errors import ConfigurationError
@@ -20,8 +22,7 @@ UNSET = r"the environment variable (\w+) is not set"
 HINT = "locktender.example.toml shows every key with its meaning."
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing wrong with the file: ``key`` is its dotted path, ``line`` 1-based (``None``: nowhere in the file)."""
 
     line: int | None

@@ -1,4 +1,4 @@
-"""The dataclasses of ``settings`` as a schema that finds every problem of a file in one pass.
+"""The structs of ``settings`` as a schema that finds every problem of a file in one pass.
 
 pydantic's core is used without its front: building models would cost every command 45 ms. Imported only where there is
 a file.
@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeGuard, Union, get_args, get_origin
 
+from msgspec import Struct
+from msgspec.structs import FieldInfo, fields
 from pydantic_core import PydanticCustomError, SchemaValidator, ValidationError, core_schema
 from pydantic_core.core_schema import CoreSchema, ValidationInfo
 
@@ -37,8 +38,7 @@ NAMED = (Environment, Person)
 INVALID = "invalid"
 
 
-@dataclass(frozen=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What a value may refer to. Without ``environ`` only the shape is looked at: secrets are left empty."""
 
     directory: Path
@@ -93,10 +93,9 @@ def size(text: object) -> int:
     raise _invalid('must be a size with its unit, such as "500MB" or "10GiB"')
 
 
-def section_fields(section: type) -> tuple[tuple[Field[Any], Any], ...]:
+def section_fields(section: type[Struct]) -> tuple[FieldInfo, ...]:
     """The keys that a section may hold: each field with its type as annotated."""
-    hints = get_type_hints(section, include_extras=True)
-    return tuple((f, hints[f.name]) for f in fields(section) if not (section in NAMED and f.name == "name"))
+    return tuple(f for f in fields(section) if not (section in NAMED and f.name == "name"))
 
 
 def known_keys(path: tuple[str, ...]) -> list[str]:
@@ -107,12 +106,17 @@ def known_keys(path: tuple[str, ...]) -> list[str]:
     if section is None:
         return [] if path else ["environments", "people", "rules"]
     for step in path[2:]:
-        hint = {field.name: hint for field, hint in section_fields(section)}.get(step) if section else None
-        section = next((found for found in (hint, *get_args(hint)) if is_dataclass(found)), None)
-    return [field.name for field, _ in section_fields(section)] if section else []
+        hint = {field.name: field.type for field in section_fields(section)}.get(step) if section else None
+        section = next((found for found in (hint, *get_args(hint)) if is_section(found)), None)
+    return [field.name for field in section_fields(section)] if section else []
 
 
-def _named_schema(section: type) -> CoreSchema:
+def is_section(hint: Any) -> TypeGuard[type[Struct]]:
+    """Whether a type stands for keys of its own."""
+    return isinstance(hint, type) and issubclass(hint, Struct)
+
+
+def _named_schema(section: type[Struct]) -> CoreSchema:
     named = core_schema.dict_schema(
         core_schema.str_schema(),
         core_schema.no_info_after_validator_function(lambda values: partial(section, **values), _keys_schema(section)),
@@ -127,7 +131,7 @@ def _with_names(found: dict[str, Callable[..., Any]]) -> dict[str, Any]:
     return {name: build(name=name) for name, build in found.items()}
 
 
-def _section_schema(section: type) -> CoreSchema:
+def _section_schema(section: type[Struct]) -> CoreSchema:
     def build(values: dict[str, Any]) -> Any:
         made = section(**values)
         for check in (
@@ -144,21 +148,19 @@ def _section_schema(section: type) -> CoreSchema:
     return core_schema.no_info_after_validator_function(build, _keys_schema(section))
 
 
-def _keys_schema(section: type) -> CoreSchema:
+def _keys_schema(section: type[Struct]) -> CoreSchema:
     return core_schema.typed_dict_schema(
         {
-            field.name: core_schema.typed_dict_field(
-                _schema(hint), required=field.default is MISSING and field.default_factory is MISSING
-            )
-            for field, hint in section_fields(section)
+            field.name: core_schema.typed_dict_field(_schema(field.type), required=field.required)
+            for field in section_fields(section)
         },
         extra_behavior="forbid",
     )
 
 
 def _schema(hint: Any) -> CoreSchema:
-    if is_dataclass(hint):
-        return _section_schema(hint) if isinstance(hint, type) else core_schema.none_schema()
+    if is_section(hint):
+        return _section_schema(hint)
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
         return MARKED[arguments[1]]
@@ -257,7 +259,7 @@ def _one_or_many(value: object) -> object:
 
 def _keeps_something(made: object) -> None:
     if isinstance(made, Backups) and not any(
-        getattr(made, f.name) for f, _ in section_fields(Backups) if f.name.startswith("keep_")
+        getattr(made, name) for name in Backups.__struct_fields__ if name.startswith("keep_")
     ):
         raise _invalid("keeps no backup at all: set keep_last or another keep_…")
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from operations.advisory import POLL, is_held, lock_database, steady
 from operations.backup_leftovers import remove_leftovers
@@ -158,8 +160,7 @@ def _format(context: Context) -> Format:
     return formats.detect(context.files, context.environment.migrations)
 
 
-@dataclass(frozen=True)
-class _Settled:
+class _Settled(Struct, frozen=True):
     """What became of a run: ``outcome`` and ``facts`` for its journal, and which schema the application now meets."""
 
     outcome: str

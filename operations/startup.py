@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from msgspec import Struct
+
 from operations.context import Context
 from operations.errors import (
     ClientToolsMissing,
@@ -40,8 +42,7 @@ FIRST_PAUSE = 2.0
 FAILED = ("rolled_back", "needs_attention")
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Of a start. Times in seconds; ``attempts`` are whole runs, each with a restore point and a way back."""
 
     timeout: float = 60.0
@@ -49,8 +50,7 @@ class Limits:
     attempts: int = 3
 
 
-@dataclass(frozen=True)
-class StartResult:
+class StartResult(Struct, frozen=True):
     """How a start ended; the application is to be started unless it is ``not_ready``.
 
     ``up_to_date``: nothing was to be done, or others have done it; ``applied``: by this start; ``not_applied``:

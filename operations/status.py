@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from operations.context import Context
 from operations.errors import LocktenderError
@@ -15,8 +16,7 @@ from operations.migrations.model import Migration, Standing
 from operations.reality import look
 
 
-@dataclass(frozen=True)
-class StatusResult:
+class StatusResult(Struct, frozen=True):
     """How folder and database stand to each other: lists of names, as in ``Standing``.
 
     ``warnings`` are sentences; ``interrupted`` are runs that died and are not settled yet.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from operations import sequences
 from operations.catalog import properties
@@ -16,8 +17,7 @@ from operations.row_counts import Counters
 State = Literal["old", "new", "between"]
 
 
-@dataclass(frozen=True)
-class RestorePoint:
+class RestorePoint(Struct, frozen=True):
     """What a run can return to. ``counters`` were read before its snapshot; ``fingerprint`` leaves the history out.
 
     ``positions`` of sequences were read before it, too, and the database's own ``properties``.
@@ -33,8 +33,7 @@ class RestorePoint:
     """``None`` in journals of older versions."""
 
 
-@dataclass(frozen=True)
-class Trace:
+class Trace(Struct, frozen=True):
     """A deploy's journal, read. ``row_ids`` and ``checksums`` by migration, in the order they apply.
 
     ``pieces_of``: migrations that ran piece by piece, and had begun with one.

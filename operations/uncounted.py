@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from operations import catalog, writes
 from operations.catalog import Catalog
@@ -19,8 +21,7 @@ LAG, LOOK = 12.0, 0.1
 """Seconds in which sessions have added what they count (an idle one does after ten), and between two looks at them."""
 
 
-@dataclass(frozen=True)
-class Begun:
+class Begun(Struct, frozen=True):
     """What stood when a transaction of ours began: if our client dies in it, its rows are rolled back uncounted."""
 
     stamp: str
@@ -56,8 +57,7 @@ class Begun:
         return cls(value["stamp"], Outside.from_json(value["outside"]), Counters.from_json(value["catalogs"]))
 
 
-@dataclass(frozen=True)
-class Alone:
+class Alone(Struct, frozen=True):
     """What stood when a statement outside of transactions began, so that its rows can be told from those of others.
 
     ``schema`` is a fingerprint of all but the indexes that the ``statement`` works on; of any other statement the text

@@ -8,8 +8,10 @@ beside and swapped in, if nobody else has written since. Below that is a person.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from operations.context import Context
 from operations.down_scripts import NotThisWay, downs_of
@@ -27,8 +29,7 @@ from operations.traces import Trace, trace_of
 from operations.writes import Written
 
 
-@dataclass(frozen=True)
-class Rollback:
+class Rollback(Struct, frozen=True):
     """How the old state was brought back. ``kept_database`` is what a swap left beside the live one.
 
     ``notes`` are sentences on what else was done; ``stays`` on what lies beyond the database, which no way back

@@ -7,6 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from operations.errors import ConnectionLost, LocktenderError, OperationFailed
 from operations.ports import Clock, Report, silent
 from operations.rules import linting
@@ -32,8 +34,7 @@ WORK, PROOF = "work", "proof"
 BASE_RENEWED = "What was kept of the base may be damaged: it was thrown away, and built anew."
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(Struct, frozen=True):
     """What is to be validated. ``base`` is what has landed; ``ancestor`` where head left it, if that is known.
 
     ``base_seconds`` and ``seconds`` limit what building the base and trying the rest may take.
@@ -47,9 +48,9 @@ class Question:
     fail_on: FailOn = "error"
     report: Report = silent
     notes: tuple[str, ...] = ()
-    rows: Mapping[Name, int] = field(default_factory=dict)
+    rows: Mapping[Name, int] = {}
     """Of production's tables; empty where it was not asked."""
-    levels: Mapping[str, Level] = field(default_factory=dict)
+    levels: Mapping[str, Level] = {}
     """Severities of lint rules that the configuration sets."""
     schema: str | None = None
     """Where the tables live, if not where a new database has them: ``?schema=`` of the database URL."""

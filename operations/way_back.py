@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from operations.applying import Applier
 from operations.context import Context
@@ -25,8 +26,7 @@ WITH_NEW_SCHEMA = frozenset({"start", "check"})
 """Steps at which everything has been applied."""
 
 
-@dataclass(frozen=True)
-class WayBack:
+class WayBack(Struct, frozen=True):
     """What a run had begun: ``applier`` if it got as far as the migrations, ``release`` if it has an application."""
 
     context: Context

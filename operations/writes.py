@@ -12,7 +12,9 @@ So "nothing was written" is certain only once everyone else is gone: ``guard`` s
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from operations.errors import DataWouldBeLost
 from operations.ports import Session
@@ -93,11 +95,10 @@ READING = "^locktender (client|watch|ping|plan|look|pooler|backup|clean|check|st
 """Sessions of ours that write nothing to a database that others use."""
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(Struct, frozen=True):
     """What others have written. Where ``reason`` is set it cannot be told, and that says why."""
 
-    tables: Mapping[str, int] = field(default_factory=dict)
+    tables: Mapping[str, int] = {}
     """Rows inserted, updated and deleted, by table; ``oids`` are those tables'."""
     oids: frozenset[int] = frozenset()
     catalog: int = 0

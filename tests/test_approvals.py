@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from itertools import product
 from typing import Any
 
 import pytest
+from msgspec.structs import fields, replace
 
 from operations.approvals import deciding, policy
 from operations.approvals.change import Situation

@@ -7,10 +7,10 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from operations import backup_dump
 from operations.adapters.throwaway import embedded_binaries

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pglast
 import pytest
+from msgspec.structs import replace
 
 from operations.adapters.postgres import PostgresDatabase, PostgresSession
 from operations.catalog import Catalog, Difference, diff, read, stamp

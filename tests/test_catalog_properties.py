@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import uuid
 
 import pytest
+from msgspec.structs import replace
 
 from operations.adapters.postgres import PostgresDatabase
 from operations.catalog.properties import (
@@ -123,7 +123,7 @@ def test_what_a_plain_owner_cannot_put_back_is_found_without_changing_anything(s
         assert read_properties(session, name) == before
     with server.superuser().session() as session:
         assert obstacles(session, name, before) == ()
-        assert "does not exist" in obstacles(session, name, dataclasses.replace(before, owner="nobody", grants=()))[0]
+        assert "does not exist" in obstacles(session, name, replace(before, owner="nobody", grants=()))[0]
 
 
 def test_icu_locale_comes_back(server15: Server) -> None:

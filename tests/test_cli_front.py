@@ -9,13 +9,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
+from msgspec import Struct
 
 from cli.options import Options, VerbGroup
 from cli.output import as_json
@@ -403,8 +403,7 @@ def test_lines_of_progress() -> None:
     assert [amount(n, "bytes") for n in (999, 1500, 2.5e6, 3e13)] == ["999 B", "1.5 kB", "2.5 MB", "30.0 TB"]
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(Struct, frozen=True):
     name: str
     seconds: float
     key: Secret

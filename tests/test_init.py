@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import re
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from msgspec import structs
 
 from cli.verbs import VERBS
 from operations.adapters.local_host import LocalHost
@@ -225,7 +225,7 @@ def test_no_database_service_is_guessed_where_there_is_none() -> None:
 def test_the_configuration_is_read_by_our_own_settings(answers: Answers, composed: bool, project: Path) -> None:
     if not composed:
         (project / "compose.yaml").unlink()
-    asked = dataclasses.replace(answers, health_url='http://127.0.0.1:8080/he"al\\th')
+    asked = structs.replace(answers, health_url='http://127.0.0.1:8080/he"al\\th')
     written(project, asked)
     told = load_environment(project / "locktender.toml", None, SECRETS)
     assert isinstance(told, Environment)
@@ -242,7 +242,7 @@ def test_the_configuration_is_read_by_our_own_settings(answers: Answers, compose
 
 def test_what_the_configuration_shows_as_an_example_is_valid_too(project: Path) -> None:
     (project / "compose.yaml").unlink()
-    written(project, dataclasses.replace(HERE, backup_dir="/srv/backups"))
+    written(project, structs.replace(HERE, backup_dir="/srv/backups"))
     text = (project / "locktender.toml").read_text()
     keys = [line.removeprefix("# ") if "=" in line or "[env" in line else line for line in text.splitlines()]
     (project / "locktender.toml").write_text("\n".join(line for line in keys if not line.startswith("Wherever")))
@@ -265,7 +265,7 @@ def lint(*argv: str, cwd: Path) -> None:
 @pytest.mark.parametrize("answers", [ON_SERVER, HERE], ids=["on a server", "here"])
 def test_the_workflows_are_valid(answers: Answers, project: Path) -> None:
     git(project, "init", "-q", "-b", "main")
-    result = written(project, dataclasses.replace(answers, environment="on"))
+    result = written(project, structs.replace(answers, environment="on"))
     paths = [path for path in statuses(result) if "workflows" in path]
     assert len(paths) == (5 if answers.host else 1)
     lint("actionlint", "-shellcheck=", "-pyflakes=", *paths, cwd=project)
@@ -300,7 +300,7 @@ def test_the_examples_are_what_init_writes() -> None:
 
 @pytest.mark.parametrize("start", [True, False], ids=["applies at start", "does not"])
 def test_the_compose_snippet_is_valid_and_fits_the_file_it_is_for(start: bool, project: Path) -> None:
-    written(project, dataclasses.replace(HERE, start=start))
+    written(project, structs.replace(HERE, start=start))
     told = yaml.safe_load((project / "compose.locktender.yaml").read_text())
     assert set(told["services"]) == {"db", "web", "worker"}
     database, web = told["services"]["db"], told["services"]["web"]
@@ -329,7 +329,7 @@ def test_the_database_keeps_its_own_health_check(project: Path) -> None:
 
 
 def test_the_slack_manifest_is_the_example(project: Path) -> None:
-    written(project, dataclasses.replace(HERE, slack=True))
+    written(project, structs.replace(HERE, slack=True))
     told = yaml.safe_load((project / "slack-manifest.yaml").read_text())
     assert told["features"]["slash_commands"][0]["command"] == "/db"
     assert (project / "slack-manifest.yaml").read_text() == (
@@ -345,7 +345,7 @@ def test_nothing_that_exists_is_overwritten_and_a_second_run_changes_nothing(pro
     }
     put(project, mine)
     before = contents(project)
-    asked = dataclasses.replace(ON_SERVER, scripts=True, slack=True)
+    asked = structs.replace(ON_SERVER, scripts=True, slack=True)
     assert statuses(written(project, asked, dry_run=True))["slack-manifest.yaml"] == "created"
     assert contents(project) == before
     first = written(project, asked)
@@ -382,7 +382,7 @@ def test_a_package_that_is_being_changed_is_not_touched(project: Path) -> None:
             return super().replace(path, old, new)
 
     with pytest.raises(Refused, match="was changed"):
-        init(LocalHost(), Hasty(), found(project), dataclasses.replace(HERE, scripts=True), dry_run=False)
+        init(LocalHost(), Hasty(), found(project), structs.replace(HERE, scripts=True), dry_run=False)
     assert (project / "package.json").read_text() == "{}"
 
 
@@ -421,14 +421,14 @@ def test_scripts_are_added_to_what_is_hardly_there(text: str) -> None:
 def test_a_package_that_cannot_be_added_to_is_an_error(text: str, project: Path) -> None:
     (project / "package.json").write_text(text)
     with pytest.raises(UsageError, match=r"package\.json cannot be added to"):
-        written(project, dataclasses.replace(HERE, scripts=True))
+        written(project, structs.replace(HERE, scripts=True))
     assert (project / "package.json").read_text() == text
     assert not (project / "locktender.toml").exists()
 
 
 def test_a_script_of_the_same_name_stays_and_is_told(project: Path) -> None:
     (project / "package.json").write_text('{"scripts": {"prisma:status": "prisma migrate status"}}')
-    result = written(project, dataclasses.replace(HERE, scripts=True))
+    result = written(project, structs.replace(HERE, scripts=True))
     scripts = json.loads((project / "package.json").read_text())["scripts"]
     assert scripts["prisma:status"] == "prisma migrate status"
     assert set(scripts) == set(SCRIPTS)
@@ -464,7 +464,7 @@ def test_the_names_that_teams_type_call_our_verbs(
 def test_the_names_that_the_guide_types_call_the_verbs_beside_them(project: Path, inline: list[str]) -> None:
     if shutil.which("npm") is None:
         missing("npm")
-    written(project, dataclasses.replace(HERE, scripts=True))
+    written(project, structs.replace(HERE, scripts=True))
     program, called = project / "locktender", project / "called"
     program.write_text(f'#!/bin/sh\necho locktender "$@" > {called}\n')
     program.chmod(0o755)
@@ -478,7 +478,7 @@ def test_the_names_that_the_guide_types_call_the_verbs_beside_them(project: Path
 
 
 def test_deploy_sh_passes_on_what_is_typed(project: Path, tmp_path: Path) -> None:
-    written(project, dataclasses.replace(HERE, scripts=True))
+    written(project, structs.replace(HERE, scripts=True))
     (tmp_path / "locktender").write_text('#!/bin/sh\npwd; printf "%s\\n" "$@"\n')
     (tmp_path / "locktender").chmod(0o755)
     done = subprocess.run(
@@ -495,12 +495,12 @@ def test_deploy_sh_passes_on_what_is_typed(project: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "answers",
     [
-        dataclasses.replace(HERE, environment="a.b"),
-        dataclasses.replace(HERE, environment="${{ x }}"),
-        dataclasses.replace(ON_SERVER, host="-oProxyCommand=x"),
-        dataclasses.replace(ON_SERVER, user="a b"),
-        dataclasses.replace(ON_SERVER, backup_dir="backups"),
-        dataclasses.replace(ON_SERVER, app_directory="."),
+        structs.replace(HERE, environment="a.b"),
+        structs.replace(HERE, environment="${{ x }}"),
+        structs.replace(ON_SERVER, host="-oProxyCommand=x"),
+        structs.replace(ON_SERVER, user="a b"),
+        structs.replace(ON_SERVER, backup_dir="backups"),
+        structs.replace(ON_SERVER, app_directory="."),
     ],
 )
 def test_strange_answers_are_refused_before_anything_is_written(answers: Answers, project: Path) -> None:
@@ -526,7 +526,7 @@ def test_a_start_without_a_service_to_start_is_refused_before_anything_is_writte
         put(project, {"compose.yaml": compose_file})
     before = contents(project)
     with pytest.raises(UsageError, match=why) as refused:
-        written(project, dataclasses.replace(HERE, start=True))
+        written(project, structs.replace(HERE, start=True))
     assert "locktender init" in (refused.value.hint or "")
     assert refused.value.exit_code == 2
     assert contents(project) == before
@@ -602,7 +602,7 @@ def test_at_a_terminal_it_asks(project: Path) -> None:
 
 
 def test_every_draft_ends_in_a_line_end(project: Path) -> None:
-    asked = dataclasses.replace(ON_SERVER, scripts=True, slack=True)
+    asked = structs.replace(ON_SERVER, scripts=True, slack=True)
     every: list[Draft] = list(drafts(found(project), asked, None))
     assert [draft.path for draft in every if not draft.text.endswith("\n") or "\n\n\n" in draft.text] == []
     assert [(d.path, line) for d in every for line in d.text.splitlines() if line != line.rstrip()] == []

@@ -9,12 +9,12 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from operations.adapters.local_host import LocalHost
 from operations.adapters.postgres import PostgresDatabase

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import fields
 
 from operations import settings as model
 from operations.errors import ConfigurationError, ExitCode
 from operations.settings import Alerts, Approval, Backups, BreakGlass, Checks, Environment, Github, Preflight, Slack
 from operations.settings_file import load, load_environment
-from operations.settings_schema import seconds, section_fields, size
+from operations.settings_schema import is_section, seconds, section_fields, size
 from operations.toml_lines import key_lines, line_of
 
 EXAMPLE = Path(__file__).parent.parent / "locktender.example.toml"
@@ -153,11 +154,11 @@ def test_an_address_for_apprise_names_its_service_and_is_not_repeated(tmp_path: 
 
 
 def test_the_example_holds_every_key_of_the_model_and_only_those() -> None:
-    def keys_of(section: type, data: Mapping[str, Any]) -> Iterator[str]:
-        for field, hint in section_fields(section):
+    def keys_of(section: type[Struct], data: Mapping[str, Any]) -> Iterator[str]:
+        for field in section_fields(section):
             assert field.name in data, f"{section.__name__}.{field.name} is not in the example"
             yield field.name
-            inner = [found for found in (hint, *get_args(hint)) if is_dataclass(found) and isinstance(found, type)]
+            inner = [found for found in (field.type, *get_args(field.type)) if is_section(found)]
             for kind in inner:
                 below = data[field.name]
                 below = next(iter(below.values())) if kind is Approval else below

@@ -7,9 +7,9 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
 
 import pytest
+from msgspec.structs import asdict, replace
 
 from operations.adapters.local_host import LocalHost
 from operations.adapters.processes import LocalProcesses

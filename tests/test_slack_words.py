@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from bot.admission import Caller, may_decide, refusal, usable
 from bot.words import BY_NAME, Asked, Misunderstood, parse, time_and_reason

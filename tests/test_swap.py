@@ -11,11 +11,11 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from operations import swap, writes
 from operations.adapters.postgres import PostgresDatabase, PostgresSession

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from operations.adapters.local_host import LocalHost
 from operations.context import Context

@@ -6,11 +6,11 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
+from msgspec.structs import replace
 
 from operations import catalog, downs, uncounted
 from operations.adapters.postgres import PostgresDatabase

@@ -6,9 +6,9 @@ import random
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from operations import writes
 from operations.adapters.postgres import PostgresDatabase, PostgresSession

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import asdict
+
 from operations import journal
 from operations.adapters.ledger import PostgresLedger
 from operations.approvals.asking import Door, ask, vote
@@ -58,7 +60,7 @@ class Case:
                 "database_url": environment.database_url.reveal(),
                 "migrations": environment.migrations,
                 "backup_dir": environment.backup_dir,
-                "approvals": {name: vars(one) for name, one in environment.approvals.items()},
+                "approvals": {name: asdict(one) for name, one in environment.approvals.items()},
             },
         }
         return subprocess.Popen([sys.executable, "-m", "tests.ledger_worker", json.dumps(told)], cwd=ROOT)

@@ -1,1 +1,1 @@
-"""Messages and modals as Block Kit: pure functions from frozen dataclasses to what Slack's API takes."""
+"""Messages and modals as Block Kit: pure functions from frozen structs to what Slack's API takes."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bot.blocks.parts import Message, Option, Sheet, button
 from bot.blocks.status import LEVELS
@@ -14,8 +15,7 @@ from operations.measures import counted, size_text
 SHOWN = 10
 
 
-@dataclass(frozen=True)
-class BackupsCard:
+class BackupsCard(Struct, frozen=True):
     """Newest first."""
 
     environment: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from bot.blocks.parts import Message, Sheet, button
 from bot.blocks.status import health
@@ -13,8 +13,7 @@ WORDS = {"fail": "Failed", "warn": "Warning"}
 SHOWN = 12
 
 
-@dataclass(frozen=True)
-class CheckCard:
+class CheckCard(Struct, frozen=True):
     """All findings, in the order in which one would look."""
 
     environment: str

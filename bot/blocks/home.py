@@ -6,7 +6,8 @@ Moments are absolute, so that the same truth gives the same view: it is only pub
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bot.blocks.parts import Board, Sheet, button
 from bot.blocks.request import title
@@ -22,8 +23,7 @@ WAITING = 4
 STATES = {State.PLANNING: "being planned", State.PENDING: "waits for approval", State.APPROVED: "approved, begins"}
 
 
-@dataclass(frozen=True)
-class Looked:
+class Looked(Struct, frozen=True):
     """What was last found at an environment; texts are plain. ``at`` in seconds since the epoch."""
 
     at: float
@@ -36,16 +36,14 @@ class Looked:
     trouble: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """An open request, with the Slack ids of those who may agree and have not said their word."""
 
     request: Request
     missing: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Environment:
+class Environment(Struct, frozen=True):
     """One of the board. ``channel``: where it is operated on; ``looked`` is ``None`` until the first look."""
 
     name: str

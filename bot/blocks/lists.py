@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bot.blocks.parts import Message, Sheet
 from bot.blocks.request import row
@@ -14,8 +15,7 @@ from operations.approvals.model import Freeze, Request, State
 SHOWN = 15
 
 
-@dataclass(frozen=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """An open request, and the Slack ids of those it waits for."""
 
     request: Request

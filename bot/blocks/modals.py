@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bot.blocks.parts import Message, Modal, Option, Sheet, entry, menu
 from bot.blocks.request import TITLES
@@ -35,8 +36,7 @@ LOSSES = (Option("Stop, and say where", STOP), Option("Go on: their rows stay in
 LEVELS = (Option("read it through (minutes)", "read"), Option("restore it for a test", "test"))
 
 
-@dataclass(frozen=True)
-class Form:
+class Form(Struct, frozen=True):
     """What is to be asked for. ``database``: its name must be typed; ``choices``: backups, newest first."""
 
     operation: Operation

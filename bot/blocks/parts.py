@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from msgspec import Struct
+
 from bot.blocks.text import Marked, joined, plain
 
 Block = dict[str, Any]
@@ -39,16 +41,14 @@ TEXT = 3_000
 """Of a message's top-level text; Slack takes 40,000, and a notification shows a line of it."""
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(Struct, frozen=True):
     """What is posted: ``text`` is what notifications and screen readers get, complete in itself."""
 
     text: str
     blocks: tuple[Block, ...]
 
 
-@dataclass(frozen=True)
-class Modal:
+class Modal(Struct, frozen=True):
     """A view; ``metadata`` is an id and nothing else."""
 
     title: str
@@ -73,8 +73,7 @@ class Modal:
         return made
 
 
-@dataclass(frozen=True)
-class Board:
+class Board(Struct, frozen=True):
     """App Home."""
 
     blocks: tuple[Block, ...]
@@ -84,8 +83,7 @@ class Board:
         return {"type": "home", "blocks": list(self.blocks[:MODAL_BLOCKS])}
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(Struct, frozen=True):
     """One entry of a menu."""
 
     label: str

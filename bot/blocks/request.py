@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bot.blocks.parts import Element, Message, Sheet, button, confirm
 from bot.blocks.text import Marked, bold, code, duration, joined, lines, moment, people, person, quoted, typed
@@ -50,8 +51,7 @@ STEPS, STEP = 20, 300
 NOTES = 8
 
 
-@dataclass(frozen=True)
-class RequestView:
+class RequestView(Struct, frozen=True):
     """A request with what the ledger does not know of it.
 
     ``approvers``: Slack ids of those who may agree. ``plan_attached``: the whole plan lies in the thread as a file.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from bot.blocks.parts import Message, Sheet, button
 from bot.blocks.text import Marked, ago, bold, code, joined, lines, moment, person, quoted, typed
@@ -23,8 +23,7 @@ LEVELS = {"L0": "complete", "L1": "readable to its end", "L2": "restored for a t
 """What the level of a backup means."""
 
 
-@dataclass(frozen=True)
-class AtWork:
+class AtWork(Struct, frozen=True):
     """Who is doing what now: times in seconds since the epoch."""
 
     operation: str
@@ -32,8 +31,7 @@ class AtWork:
     since: float
 
 
-@dataclass(frozen=True)
-class Frozen:
+class Frozen(Struct, frozen=True):
     """Nothing is deployed for now."""
 
     by: str
@@ -44,8 +42,7 @@ class Frozen:
     """Alerts that it holds back."""
 
 
-@dataclass(frozen=True)
-class StatusCard:
+class StatusCard(Struct, frozen=True):
     """``trouble`` instead of what could not be looked at."""
 
     environment: str

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import Struct
 
 from cli import wiring
 from operations import catalog
@@ -40,8 +41,7 @@ class StoryBroken(Exception):
     """Something was not as the story has it; the message says what."""
 
 
-@dataclass(frozen=True)
-class State:
+class State(Struct, frozen=True):
     """What is in the database: an independent look, by SQL of the story's own.
 
     ``fingerprint`` covers the whole schema and every row of every table, the migration history included.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
+from msgspec import Struct
 
 from cli.demo.stage import Stage, State, StoryBroken
 
@@ -16,8 +17,7 @@ SALE = "20240702090000_summer_sale"
 FREE = 'SELECT count(*) FILTER (WHERE "priceCents" = 0) FROM "Product"'
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """One row of the table at the end."""
 
     step: str
@@ -36,8 +36,7 @@ class Memory:
     steps: list[Step] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Scene:
+class Scene(Struct, frozen=True):
     """``play`` does it, checks it, and says in a few words what happened."""
 
     step: str

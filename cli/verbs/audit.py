@@ -60,13 +60,15 @@ def verify(desk: Desk, kept: str | None) -> Answer:
 @click.argument("file", metavar="FILE")
 def export(desk: Desk, file: str) -> Answer:
     """Write the whole audit log to a new file, a JSON object a line, so that others can compute its hashes, too."""
+    from msgspec.structs import asdict
+
     from operations.approvals import audit
 
     count, head, ledger = 0, None, desk.ledger()
     try:
         with Path(file).open("x", encoding="utf-8") as lines:
             for page in audit.pages(ledger):
-                lines.writelines(json.dumps(vars(entry)) + "\n" for entry in page)
+                lines.writelines(json.dumps(asdict(entry)) + "\n" for entry in page)
                 count, head = count + len(page), f"{page[-1].seq}:{page[-1].hash}"
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror}.", hint="Name another file.") from None

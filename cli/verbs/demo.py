@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from cli.desk import Desk
 from cli.options import verb
@@ -24,8 +25,7 @@ locktender demo --json
 """
 
 
-@dataclass(frozen=True)
-class DemoResult:
+class DemoResult(Struct, frozen=True):
     """How the story went."""
 
     steps: tuple[Step, ...]

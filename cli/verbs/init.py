@@ -95,7 +95,7 @@ def _given(project: Project, options: Options, words: dict[str, str | bool | Non
 
 def _asked(project: Project, options: Options, words: dict[str, str | bool | None]) -> Answers:
     """By the person; what an option has answered is the answer that is offered."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     for line in _found(project):
         click.echo(line, err=True)

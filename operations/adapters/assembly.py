@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from operations.adapters.certificates import ShownCertificates
 from operations.adapters.clock import SystemClock

@@ -15,8 +15,9 @@ import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from operations.adapters.throwaway import ThrowawayServer
 from operations.secret import Secret
@@ -32,8 +33,7 @@ PREPARED_PASSWORD = Secret("prepared")
 """Nobody's secret: the superuser gets another one before anything runs there."""
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """``cluster`` is a directory or an archive of one.
 
     ``reached``: how many of the landed migrations its database ``base`` holds; ``None``: it has no such database.

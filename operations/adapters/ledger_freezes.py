@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import psycopg
+from msgspec import Struct
 
 from operations.adapters import ledger_rows as rows
 from operations.adapters import ledger_sql as sql
@@ -14,8 +13,7 @@ from operations.approvals.model import Freeze
 from operations.database_url import ConnectionParameters
 
 
-@dataclass(frozen=True)
-class LedgerFreezes:
+class LedgerFreezes(Struct, frozen=True):
     """With a connection for each question: they are rare, and the ledger may have been away meanwhile."""
 
     parameters: ConnectionParameters

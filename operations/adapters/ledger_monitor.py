@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg_pool
+from msgspec.structs import replace
 
 from operations.adapters.ledger_errors import translated
 from operations.monitoring.model import State

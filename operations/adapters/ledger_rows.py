@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter
+import msgspec
+from msgspec.structs import asdict
 
 from operations.approvals.digest import canonical
 from operations.approvals.model import (
@@ -34,7 +34,6 @@ COLUMNS = """id, version, revision, environment, operation, arguments::text, per
                               ORDER BY v.at, v.person), '[]')::text
        FROM votes v WHERE v.request_id = requests.id AND v.version = requests.version)"""
 """Of ``requests``, as ``request_of`` takes them."""
-ADAPTERS: Mapping[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Policy, Proposal, Outcome)}
 FREEZE_COLUMNS = "environment, person, account, reason, extract(epoch FROM since), extract(epoch FROM until)"
 MESSAGE_COLUMNS = "m.id, m.request_id, m.kind, m.channel, m.ts, m.shown, m.wanted"
 AUDIT_COLUMNS = "seq, at, body, previous, hash"
@@ -97,14 +96,13 @@ def entry_of(row: Sequence[Any]) -> AuditEntry:
 
 
 def to_json(value: object) -> str | None:
-    """A dataclass as JSON that ``parsed`` takes."""
-    return None if value is None else ADAPTERS[type(value)].dump_json(value).decode()
+    """A struct as JSON that ``parsed`` takes."""
+    return None if value is None else msgspec.json.encode(value).decode()
 
 
 def parsed(kind: type[T], text: str) -> T:
-    """The dataclass that ``to_json`` wrote."""
-    found: T = ADAPTERS[kind].validate_json(text)
-    return found
+    """The struct that ``to_json`` wrote."""
+    return msgspec.json.decode(text, type=kind)
 
 
 def body(event: Event | str, by: Person | None, request: Request | None, facts: Mapping[str, Any]) -> str:

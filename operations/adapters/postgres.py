@@ -6,12 +6,12 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from functools import wraps
 from types import MappingProxyType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import psycopg
+from msgspec.structs import replace
 from psycopg import generators, pq
 from psycopg.abc import PQGen
 

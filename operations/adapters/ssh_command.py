@@ -16,9 +16,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from operations.adapters.ssh_line import BROKEN, Line
 from operations.adapters.tail import Tail
@@ -65,8 +66,7 @@ exit "$status"
 """
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """How a program ended: ``returncode`` negative for a signal; its whole output up to a bound."""
 
     returncode: int

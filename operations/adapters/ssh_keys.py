@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from io import StringIO
 from typing import Any
@@ -14,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from msgspec import Struct
 from paramiko.hostkeys import HostKeyEntry, HostKeys, InvalidHostKey
 
 from operations.errors import ConfigurationError, HostKeyRefused
@@ -68,8 +68,7 @@ def _unusable(why: str, hint: str | None = None) -> ConfigurationError:
     )
 
 
-@dataclass(frozen=True)
-class _Line:
+class _Line(Struct, frozen=True):
     marker: str
     patterns: tuple[str, ...]
     key: Any

@@ -12,11 +12,11 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 import paramiko
+from msgspec import Struct
 from paramiko import sftp as code
 from paramiko.sftp import int64
 
@@ -34,8 +34,7 @@ NOTHING_LEFT = 1 << 20
 """A disk with less than this is full."""
 
 
-@dataclass(frozen=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """What the server said instead of doing it; ``errno`` where the protocol tells one."""
 
     text: str

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from operations.adapters import extensions, trial_server
 from operations.adapters.kept_clusters import PREPARED, Kept, entry_of, forget, longest, prepared, put_by
 from operations.adapters.throwaway import ThrowawayServer
@@ -268,8 +270,7 @@ class _NamedServer(_Trial):
                 drop_database(session, self._prefix + name)
 
 
-@dataclass(frozen=True)
-class OwnServer:
+class OwnServer(Struct, frozen=True):
     """``Trials`` on a PostgreSQL of our own; bases are kept in the directory ``cache``, where one is given."""
 
     cache: Path | None = None
@@ -299,8 +300,7 @@ class OwnServer:
                 trial._finish()
 
 
-@dataclass(frozen=True)
-class NamedServer:
+class NamedServer(Struct, frozen=True):
     """``Trials`` on the server of a database URL; that database itself is only connected to."""
 
     database: PostgresDatabase

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from operations.approvals import deciding
 from operations.approvals import policy as policies
@@ -20,8 +21,7 @@ from operations.ledger import Ledger
 from operations.settings import Environment
 
 
-@dataclass(frozen=True)
-class Door:
+class Door(Struct, frozen=True):
     """Where somebody stands who wants something: the ledger, the environment they mean, and who is who."""
 
     ledger: Ledger

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from operations.approvals.model import (
     Event,
@@ -23,8 +24,7 @@ Job = Literal["plan", "check", "execute", "look"]
 """For the queue: find out what would be done; whether that is still so; do it; find out what became of a lost run."""
 
 
-@dataclass(frozen=True)
-class NewRequest:
+class NewRequest(Struct, frozen=True):
     """A request to record. With a ``proposal`` it is pending at once, or approved if nobody has to agree."""
 
     environment: str
@@ -41,16 +41,14 @@ class NewRequest:
     """Kind and channel of each message that is to show it; recorded in the same commit."""
 
 
-@dataclass(frozen=True)
-class Situation:
+class Situation(Struct, frozen=True):
     """What else stands at the moment of a change, read in its transaction. ``now`` is the database's clock."""
 
     now: float
     freeze: Freeze | None
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(Struct, frozen=True):
     """What is to become of a request, all of it in one commit, or nothing.
 
     ``events`` happen one after the other, each with its entry in the audit log; one that ``state.applies`` denies is
@@ -78,7 +76,7 @@ class Change:
     silent_for: float | None = None
     """Only if who runs it has given no sign of life for so many seconds."""
     job: Job | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = {}
     """More for the audit log."""
 
 
@@ -86,8 +84,7 @@ Decide = Callable[[Request, Situation], Change]
 """Pure; called with the request's row locked. What it raises leaves everything as it was."""
 
 
-@dataclass(frozen=True)
-class Swept:
+class Swept(Struct, frozen=True):
     """What a round of cleaning up has found: ids of requests."""
 
     expired: tuple[str, ...] = ()
@@ -97,8 +94,7 @@ class Swept:
     """Their job had got lost before it began; it is in the queue again."""
 
 
-@dataclass(frozen=True)
-class Verified:
+class Verified(Struct, frozen=True):
     """What ``audit verify`` found. ``head``: ``SEQ:HASH`` of the last entry, to be kept elsewhere."""
 
     intact: bool

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from operations.approvals import policy as policies
 from operations.approvals.change import Change, Situation
@@ -17,8 +18,7 @@ LOST = "lost"
 """``Outcome.error`` of a run that nobody hears of any more, until it is known what became of it."""
 
 
-@dataclass(frozen=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """Today's policy for a request, and who is who."""
 
     policy: Policy

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from operations.approvals.model import Request, State
 from operations.approvals.words import one_line
@@ -24,8 +25,7 @@ JOINER = "\u2060"
 """Invisible: keeps ``@name`` from calling somebody."""
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(Struct, frozen=True):
     """A job's deployment to ``there`` (GitHub's name of ``environment``). The commit is for GitHub itself to say."""
 
     environment: str
@@ -47,8 +47,7 @@ class Held:
     """Until when it is the caller's, as the ledger writes it."""
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(Struct, frozen=True):
     """A run of a workflow, as GitHub says now. ``actor`` is who started it, or started it again."""
 
     repository: str
@@ -65,16 +64,14 @@ class Run:
     """Its file, and for one of another repository where that lies."""
 
 
-@dataclass(frozen=True)
-class Deployment:
+class Deployment(Struct, frozen=True):
     """A deployment, as GitHub says now."""
 
     environment: str
     commit: str
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(Struct, frozen=True):
     """What to tell GitHub. ``comment`` is for who looks at the run there."""
 
     word: Word

@@ -6,9 +6,10 @@ Times are seconds since the epoch, by the ledger's database's clock.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 Operation = Literal["backup", "verify", "restore", "deploy", "apply", "rollback", "resolve", "freeze", "unfreeze"]
 """``restore`` with the argument ``undo`` swaps back."""
@@ -68,8 +69,7 @@ class Event(StrEnum):
     """Somebody else has looked at a break-glass request afterwards; no transition."""
 
 
-@dataclass(frozen=True, order=True)
-class Account:
+class Account(Struct, frozen=True, order=True):
     """One account. ``id``: Slack's user id (``U…``, ``W…``), or GitHub's login."""
 
     kind: Literal["slack", "github"]
@@ -79,8 +79,7 @@ class Account:
         return f"{self.kind}:{self.id}"
 
 
-@dataclass(frozen=True)
-class Person:
+class Person(Struct, frozen=True):
     """A human: the name of ``[people.NAME]`` where the account belongs to one, else the account's own text."""
 
     id: str
@@ -88,8 +87,7 @@ class Person:
     """The one that was used here."""
 
 
-@dataclass(frozen=True)
-class Proposal:
+class Proposal(Struct, frozen=True):
     """What exactly would be done. The digest covers every field but ``explanation``; see ``digest.py``."""
 
     operation: Operation
@@ -103,7 +101,7 @@ class Proposal:
     """Host and port, as seen from the environment's host."""
     system_identifier: str | None = None
     """Tells clusters apart; ``None`` where the role may not read it."""
-    migrations: Mapping[str, str] = field(default_factory=dict)
+    migrations: Mapping[str, str] = {}
     """Those that would be applied: name → SHA-256."""
     backup_id: str | None = None
     backup_digest: str | None = None
@@ -115,8 +113,7 @@ class Proposal:
     explanation: Explanation = field(default_factory=lambda: Explanation())
 
 
-@dataclass(frozen=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """The plan for people: plain text, nothing escaped."""
 
     steps: tuple[str, ...] = ()
@@ -129,8 +126,7 @@ class Explanation:
     """Median of the past runs that went well; ``None`` where there are none."""
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """Who may have an operation done on an environment. Members are ``Person.id`` or ``Account`` texts, resolved.
 
     ``requesters`` of ``None``: any full member of the workspace.
@@ -148,8 +144,7 @@ class Policy:
     """SHA-256 over all of it: a request made under another version does not count any more."""
 
 
-@dataclass(frozen=True)
-class Vote:
+class Vote(Struct, frozen=True):
     """One person's word on one version of a request; a person has one, over all accounts."""
 
     person: Person
@@ -158,8 +153,7 @@ class Vote:
     at: float
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How it ended, for people and for buttons."""
 
     summary: str
@@ -168,14 +162,13 @@ class Outcome:
     """The exact next command, where one is needed."""
     run_id: str | None = None
     seconds: float | None = None
-    result: Mapping[str, Any] = field(default_factory=dict)
+    result: Mapping[str, Any] = {}
     """The use case's result as the JSON of CONTRACT (``backup_id``, ``outcome``, ``previous_database`` …)."""
     error: str | None = None
     """The error's code (``errors.py``)."""
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Struct, frozen=True):
     """What somebody asked for, and all that became of it until now."""
 
     id: str
@@ -227,8 +220,7 @@ class Request:
         return self.policy.break_glass
 
 
-@dataclass(frozen=True)
-class Freeze:
+class Freeze(Struct, frozen=True):
     """Until it ends, nothing that changes the environment may begin, but break-glass requests."""
 
     environment: str
@@ -239,8 +231,7 @@ class Freeze:
     """``None``: until somebody lifts it."""
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(Struct, frozen=True):
     """Where a request is shown, and which ``Request.revision`` is shown there: what is behind must be brought up.
 
     ``kind`` and ``channel`` are the front door's own words (``card``, ``dm``, ``thread`` …; a channel or a user id);
@@ -257,8 +248,7 @@ class Message:
     wanted: int
 
 
-@dataclass(frozen=True)
-class AuditEntry:
+class AuditEntry(Struct, frozen=True):
     """One row of the hash chain. ``hash`` = SHA-256 over ``previous``, ``seq``, ``at`` and ``body``, a line each."""
 
     seq: int

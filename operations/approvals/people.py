@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from operations import settings
 from operations.approvals.model import Account, Person
@@ -26,8 +27,7 @@ def account(kind: str, id: str) -> Account:
     raise ValueError(kind)
 
 
-@dataclass(frozen=True)
-class Directory:
+class Directory(Struct, frozen=True):
     """All that is known about people. ``groups``: Slack group id → the ids of its members, as looked up just now.
 
     A group that is not in it has nobody in it. ``unknown`` are those of which Slack did not say who is in them:
@@ -35,7 +35,7 @@ class Directory:
     """
 
     people: Sequence[settings.Person] = ()
-    groups: Mapping[str, Iterable[str]] = field(default_factory=dict)
+    groups: Mapping[str, Iterable[str]] = {}
     unknown: frozenset[str] = NOBODY
 
     def person(self, used: Account) -> Person:

@@ -7,7 +7,8 @@ person counts once.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, replace
+
+from msgspec.structs import asdict, replace
 
 from operations.approvals.digest import canonical
 from operations.approvals.model import Account, Freeze, Operation, Person, Policy, Request, Vote

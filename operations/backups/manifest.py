@@ -7,18 +7,16 @@ beside the manifest that names the manifest's digest.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from functools import cached_property
+from typing import Any, Literal, TypeVar
+
+from msgspec import Struct, ValidationError, convert, to_builtins
 
 from operations.backups.seal import digest_of, seal, unseal
 from operations.catalog.properties import DatabaseProperties
 from operations.errors import Refused, Tampered
 from operations.secret import Secret
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
 
 VERSION = 1
 OTHER_VERSION = "Use the Locktender that wrote it, or a newer one."
@@ -32,32 +30,28 @@ Level = Literal["L0", "L1", "L2"]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class StoredFile:
+class StoredFile(Struct, frozen=True):
     """A file of a backup: its size and lower-case hex SHA-256."""
 
     bytes: int
     sha256: str
 
 
-@dataclass(frozen=True)
-class TableRows:
+class TableRows(Struct, frozen=True):
     """What a table held: ``hash`` is a decimal sum over the hashes of its rows, ``None`` where they were not hashed."""
 
     rows: int
     hash: str | None = None
 
 
-@dataclass(frozen=True)
-class SequenceState:
+class SequenceState(Struct, frozen=True):
     """Where a sequence stood that nobody moved during the backup."""
 
     last_value: int
     is_called: bool
 
 
-@dataclass(frozen=True)
-class Manifest:
+class Manifest(Struct, frozen=True, dict=True):
     """Names of tables and sequences are quoted as SQL needs it; versions are as 150018 for 15.18; sizes in bytes."""
 
     id: str
@@ -116,7 +110,7 @@ class Manifest:
     @cached_property
     def digest(self) -> str:
         """SHA-256 that stands for the whole backup: for its files, too, since theirs are in it."""
-        return digest_of(_body(Manifest, self))
+        return digest_of(to_builtins(self))
 
     def strange_to(self, database: str, system_identifier: str | None) -> tuple[str, ...]:
         """In which ways this is a backup of something else; empty for one of this very database."""
@@ -128,8 +122,7 @@ class Manifest:
         return tuple(found)
 
 
-@dataclass(frozen=True)
-class Verification:
+class Verification(Struct, frozen=True):
     """The level a backup was found to have. ``problems`` is why it has not reached the next one, if that was tried."""
 
     backup: str
@@ -149,7 +142,7 @@ def timestamp(seconds: float) -> str:
 
 def to_bytes(manifest: Manifest, key: Secret | None = None) -> bytes:
     """The manifest's file."""
-    return seal(_body(Manifest, manifest), key)
+    return seal(to_builtins(manifest), key)
 
 
 def from_bytes(data: bytes, key: Secret | None = None, what: str = "manifest.json") -> Manifest:
@@ -166,7 +159,7 @@ def from_bytes(data: bytes, key: Secret | None = None, what: str = "manifest.jso
 
 def verification_to_bytes(verification: Verification, key: Secret | None = None) -> bytes:
     """The verification's file."""
-    return seal(_body(Verification, verification), key)
+    return seal(to_builtins(verification), key)
 
 
 def verification_from_bytes(data: bytes, manifest: Manifest, key: Secret | None = None) -> Verification:
@@ -178,29 +171,11 @@ def verification_from_bytes(data: bytes, manifest: Manifest, key: Secret | None 
     return found
 
 
-@cache
-def _adapters() -> Mapping[type, TypeAdapter[Any]]:
-    from pydantic import TypeAdapter
-
-    return {Manifest: TypeAdapter(Manifest), Verification: TypeAdapter(Verification)}
-
-
-def _body(kind: type[object], value: object) -> dict[str, Any]:
-    body: dict[str, Any] = _adapters()[kind].dump_python(value, mode="json")
-    return body
-
-
 def _parsed(kind: type[T], body: dict[str, Any], what: str) -> T:
-    import json
-
-    from pydantic import ValidationError
-
     try:
-        value: T = _adapters()[kind].validate_json(json.dumps(body), strict=True)
+        value = convert(body, kind)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise Tampered(f"{what} is none that Locktender writes: {where}: {first['msg']}.") from None
-    if _body(kind, value) != body:
+        raise Tampered(f"{what} is none that Locktender writes: {error}.") from None
+    if digest_of(to_builtins(value)) != digest_of(body):
         raise Tampered(f"{what} is none that Locktender writes: it holds more than is known.")
     return value

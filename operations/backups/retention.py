@@ -9,15 +9,17 @@ counts left it also keeps the oldest backup of all, so that the history does not
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from operations.errors import ConfigurationError
 from operations.settings import Backups
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A backup as the rules see it. ``created`` in seconds since the epoch.
 
     ``valid``: complete, as far as is known. ``restorable``: no test restore of it has failed. ``verified``: restored
@@ -32,8 +34,7 @@ class Candidate:
     needed: str | None = None
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """Whether a backup stays, and why; one that goes has no reasons."""
 
     id: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from operations.ports import Session
 
@@ -104,8 +105,7 @@ _FOREIGN_OWNERS = """
 """
 
 
-@dataclass(frozen=True)
-class Role:
+class Role(Struct, frozen=True):
     """Who we are on the server. ``free_connections`` are those that it can still open here."""
 
     name: str
@@ -116,8 +116,7 @@ class Role:
     free_connections: int
 
 
-@dataclass(frozen=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What the dump takes for granted where it is restored; ``roles`` include ``owners``."""
 
     extensions: tuple[tuple[str, str], ...]

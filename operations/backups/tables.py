@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from operations.ports import Session
 from operations.quoting import identifier
@@ -46,8 +47,7 @@ _COLUMNS = """
 """
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True):
     """``type`` is that of PostgreSQL's own types, else empty; ``output`` the function that makes any value to text."""
 
     name: str
@@ -55,8 +55,7 @@ class Column:
     output: str
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(Struct, frozen=True):
     """``name`` is quoted and dotted; ``columns`` are sorted by name, without those that are computed on reading.
 
     ``condition`` is an extension's ``WHERE …`` for the rows of its configuration table that a dump has, else empty.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from operations.catalog import sql_columns, sql_others, sql_relations, sql_types
 from operations.catalog.identities import identity
@@ -31,8 +32,7 @@ MADE_BY_QUERY = ("view", "materialized view")
 PARTS = ("column", "attribute", "columns", "constraint")
 
 
-@dataclass(frozen=True)
-class Restated:
+class Restated(Struct, frozen=True):
     """One object that is not the same: statements that lead to what was ``recorded``, and to what ``stands``.
 
     Of an object that was changed only those that differ; where there is no object, none.

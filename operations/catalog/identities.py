@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 KINDS = (
     "materialized view", "foreign table", "text search configuration", "text search dictionary", "text search parser",
@@ -15,8 +16,7 @@ _PART = re.compile(r'("(?:[^"]|"")*"|[^.]*)(?:\.|$)')
 _ON_TABLE = re.compile(r' ON (?:ONLY )?((?:"(?:[^"]|"")*"|[^".\s]+)\.(?:"(?:[^"]|"")*"|[^".\s]+)) ')
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """``kind`` and ``name``; ``parts`` is the name's dotted parts, quoted as they are."""
 
     kind: str

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from operations.catalog.identities import identity as taken_apart
 from operations.errors import Tampered
@@ -16,8 +17,7 @@ ORDER_OF_COLUMNS = "columns of "
 """Begin of the identity of the one object whose definition is a list: a table's column names in order."""
 
 
-@dataclass(frozen=True)
-class Catalog:
+class Catalog(Struct, frozen=True, dict=True):
     """All objects of a database but the system's and the extensions', free of OIDs.
 
     ``objects`` maps identities such as ``column public."User".email`` (names quoted as SQL needs them) to definitions,
@@ -68,8 +68,7 @@ class Catalog:
         raise Tampered("The schema that was recorded with the backup cannot be read.")
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """One object that is not the same. ``before`` and ``after`` are definitions, ``None`` where there is no object."""
 
     kind: Literal["added", "removed", "changed"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
+
+from msgspec import Struct, to_builtins
+from msgspec.structs import asdict
 
 from operations.errors import NotFound, StatementFailed
 from operations.fixed_settings import set_local
@@ -51,8 +53,7 @@ _SETTINGS = """
 """
 
 
-@dataclass(frozen=True)
-class Grant:
+class Grant(Struct, frozen=True):
     """A privilege on the database; ``grantee`` is ``None`` for PUBLIC. Who granted it is taken to be the owner."""
 
     grantee: str | None
@@ -60,8 +61,7 @@ class Grant:
     grantable: bool = False
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """An ``ALTER DATABASE … SET``, or with a role an ``ALTER ROLE … IN DATABASE … SET``; ``value`` as it is stored."""
 
     role: str | None
@@ -69,8 +69,7 @@ class Setting:
     value: str
 
 
-@dataclass(frozen=True)
-class DatabaseProperties:
+class DatabaseProperties(Struct, frozen=True):
     """As ``pg_database`` and ``pg_db_role_setting`` have it. ``grants`` is ``None`` for the default privileges."""
 
     owner: str
@@ -121,7 +120,8 @@ def read_properties(session: Session, name: str) -> DatabaseProperties:
 
 def to_json(properties: DatabaseProperties) -> dict[str, Any]:
     """For a journal."""
-    return asdict(properties)
+    told: dict[str, Any] = to_builtins(properties)
+    return told
 
 
 def from_json(value: Mapping[str, Any]) -> DatabaseProperties:
@@ -133,7 +133,7 @@ def from_json(value: Mapping[str, Any]) -> DatabaseProperties:
 
 def changed(before: DatabaseProperties, now: DatabaseProperties) -> tuple[str, ...]:
     """Which of them are not what they were, by name. Pure."""
-    return tuple(name for name, value in vars(before).items() if getattr(now, name) != value)
+    return tuple(name for name, value in asdict(before).items() if getattr(now, name) != value)
 
 
 def changed_since(session: Session, name: str, before: DatabaseProperties | None) -> tuple[str, ...]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from operations.catalog.identities import Identity, identity
 from operations.catalog.model import Catalog
@@ -27,8 +28,7 @@ GRANTED_ON = {
 """What GRANT calls a kind, where it is not the kind itself."""
 
 
-@dataclass(frozen=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """An object, and the catalog in which it stands."""
 
     identity: Identity

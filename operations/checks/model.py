@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from operations.catalog.ddl import Restated
 from operations.context import Context
@@ -18,8 +19,7 @@ SHOWN = 5
 """So many names are listed; of more, the number."""
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(Struct, frozen=True):
     """One finding: ``detail`` what is so, ``why`` it matters, ``fix`` what to type; the last two are empty when ok.
 
     ``value`` is what was measured, if it is a number: seconds, bytes, a share of 1, or a count, as it fits the check.
@@ -37,8 +37,7 @@ class Check:
     """How the schema differs from the recorded one, as SQL."""
 
 
-@dataclass(frozen=True)
-class Probe:
+class Probe(Struct, frozen=True):
     """A session to look around with."""
 
     context: Context

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from shlex import quote
+
+from msgspec import Struct
 
 from operations.checks.containers import PATIENCE, unanswered
 from operations.checks.model import Check, Probe
@@ -29,8 +30,7 @@ _PLACES = """
 """Whether it is a tablespace, and its directory; that of the data only for who may read all settings."""
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """A directory: what lies there, and what is so without room."""
 
     path: str

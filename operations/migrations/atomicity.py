@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from operations.migrations.enums import Unsafe, unsafe_use
 from operations.migrations.kinds import is_beyond, transaction_command
 from operations.migrations.statement import Parsed, Statement
@@ -13,8 +15,7 @@ from operations.migrations.statement import Parsed, Statement
 _MODES = {"transaction_isolation", "transaction_read_only", "transaction_deferrable"}
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """``reason`` is a sentence's worth of words; ``line`` is where its cause stands, where one statement is it."""
 
     atomic: bool
@@ -22,8 +23,7 @@ class Verdict:
     line: int | None = None
 
 
-@dataclass(frozen=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """A verdict with how to run what it says is atomic: ``Script`` tells the fields."""
 
     verdict: Verdict

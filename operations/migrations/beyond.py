@@ -6,8 +6,9 @@ No backup of the database holds it, and no swap takes it back. Pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from operations.migrations.reach import reaches_beyond
 from operations.migrations.script import Statement
@@ -17,8 +18,7 @@ Node = Any
 Object = Literal["database", "role", "tablespace"]
 
 
-@dataclass(frozen=True)
-class Beyond:
+class Beyond(Struct, frozen=True):
     """``what`` says it in SQL's words, without anything secret.
 
     ``name`` of the ``object``, where it makes or drops one: ``makes`` says which. ``for_good``: no ROLLBACK takes it

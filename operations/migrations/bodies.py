@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 _BEFORE_A_STATEMENT = frozenset({";", "BEGIN", "THEN", "ELSE", "LOOP", ">>"})
 _ENDS = frozenset({"COMMIT", "ROLLBACK"})
@@ -13,8 +14,7 @@ LONGEST_KEYWORD = len("ROLLBACK") + 1
 _WORD = re.compile(r"\b(?:commit|rollback|call)\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Body:
+class Body(Struct, frozen=True):
     """Source text in a procedural language."""
 
     language: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from operations.migrations.bodies import procedural_body
 from operations.migrations.statement import Parsed, Statement
@@ -13,8 +14,7 @@ ADD_VALUE = "ALTER TYPE ADD VALUE"
 _LISTING = frozenset({"enum_first", "enum_last", "enum_range"})
 
 
-@dataclass(frozen=True)
-class Unsafe:
+class Unsafe(Struct, frozen=True):
     """A statement that uses what an earlier one of the same script has added."""
 
     value: str

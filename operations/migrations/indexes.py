@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from operations.migrations.splitting import Unparsable, split
 from operations.quoting import suffixed
@@ -15,8 +16,7 @@ _TRANSIENT = re.compile(r"_cc(new|old)\d*\Z")
 """What REINDEX CONCURRENTLY calls the indexes that it builds and replaces."""
 
 
-@dataclass(frozen=True)
-class Index:
+class Index(Struct, frozen=True):
     """An index that stands, and the table it is on."""
 
     schema: str
@@ -24,8 +24,7 @@ class Index:
     table: str
 
 
-@dataclass(frozen=True)
-class IndexWork:
+class IndexWork(Struct, frozen=True):
     """``indexes`` by name, or all indexes on ``tables``; ``everywhere``: all there are.
 
     ``transient``: besides those named, only such as REINDEX CONCURRENTLY makes for a while.

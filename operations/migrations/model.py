@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+from msgspec import Struct
 
 from operations.ports import Files, Session
 
@@ -15,8 +16,7 @@ def in_bytes(name: str) -> bytes:
     return name.encode(errors="surrogateescape")
 
 
-@dataclass(frozen=True)
-class Migration:
+class Migration(Struct, frozen=True):
     """One migration of the folder. ``script`` is ``None`` where its file is missing."""
 
     name: str
@@ -31,8 +31,7 @@ class Migration:
     """The script that undoes it, where there is one."""
 
 
-@dataclass(frozen=True)
-class HistoryRow:
+class HistoryRow(Struct, frozen=True):
     """One row of the history table."""
 
     id: str
@@ -45,8 +44,7 @@ class HistoryRow:
     applied_steps: int
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """How folder and database stand to each other; names in folder order, ``missing`` in the table's.
 
     ``applied``: finished and not rolled back. ``pending``: in the folder, without a row that is not rolled back.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from operations.errors import MigrationFilesError, Place
 from operations.migrations.atomicity import Judgement, Verdict, judge
@@ -22,8 +23,7 @@ BYTE_ORDER_MARK = "\ufeff"
 _DATABASE = re.compile(r"\b(database|owned|(alter|drop)\s+(role|user|group))\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Script:
+class Script(Struct, frozen=True):
     """A migration's script, taken apart.
 
     ``statements`` is ``None`` where the parser does not understand it. What ``verdict`` calls atomic is run as

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from operations.migrations.nesting import too_deep
 
@@ -26,8 +27,7 @@ class Unparsable(Exception):
         self.offset = offset
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """One statement: ``text`` is ``script[start:end]``, without the comments before and after it.
 
     ``node`` is its parse tree, in which other letters than ASCII's may be replaced; ``exact_node`` never lies.

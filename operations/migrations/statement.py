@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from operations.migrations.kinds import is_harmless, kind, procedure_name, transactional
 from operations.migrations.locking import created, locked
 from operations.migrations.splitting import Piece
 
 
-@dataclass(frozen=True)
-class Statement:
+class Statement(Struct, frozen=True):
     """A statement and its place: offsets are 0-based and counted in characters, line and column 1-based.
 
     ``text`` is the script from ``start`` to ``end``, without comments around it. ``transactional``: PostgreSQL accepts
@@ -29,8 +29,7 @@ class Statement:
     relations: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Parsed:
+class Parsed(Struct, frozen=True):
     """A statement with its parse tree."""
 
     statement: Statement

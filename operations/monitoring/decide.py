@@ -7,7 +7,8 @@ a reminder, and told to be over once enough looks in a row have not found it; wh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from operations.checks.model import Check, Status
 from operations.monitoring.model import Event, Kind, Standing

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from operations.context import Context
 from operations.errors import LocktenderError
@@ -12,8 +14,7 @@ from operations.monitoring.freezing import presumed
 from operations.monitoring.model import Freeze, State
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """The freeze that stands, or is taken to; ``known``: whether it could be told if the one before stands."""
 
     freeze: Freeze | None

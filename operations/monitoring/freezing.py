@@ -8,7 +8,9 @@ they know to what is so, all of it together.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from operations.checks.model import Check, Status
 from operations.monitoring.decide import RANK, Quiet, by_weight, event_of, weight
@@ -23,15 +25,14 @@ DETAIL = 300
 """Characters that are kept of what was so."""
 
 
-@dataclass(frozen=True)
-class News:
+class News(Struct, frozen=True):
     """``told`` now, ``held_back`` by this look; what the next look needs to know; what a message says of a freeze."""
 
     standing: Mapping[str, Standing]
     told: tuple[Event, ...]
     held_back: tuple[Event, ...] = ()
     freeze: Freeze | None = None
-    held: Mapping[str, Held] = field(default_factory=dict)
+    held: Mapping[str, Held] = {}
     frost: Frost | None = None
 
     @property

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from operations.checks.model import Status
 from operations.monitor import Look
@@ -11,14 +12,13 @@ from operations.monitoring.decide import RANK
 from operations.monitoring.model import Found, State, found_in
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """One number; samples of a name follow each other."""
 
     name: str
     help: str
     value: float
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = {}
 
 
 NAMES = {
@@ -32,8 +32,7 @@ NAMES = {
 }
 
 
-@dataclass(frozen=True)
-class Board:
+class Board(Struct, frozen=True):
     """The last look at one environment, in numbers; times in seconds."""
 
     at: float

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
+
+from msgspec import Struct, to_builtins
 
 from operations.checks.model import Check, Status
 
 Kind = Literal["raised", "worsened", "eased", "recovered", "reminder"]
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """Where one check stands. Times are seconds since the epoch.
 
     ``announced`` is what people know of it, since ``since``, last told at ``told``. ``score`` per level (warn, fail)
@@ -29,8 +29,7 @@ class Standing:
     calm: tuple[int, int] = (0, 0)
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(Struct, frozen=True):
     """One thing to tell of one check; ``since`` is when people were first told of the trouble, or would have been."""
 
     kind: Kind
@@ -43,8 +42,7 @@ class Event:
     fix: str = ""
 
 
-@dataclass(frozen=True)
-class Freeze:
+class Freeze(Struct, frozen=True):
     """That nothing is to change in an environment, while ``freeze_holds`` says what is not told. Times are seconds."""
 
     by: str
@@ -67,8 +65,7 @@ class Freeze:
         return f"until {datetime.fromtimestamp(self.until, UTC).isoformat(timespec='seconds')}"
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(Struct, frozen=True):
     """What a freeze has held back of one check; ``known`` is what people know of it, since ``known_since``."""
 
     known: Status
@@ -83,8 +80,7 @@ class Held:
     """So many; reminders are none."""
 
 
-@dataclass(frozen=True)
-class Passed:
+class Passed(Struct, frozen=True):
     """A trouble that came and went while it could not be told."""
 
     check: str
@@ -94,8 +90,7 @@ class Passed:
     detail: str = ""
 
 
-@dataclass(frozen=True)
-class Frost:
+class Frost(Struct, frozen=True):
     """What a message says of a freeze: ``held`` alerts are held back by it, or were until they were ``let_go``."""
 
     freeze: Freeze
@@ -112,8 +107,7 @@ class Frost:
         return self.over or not self.known
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(Struct, frozen=True):
     """All that one look has to tell, together, for one address: ``to`` names it without showing it."""
 
     id: str
@@ -123,8 +117,7 @@ class Message:
     """JSON, as it will be sent."""
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(Struct, frozen=True):
     """What the last look has found of one check, as far as it goes into a number."""
 
     check: str
@@ -138,13 +131,12 @@ def found_in(checks: Iterable[Check]) -> tuple[Found, ...]:
     return tuple(Found(one.name, one.subject, one.status, one.value) for one in checks)
 
 
-@dataclass(frozen=True)
-class State:
+class State(Struct, frozen=True):
     """All that the next look needs to know."""
 
     looked_at: float = 0.0
-    standing: Mapping[str, Standing] = field(default_factory=dict)
-    trends: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    standing: Mapping[str, Standing] = {}
+    trends: Mapping[str, tuple[tuple[float, float], ...]] = {}
     """By name: (time, value), oldest first."""
     outbox: tuple[Message, ...] = ()
     """What could not be delivered yet."""
@@ -153,7 +145,7 @@ class State:
     seconds: float = 0.0
     freeze: Freeze | None = None
     """That stood at the last look, or of which something is still to be told."""
-    held: Mapping[str, Held] = field(default_factory=dict)
+    held: Mapping[str, Held] = {}
     """What it holds back, by check."""
     lost: bool = False
     """There was one, and it cannot be read any more."""
@@ -180,7 +172,7 @@ class State:
 
     def to_bytes(self) -> bytes:
         """JSON."""
-        told = {name: value for name, value in asdict(self).items() if name != "lost"}
+        told = {name: value for name, value in to_builtins(self).items() if name != "lost"}
         return json.dumps({"version": 1, **told}, ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from operations.context import Context
 from operations.layout import state_directory
@@ -21,8 +23,7 @@ DAYS = 14
 """So many files are kept."""
 
 
-@dataclass(frozen=True)
-class HostMemory:
+class HostMemory(Struct, frozen=True):
     """``MonitorMemory`` in these files; whoever writes last has looked last."""
 
     context: Context

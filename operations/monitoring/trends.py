@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
+
+from msgspec import Struct
 
 from operations.context import Context
 from operations.errors import LocktenderError
@@ -19,8 +20,7 @@ FORESEEN = 365 * DAY
 """What lies further ahead is no forecast."""
 
 
-@dataclass(frozen=True)
-class Room:
+class Room(Struct, frozen=True):
     """What is ``free`` on a disk, in bytes; in how many seconds that comes to nothing (``left``), if it is known."""
 
     free: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from operations.preflight.expressions import Reading, Unsuitable
 from operations.preflight.known import TABLES, Name, Table
@@ -14,8 +15,7 @@ from operations.quoting import identifier
 Found = Iterator[Probe | Untried]
 
 
-@dataclass(frozen=True)
-class About:
+class About(Struct, frozen=True):
     """A statement's part, and the table as it stands, whose rows are asked.
 
     ``whole``: the statement also means tables that inherit from it.

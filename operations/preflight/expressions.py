@@ -7,8 +7,9 @@ looked at here, since a function of a user's could be what the migration itself 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from operations.migrations.enums import tree
 from operations.preflight.known import Known, Name, Table
@@ -31,16 +32,14 @@ class Unsuitable(Exception):
     """Why an expression is not run on the rows."""
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(Struct, frozen=True):
     """An expression as it is sent, and the columns that it reads."""
 
     sql: str
     columns: frozenset[str]
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """How expressions over one table are read. ``types``: those that scripts have made or changed before.
 
     ``shadowed``: names of functions that they have made.

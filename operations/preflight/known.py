@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from operations.migrations.enums import tree
 from operations.quoting import identifier
@@ -15,8 +16,7 @@ Name = tuple[str, str]
 TABLES = frozenset({"r", "p"})
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True):
     """``kind`` is ``pg_type.typtype``; ``builtin``: its type is PostgreSQL's own. An array is as its elements are."""
 
     type: str
@@ -34,8 +34,7 @@ class Column:
         return self.kind == "e" or (self.builtin and self.kind in "brm")
 
 
-@dataclass(frozen=True)
-class Partitioning:
+class Partitioning(Struct, frozen=True):
     """Of a partitioned table. ``strategy``: ``l``, ``r`` or ``h``; ``plain``: by columns alone, in their own order.
 
     ``is_part``: of another table.
@@ -48,8 +47,7 @@ class Partitioning:
     is_part: bool
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(Struct, frozen=True):
     """``kind`` is ``pg_class.relkind``. ``entangled``: rows are in it through others, or it through them.
 
     ``key``: columns of its primary key. ``unvalidated``: constraints by name, as ADD CONSTRAINT would be given them.
@@ -62,9 +60,9 @@ class Table:
     foreign_parts: bool = False
     fires: bool = False
     """Whether writing it may run triggers or rules."""
-    columns: Mapping[str, Column] = field(default_factory=dict)
+    columns: Mapping[str, Column] = {}
     key: tuple[str, ...] = ()
-    unvalidated: Mapping[str, str] = field(default_factory=dict)
+    unvalidated: Mapping[str, str] = {}
     partitioning: Partitioning | None = None
     demands: frozenset[str] = frozenset()
     """Its unique indexes and foreign keys, as text that is the same for the same."""
@@ -79,8 +77,7 @@ class Table:
         return ("" if whole or self.kind == "p" else "ONLY ") + identifier(*self.name)
 
 
-@dataclass(frozen=True)
-class Cascade:
+class Cascade(Struct, frozen=True):
     """A foreign key that changes rows of ``child`` with those of ``parent``; ``columns`` are the parent's."""
 
     parent: Name
@@ -90,19 +87,18 @@ class Cascade:
     on_delete: bool
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(Struct, frozen=True):
     """``visible``: where names without a schema lead. ``functions``, ``operators``: those that are PostgreSQL's own,
     keep no secrets from call to call, run and read nothing by a name that they are told, and can be mistaken for nobody
     else's."""
 
     default: str = "public"
-    visible: Mapping[str, Name] = field(default_factory=dict)
-    tables: Mapping[Name, Table] = field(default_factory=dict)
+    visible: Mapping[str, Name] = {}
+    tables: Mapping[Name, Table] = {}
     relations: frozenset[Name] = frozenset()
     """Names that are taken, as far as the scripts mention them."""
     enums: frozenset[Name] = frozenset()
-    visible_enums: Mapping[str, Name] = field(default_factory=dict)
+    visible_enums: Mapping[str, Name] = {}
     domains: frozenset[str] = frozenset()
     cascades: tuple[Cascade, ...] = ()
     functions: frozenset[str] = frozenset()
@@ -130,8 +126,7 @@ class Known:
         return (schema, name) if schema else self.visible_enums.get(name, (self.default, name))
 
 
-@dataclass(frozen=True)
-class Mentioned:
+class Mentioned(Struct, frozen=True):
     """Names in the scripts that the database is asked about; relations with their schema, where it is written."""
 
     relations: frozenset[tuple[str | None, str]]

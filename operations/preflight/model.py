@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct
 
 from operations.measures import counted
 
@@ -12,8 +13,7 @@ BOUND = 1000
 """Rows, or values that are there more than once, up to which they are counted."""
 
 
-@dataclass(frozen=True)
-class Spot:
+class Spot(Struct, frozen=True):
     """A part of a statement: line and column are 1-based; ``table`` is as SQL writes it."""
 
     file: str
@@ -23,8 +23,7 @@ class Spot:
     table: str
 
 
-@dataclass(frozen=True)
-class Probe:
+class Probe(Struct, frozen=True):
     """A question to the rows, and what is wrong with those that it finds.
 
     ``wrong`` is said before "in so many rows". ``sql`` yields how many, and whether there may be more of them; where it
@@ -41,8 +40,7 @@ class Probe:
     counted: str | None = None
 
 
-@dataclass(frozen=True)
-class Failing:
+class Failing(Struct, frozen=True):
     """What existing rows would make fail. ``rows``: ``None`` where only the first one is known of; ``more``: at least.
 
     ``query`` shows them. No value of a row is in any of it.
@@ -69,8 +67,7 @@ class Failing:
         return counted(self.rows, "or more row" if self.more else "row")
 
 
-@dataclass(frozen=True)
-class Untried:
+class Untried(Struct, frozen=True):
     """What rows could make fail, and was not tried, or not to its end; ``why`` says so."""
 
     file: str
@@ -84,14 +81,13 @@ class Untried:
         return f"{self.file}:{self.line}:{self.column}: {self.statement} {self.table}: {self.why}"
 
 
-@dataclass(frozen=True)
-class Foreseen:
+class Foreseen(Struct, frozen=True):
     """What was found of all that existing rows could make fail; ``passed``: how much of it they would not."""
 
     failing: tuple[Failing, ...] = ()
     untried: tuple[Untried, ...] = ()
     passed: int = 0
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     """Why nothing could be tried at all."""
     refused: bool = False
     """Whether a deploy does not begin for it."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from operations.migrations.locking import relation_name
 from operations.migrations.script import Script, Statement
@@ -27,8 +28,7 @@ _ASKING = ("ALTER TABLE", "CREATE INDEX")
 _PARTITION = re.compile(r"\bpartition\s+of\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """A statement with its parse tree; ``node`` is ``None`` where it is not looked into."""
 
     spot: Spot

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from operations.commands import compose, docker, git
 from operations.docker import ask
@@ -24,8 +26,7 @@ KEPT = "locktender-before-"
 SHOWN_LINES = 15
 
 
-@dataclass(frozen=True)
-class Machine:
+class Machine(Struct, frozen=True):
     """``name`` is how it is called, ``key`` how the journal tells it from others, ``host`` how commands get there."""
 
     name: str

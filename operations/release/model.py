@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+from msgspec import Struct, to_builtins
 
 Condition = Literal["well", "waiting", "failed"]
 SERVICE_LABEL = "com.docker.compose.service"
@@ -15,8 +16,7 @@ UP = ("running", "restarting", "paused")
 """What nobody has stopped, well or not."""
 
 
-@dataclass(frozen=True)
-class Service:
+class Service(Struct, frozen=True):
     """One service as it is on a machine. ``image`` is the name its container was made from, ``image_id`` the image.
 
     One that is not ``running`` has a container all the same.
@@ -28,8 +28,7 @@ class Service:
     running: bool
 
 
-@dataclass(frozen=True)
-class Version:
+class Version(Struct, frozen=True):
     """What a machine runs; ``machine`` is its ``key``.
 
     ``commit`` of its checkout; ``None`` where that is no git repository, or is not moved.
@@ -51,7 +50,8 @@ class Version:
 
     def to_json(self) -> dict[str, Any]:
         """For the journal."""
-        return asdict(self)
+        told: dict[str, Any] = to_builtins(self)
+        return told
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Version:
@@ -59,8 +59,7 @@ class Version:
         return cls(data["machine"], data["commit"], tuple(Service(**service) for service in data["services"]))
 
 
-@dataclass(frozen=True)
-class PlannedRelease:
+class PlannedRelease(Struct, frozen=True):
     """The version to come. ``commit`` is what ``ref`` meant; without them the files are taken as they are."""
 
     ref: str | None
@@ -70,8 +69,7 @@ class PlannedRelease:
     wave: int
 
 
-@dataclass(frozen=True)
-class ContainerState:
+class ContainerState(Struct, frozen=True):
     """One container as ``docker inspect`` has it. ``health`` is ``None`` where it has no health check."""
 
     id: str

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from msgspec import structs
+
 from operations.context import Context
 from operations.errors import LocktenderError
 from operations.journal import STARTED, Journal, RunRecord, read
@@ -23,7 +25,7 @@ def release_of(context: Context, journal: Journal, record: RunRecord) -> Release
     configured, facts = context.environment.app, record.first(PREPARED)
     if configured is None or not facts:
         return None
-    app = replace(configured, services=tuple(facts["services"]))
+    app = structs.replace(configured, services=tuple(facts["services"]))
     before = tuple(Version.from_json(one) for one in facts["before"])
     concerned = {version.machine for version in before}
     machines = tuple(machine for machine in machines_of(context, app) if machine.key in concerned)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from operations.reporting.model import Alert
 
 GRAVITY = {"ok": 0, "warn": 1, "fail": 2}
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(Struct, frozen=True):
     """One of a look, as its line has it."""
 
     kind: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from operations.reporting import text
 from operations.reporting.model import Alert, Approval, Backup, MigrationTime, Report, Run, SizePoint
@@ -20,8 +21,7 @@ TESTED = ("never restored for a test", "restored for a test")
 NICE = (1.0, 2.0, 5.0, 10.0)
 
 
-@dataclass(frozen=True)
-class Bar:
+class Bar(Struct, frozen=True):
     """A bar; ``part`` is the height of the lower part that is drawn darker. ``kind`` is good, bad or plain."""
 
     x: float
@@ -34,16 +34,14 @@ class Bar:
     part: float = 0.0
 
 
-@dataclass(frozen=True)
-class Tick:
+class Tick(Struct, frozen=True):
     """A line across the plot."""
 
     y: float
     label: str
 
 
-@dataclass(frozen=True)
-class Chart:
+class Chart(Struct, frozen=True):
     """One drawing; ``description`` says in words what it shows."""
 
     id: str

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Literal
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from operations.checks.model import Check
 
 DEPLOYS = ("deploy", "apply")
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(Struct, frozen=True):
     """One run of the journal."""
 
     run_id: str
@@ -39,8 +40,7 @@ class Run:
         )
 
 
-@dataclass(frozen=True)
-class MigrationTime:
+class MigrationTime(Struct, frozen=True):
     """How long an applied migration took."""
 
     name: str
@@ -48,8 +48,7 @@ class MigrationTime:
     seconds: float | None
 
 
-@dataclass(frozen=True)
-class TableSize:
+class TableSize(Struct, frozen=True):
     """A table with its indexes: ``rows`` is PostgreSQL's estimate, ``more_rows`` the change since the oldest backup."""
 
     name: str
@@ -58,16 +57,14 @@ class TableSize:
     more_rows: int | None = None
 
 
-@dataclass(frozen=True)
-class SizePoint:
+class SizePoint(Struct, frozen=True):
     """The size of the whole database at a moment."""
 
     at: str
     bytes: int
 
 
-@dataclass(frozen=True)
-class Backup:
+class Backup(Struct, frozen=True):
     """A backup as its manifest has it; ``level`` is the best that was found, ``None`` for a damaged one."""
 
     id: str
@@ -87,8 +84,7 @@ class Backup:
 Decision = Literal["granted", "denied", "expired", "cancelled", "voided", "open"]
 
 
-@dataclass(frozen=True)
-class Approval:
+class Approval(Struct, frozen=True):
     """What became of a request that somebody had to agree to, or that went past that."""
 
     id: str
@@ -106,8 +102,7 @@ class Approval:
     """Of a break-glass request; ``None``: nobody yet."""
 
 
-@dataclass(frozen=True)
-class Alert:
+class Alert(Struct, frozen=True):
     """A trouble that people were told of, or would have been but for a freeze; ``status`` is the worst of it."""
 
     check: str
@@ -120,8 +115,7 @@ class Alert:
     """Whether a freeze held it back when it began."""
 
 
-@dataclass(frozen=True)
-class Watched:
+class Watched(Struct, frozen=True):
     """Numbers of approvals and alerts; ``None`` where nobody keeps them."""
 
     asked: int | None = None
@@ -135,8 +129,7 @@ class Watched:
     median_recovery: float | None = None
 
 
-@dataclass(frozen=True)
-class Summary:
+class Summary(Struct, frozen=True):
     """The numbers that one looks at first."""
 
     deploys: int
@@ -154,8 +147,7 @@ class Summary:
     failures: int
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(Struct, frozen=True):
     """Runs and backups newest first, migrations and sizes oldest first, tables largest first."""
 
     environment: str

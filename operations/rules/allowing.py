@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from operations.rules.places import COMMENTS, tokens
 from operations.rules.source import Source
@@ -17,8 +18,7 @@ _BETWEEN = re.compile(r"[\s,]+")
 FORM = "-- locktender: allow RULE because REASON"
 
 
-@dataclass(frozen=True)
-class Allowance:
+class Allowance(Struct, frozen=True):
     """One such comment, at a character offset; ``statement`` is the index of the one it speaks of, if there is one."""
 
     offset: int

@@ -7,7 +7,8 @@ put together for EXECUTE is not seen.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from operations.migrations.bodies import procedural_body
 from operations.migrations.splitting import Unparsable, split

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from operations.rules.model import Found, Rule
 from operations.rules.source import Source
@@ -15,8 +17,7 @@ _LONGEST = 20_000
 """Characters of a suggestion: nobody reads more."""
 
 
-@dataclass(frozen=True)
-class Hit:
+class Hit(Struct, frozen=True):
     """What a rule found, and at which statement (``None``: somewhere else in the file)."""
 
     rule: Rule

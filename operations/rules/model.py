@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from operations.migrations.statement import Parsed, Statement
 from operations.rules.schema import Name
@@ -15,8 +16,7 @@ from operations.settings import Level
 Severity = Literal["error", "warning", "note"]
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that somebody should look at, at its place in a file of the pull request.
 
     ``file`` is relative to the migrations folder (``NAME/migration.sql``), or the path as given for a file outside it;
@@ -35,8 +35,7 @@ class Finding:
     suggestion: str | None = None
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(Struct, frozen=True):
     """What a rule says of one statement, or of a file.
 
     ``about``: the tables or columns that it is about, where it may be one of several findings alike.
@@ -56,8 +55,7 @@ class Found:
     instead: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(Struct, frozen=True):
     """Where a statement stands: in which file, after what, and what there is by then.
 
     ``indexes``: by table, the sets of columns that an index which the new files make begins with.
@@ -93,8 +91,7 @@ class Context:
         return self.source.parsed
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """``problem`` is one line, ``help`` what to do instead.
 
     ``check`` is called for statements whose node is one of ``nodes``, ``check_file`` once a file.

@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from operations.catalog import Catalog
 from operations.relation_names import name_parts
 
@@ -21,47 +23,42 @@ _NAME = r'(?:"(?:[^"]|"")+"|[^". ]+)'
 _INDEX_ON = re.compile(rf" INDEX {_NAME} ON (?:ONLY )?({_NAME}\.{_NAME}) USING ")
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True):
     """``type`` as SQL writes it, such as ``character varying(20)``."""
 
     type: str
     not_null: bool = False
 
 
-@dataclass(frozen=True)
-class Index:
+class Index(Struct, frozen=True):
     """``definition`` is CREATE INDEX."""
 
     definition: str
     valid: bool = True
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(Struct, frozen=True):
     """``constraints``: by name, the definition as in ``ADD CONSTRAINT name …``. ``rows``: ``None`` if unknown."""
 
     columns: Mapping[str, Column]
-    constraints: Mapping[str, str] = field(default_factory=dict)
-    indexes: Mapping[str, Index] = field(default_factory=dict)
+    constraints: Mapping[str, str] = {}
+    indexes: Mapping[str, Index] = {}
     rows: int | None = None
     partitioned: bool = False
 
 
-@dataclass(frozen=True)
-class Domain:
+class Domain(Struct, frozen=True):
     """``constrained``: its values are checked, by NOT NULL or CHECK."""
 
     type: str
     constrained: bool
 
 
-@dataclass(frozen=True)
-class Schema:
+class Schema(Struct, frozen=True):
     """``default`` is the schema that names without one belong to."""
 
     tables: Mapping[Name, Table]
-    domains: Mapping[Name, Domain] = field(default_factory=dict)
+    domains: Mapping[Name, Domain] = {}
     default: str = PUBLIC
 
 

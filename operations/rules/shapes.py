@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from msgspec import Struct
 
 from operations.rules.schema import Name
 
 Node = Any
 
 
-@dataclass(frozen=True)
-class Constraint:
+class Constraint(Struct, frozen=True):
     """``kind``: CHECK, FOREIGN, PRIMARY, UNIQUE, EXCLUSION, NOTNULL.
 
     ``not_null``: columns that a CHECK forbids NULL in. ``references`` is the other table's name

@@ -7,9 +7,11 @@ What PostgreSQL tells apart: binary-coercible types, and the functions that its 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from operations.rules.schema import Domain, Name
 
@@ -31,8 +33,7 @@ _TIMES = frozenset({"timestamp", "timestamptz", "time", "timetz"})
 FULL_PRECISION = 6
 
 
-@dataclass(frozen=True)
-class Type:
+class Type(Struct, frozen=True):
     """``modifiers`` as written; ``None`` where one is not a number. ``schema`` only for types of one's own."""
 
     name: str

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct
 
 Status = Literal["created", "extended", "unchanged", "kept"]
 """``kept``: there is one with other content, which was left as it is."""
 
 
-@dataclass(frozen=True)
-class Prisma:
+class Prisma(Struct, frozen=True):
     """Prisma in the project; ``None`` where it was not to be found out."""
 
     migrations: str = "prisma/migrations"
@@ -20,8 +20,7 @@ class Prisma:
     version: str | None = None
 
 
-@dataclass(frozen=True)
-class Compose:
+class Compose(Struct, frozen=True):
     """A Compose file, and what of it matters here."""
 
     file: str
@@ -33,14 +32,13 @@ class Compose:
     """Whether the database's service has one already."""
     services: tuple[str, ...] = ()
     """Those that use the database; if none says so, those that are built here."""
-    commands: Mapping[str, tuple[str, ...] | str] = field(default_factory=dict)
+    commands: Mapping[str, tuple[str, ...] | str] = {}
     """What services run, where the file says so."""
     port: int | None = None
     """Of this machine, on which the first of the services listens."""
 
 
-@dataclass(frozen=True)
-class Git:
+class Git(Struct, frozen=True):
     """The repository around the project; all empty where there is none."""
 
     remote: str | None = None
@@ -52,8 +50,7 @@ class Git:
     """Absolute path."""
 
 
-@dataclass(frozen=True)
-class Project:
+class Project(Struct, frozen=True):
     """What was found in a directory."""
 
     directory: str
@@ -70,8 +67,7 @@ class Project:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Answers:
+class Answers(Struct, frozen=True):
     """What was asked for."""
 
     environment: str
@@ -88,8 +84,7 @@ class Answers:
     scripts: bool = False
 
 
-@dataclass(frozen=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """A file to be written. Without ``extends`` it must not exist yet."""
 
     path: str
@@ -99,8 +94,7 @@ class Draft:
     """What the file holds that is replaced by ``text``: the same, and more."""
 
 
-@dataclass(frozen=True)
-class WrittenFile:
+class WrittenFile(Struct, frozen=True):
     """What became of a draft; ``difference`` is a unified diff from what is there to what was drafted."""
 
     path: str

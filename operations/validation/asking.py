@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from operations.errors import UsageError
 from operations.ports import Clock, Database, Host, Report, silent
@@ -17,8 +18,7 @@ from operations.validation.from_git import folders_at
 from operations.validation.trial import Trials
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """``migrations`` and ``base_migrations`` are directories; ``database``, asked last, tells what has landed.
 
     ``schema`` is where the tables live, if not where a new database has them.
@@ -29,13 +29,12 @@ class Asked:
     base_ref: str | None = None
     database: Database | None = None
     fail_on: FailOn = "error"
-    levels: Mapping[str, Level] = field(default_factory=dict)
+    levels: Mapping[str, Level] = {}
     schema: str | None = None
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Means:
+class Means(Struct, frozen=True):
     """``read`` reads a folder on this machine, ``objects`` opens a directory of git's objects."""
 
     read: Callable[[str], Tree]

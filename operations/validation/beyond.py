@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from operations.migrations.prisma_folder import DOWN, SCRIPT
 from operations.migrations.reach import reaching_beyond

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
+
+from msgspec import Struct
 
 from operations.validation.folders import Found, Tree, bounded
 
@@ -18,8 +19,7 @@ class Unreadable(Exception):
     """A commit or a file of it is not there, or cannot be had."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A file of a commit. ``mode`` as git writes it: ``100644`` for a file, ``120000`` for a symbolic link."""
 
     mode: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from hashlib import sha256
+
+from msgspec import Struct
 
 from operations.migrations.model import in_bytes
 from operations.migrations.prisma_folder import DOWN, LOCK, SCRIPT, accepted_checksums
@@ -16,8 +17,7 @@ MOST_FILES = 20_000
 """In a folder; more are not read."""
 
 
-@dataclass(frozen=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """What lies below a folder: regular files by their path relative to it, and what was not read, with the reason.
 
     ``directories`` are those directly in the folder. Symbolic links are never followed: they are ``links``.
@@ -26,14 +26,13 @@ class Tree:
     files: Mapping[str, bytes]
     directories: frozenset[str] = frozenset()
     links: tuple[str, ...] = ()
-    too_large: Mapping[str, int] = field(default_factory=dict)
+    too_large: Mapping[str, int] = {}
     """Bytes."""
     unread: int = 0
     """Files beyond ``MOST_FILES``."""
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(Struct, frozen=True):
     """What somebody sent, by its path relative to the folder; ``read`` gives a regular file's bytes, else ``None``."""
 
     path: str
@@ -60,8 +59,7 @@ def bounded(found: Iterable[Found], directories: Iterable[str]) -> Tree:
     return Tree(files, frozenset(directories), tuple(links), too_large, unread)
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One migration's directory, as bytes; ``script`` is ``None`` where there is no ``migration.sql`` to read."""
 
     name: str
@@ -80,8 +78,7 @@ class Entry:
         return self.script == other.script or self.checksum in accepted_checksums(other.script)
 
 
-@dataclass(frozen=True)
-class Folder:
+class Folder(Struct, frozen=True):
     """A folder's migrations by name, in the order they apply, and what else is in it."""
 
     migrations: Mapping[str, Entry]
@@ -90,7 +87,7 @@ class Folder:
     loose: tuple[str, ...] = ()
     """SQL files that lie in no directory of their own."""
     links: tuple[str, ...] = ()
-    too_large: Mapping[str, int] = field(default_factory=dict)
+    too_large: Mapping[str, int] = {}
     unread: int = 0
 
 

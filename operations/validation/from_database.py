@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from operations.errors import LocktenderError
 from operations.migrations.formats import FORMATS
@@ -23,15 +24,14 @@ _ROWS = """
 """
 
 
-@dataclass(frozen=True)
-class Live:
+class Live(Struct, frozen=True):
     """``base``: of the folder, what has been applied there. ``rows``: as the planner estimates them, by table.
 
     ``trouble``: why it could not be looked at.
     """
 
     base: Folder | None = None
-    rows: Mapping[Name, int] = field(default_factory=dict)
+    rows: Mapping[Name, int] = {}
     notes: tuple[str, ...] = ()
     trouble: LocktenderError | None = None
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from operations.ports import Session
 from operations.validation.model import TableLock
@@ -33,8 +34,7 @@ _TOUCHED = """
 # What is asked within a script's transaction names its operators and types in full: a script may have made its own.
 
 
-@dataclass(frozen=True)
-class Relation:
+class Relation(Struct, frozen=True):
     """``name`` is quoted where SQL needs it; ``file`` changes when the rows are written anew."""
 
     name: str
@@ -42,8 +42,7 @@ class Relation:
     file: int | None
 
 
-@dataclass(frozen=True)
-class Touched:
+class Touched(Struct, frozen=True):
     """What the transaction has done to one relation so far."""
 
     mode: str
@@ -51,8 +50,7 @@ class Touched:
     scans: int
 
 
-@dataclass(frozen=True)
-class Effects:
+class Effects(Struct, frozen=True):
     """Of one statement, on relations that stood before its file."""
 
     locks: tuple[TableLock, ...] = ()

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from operations.rules.model import Finding
 
 Proved = Literal["proved", "lossy", "refuted", "unproved"]
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """Whether a migration is atomic, and why (not). ``rollback``: how a deploy would return from it."""
 
     atomic: bool
@@ -20,8 +20,7 @@ class Verdict:
     rollback: Literal["transaction", "down", "swap"]
 
 
-@dataclass(frozen=True)
-class TableLock:
+class TableLock(Struct, frozen=True):
     """The strongest lock that one statement took on a table (or index) that stood before it."""
 
     relation: str
@@ -29,8 +28,7 @@ class TableLock:
     """As ``pg_locks.mode`` names it: ``AccessExclusiveLock`` …"""
 
 
-@dataclass(frozen=True)
-class StatementRun:
+class StatementRun(Struct, frozen=True):
     """What one statement of a new migration did on the throwaway database."""
 
     file: str
@@ -47,8 +45,7 @@ class StatementRun:
     """What the server wrote to its log meanwhile, other sessions included; ``None`` where it was not measured."""
 
 
-@dataclass(frozen=True)
-class SchemaChange:
+class SchemaChange(Struct, frozen=True):
     """One object that is not the same after the new migrations. ``before``/``after`` as people read SQL."""
 
     change: Literal["added", "removed", "changed"]
@@ -59,8 +56,7 @@ class SchemaChange:
     after: str | None
 
 
-@dataclass(frozen=True)
-class LostRows:
+class LostRows(Struct, frozen=True):
     """How many rows of one table an undo takes away, or takes a column from; ``None`` if that is not known.
 
     ``counted_in``: the ``environment``'s database (its planner's estimate), the ``trial`` server once the migration had
@@ -72,8 +68,7 @@ class LostRows:
     counted_in: Literal["environment", "trial", "rollback"]
 
 
-@dataclass(frozen=True)
-class Loss:
+class Loss(Struct, frozen=True):
     """What an undo takes away: so many tables, so many columns of other tables, and the rows of all of these tables.
 
     Rows are those of now. What is written between a deploy and a rollback is counted by the rollback.
@@ -84,8 +79,7 @@ class Loss:
     rows: tuple[LostRows, ...]
 
 
-@dataclass(frozen=True)
-class RollbackProof:
+class RollbackProof(Struct, frozen=True):
     """Whether undoing one migration leads back to the same schema and rows.
 
     ``proved``: identical. ``lossy``: identical, but what was written since would be lost (``lost`` says what, ``loss``
@@ -105,8 +99,7 @@ class RollbackProof:
     """Of what is proposed: a deploy finds that script by itself; any other is of use only once it is committed."""
 
 
-@dataclass(frozen=True)
-class Changes:
+class Changes(Struct, frozen=True):
     """What the pull request changes in the folder, by name, in the order they apply."""
 
     new: tuple[str, ...] = ()
@@ -118,8 +111,7 @@ class Changes:
     """New ones that sort before one that has already landed."""
 
 
-@dataclass(frozen=True)
-class Validation:
+class Validation(Struct, frozen=True):
     """The whole answer. ``ok`` is false where a finding reaches the severity that was asked for."""
 
     ok: bool

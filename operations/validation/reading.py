@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from operations.errors import MigrationFilesError
 from operations.migrations.model import Migration
@@ -32,8 +33,7 @@ def beside(threads: Executor, work: Callable[[], T]) -> Future[T]:
         threading.stack_size(before)
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Struct, frozen=True):
     """A new migration, read; ``lint``: as the rules look at it."""
 
     migration: Migration

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from operations.errors import StatementFailed
 from operations.migrations.script import Script, Statement
 from operations.ports import Session
@@ -64,8 +66,7 @@ class _TakenBack(Exception):
     """Ends a transaction that is only a trial."""
 
 
-@dataclass(frozen=True)
-class LeftOut:
+class LeftOut(Struct, frozen=True):
     """A statement that the trial server cannot run, though another one might."""
 
     statement: Statement

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from operations.errors import StatementFailed
 from operations.fixed_settings import set_local
@@ -42,8 +43,7 @@ _VALUES = {
 """By the name of the type; ``i`` is the row's number."""
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True):
     """As far as a value for it depends on it."""
 
     name: str

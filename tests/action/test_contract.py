@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from msgspec.structs import fields
 
 from action import outputs
 from action.inputs import COMMANDS, Inputs, parse, variable

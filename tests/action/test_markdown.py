@@ -9,12 +9,12 @@ import io
 import os
 import re
 import unicodedata
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from action import commands, run_summary
 from action.annotations import BATCH, annotation, batches, gravest

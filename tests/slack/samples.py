@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bot.blocks import backups, check, home, lists, modals, notices, outcome, report, request, status
 from bot.blocks.parts import Board, Message, Modal, Option
