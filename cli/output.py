@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -41,6 +40,8 @@ class Answer(Struct, frozen=True):
 
 def print_json(told: Mapping[str, Any]) -> None:
     """On stdout, in one line."""
+    import json  # help is shown without it
+
     sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
     sys.stdout.flush()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import posixpath
-import tarfile
 from collections.abc import Mapping
 from functools import cached_property
 
@@ -59,6 +58,8 @@ def unpacked(archive: bytes) -> dict[str, bytes]:
     A file's second name, a hard link, is another file.
     Names that would lead out of the directory are left out. Raises ``HostError`` where it is no tar file.
     """
+    import tarfile  # which only trees on other machines come as
+
     found: dict[str, bytes] = {}
     try:
         with tarfile.open(fileobj=io.BytesIO(archive), encoding="utf-8", errors="surrogateescape") as tar:
