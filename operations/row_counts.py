@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-FIRST_USER_OID = 16384
-"""Object ids below are the system's own (FirstNormalObjectId)."""
+from operations.object_ids import FIRST_USER_OID
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from operations.errors import DataWouldBeLost
+from operations.object_ids import FIRST_USER_OID
 from operations.ports import Session
-from operations.row_counts import FIRST_USER_OID, Counters, Moment, Relation, Rows
+from operations.row_counts import Counters, Moment, Relation, Rows
 
 __all__ = [
     "Counters", "Moment", "Relation", "Rows", "Written", "attempted", "catalogs", "counters", "flush", "gained",
