@@ -8,8 +8,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-FIRST_USER_OID = 16384
-"""Object ids below are the system's own (FirstNormalObjectId)."""
+from operations.object_ids import FIRST_USER_OID
 
 
 class Rows(Struct, frozen=True):

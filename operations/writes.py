@@ -17,8 +17,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from operations.errors import DataWouldBeLost
+from operations.object_ids import FIRST_USER_OID
 from operations.ports import Session
-from operations.row_counts import FIRST_USER_OID, Counters, Moment, Relation, Rows
+from operations.row_counts import Counters, Moment, Relation, Rows
 
 __all__ = [
     "Counters", "Moment", "Relation", "Rows", "Written", "attempted", "catalogs", "counters", "flush", "gained",

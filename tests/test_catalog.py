@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from operations.adapters.postgres import PostgresDatabase, PostgresSession
-from operations.catalog import Catalog, Difference, diff, read, stamp
+from operations.catalog import Catalog, Difference, diff, read, reading, stamp
 from operations.catalog.ddl import Restated, restated
 from operations.catalog.identities import identity
 from operations.catalog.normal import array_casts
@@ -396,6 +396,67 @@ def test_named_not_null_and_not_enforced_constraints(sample18: Sample) -> None:
             "changed column data.booking.room", "added constraint data.booking.unenforced",
         }  # fmt: skip
         session.execute("ROLLBACK")
+
+
+ALONE = {
+    "access_methods": "CREATE ACCESS METHOD m TYPE INDEX HANDLER gisthandler",
+    "aggregates": "CREATE AGGREGATE total (int) (SFUNC = int4pl, STYPE = int)",
+    "casts": "CREATE CAST (int AS inet) WITH INOUT",
+    "collations": 'CREATE COLLATION plain FROM "C"',
+    "column_order": "CREATE TYPE pair AS (a int, b int)",
+    "columns": "CREATE VIEW one AS SELECT 1 AS a",
+    "constraints": "CREATE TABLE t (a int CHECK (a > 0))",
+    "conversions": "CREATE CONVERSION c FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8",
+    "default_privileges": "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
+    "domain_constraints": "CREATE DOMAIN positive AS int CHECK (VALUE > 0)",
+    "event_triggers": "CREATE FUNCTION f() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';"
+    " CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION f()",
+    "foreign_data_wrappers": "CREATE FOREIGN DATA WRAPPER w",
+    "foreign_servers": "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w",
+    "functions": "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "indexes": "CREATE TABLE t (a int); CREATE INDEX ON t (a)",
+    "languages": "CREATE LANGUAGE l HANDLER plpgsql_call_handler",
+    "operator_classes": "CREATE OPERATOR CLASS o FOR TYPE int USING hash AS OPERATOR 1 =, FUNCTION 1 hashint4(int)",
+    "operator_families": "CREATE OPERATOR FAMILY o USING btree",
+    "operators": "CREATE OPERATOR ## (LEFTARG = int, RIGHTARG = int, FUNCTION = int4pl)",
+    "policies": "CREATE TABLE t (a int); CREATE POLICY p ON t",
+    "publication_schemas": "CREATE PUBLICATION p FOR TABLES IN SCHEMA public",
+    "publication_tables": "CREATE TABLE t (a int); CREATE PUBLICATION p FOR TABLE t",
+    "publications": "CREATE PUBLICATION p",
+    "rules": "CREATE TABLE t (a int); CREATE RULE r AS ON INSERT TO t DO INSTEAD NOTHING",
+    "sequences": "CREATE SEQUENCE s",
+    "statistics": "CREATE TABLE t (a int, b int); CREATE STATISTICS s ON a, b FROM t",
+    "subscriptions": "CREATE SUBSCRIPTION s CONNECTION 'dbname=x' PUBLICATION p WITH (connect = false)",
+    "tables": "CREATE TABLE t ()",
+    "text_search_configurations": "CREATE TEXT SEARCH CONFIGURATION c (COPY = simple)",
+    "text_search_dictionaries": "CREATE TEXT SEARCH DICTIONARY d (TEMPLATE = simple)",
+    "text_search_parsers": "CREATE TEXT SEARCH PARSER p (START = prsd_start, GETTOKEN = prsd_nexttoken, END = prsd_end,"
+    " LEXTYPES = prsd_lextype)",
+    "text_search_templates": "CREATE TEXT SEARCH TEMPLATE t (LEXIZE = dsimple_lexize)",
+    "transforms": "CREATE TRANSFORM FOR int LANGUAGE plpgsql (FROM SQL WITH FUNCTION prsd_lextype(internal))",
+    "triggers": "CREATE TABLE t (a int); CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW"
+    " EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "types": "CREATE TYPE mood AS ENUM ('well')",
+    "user_mappings": "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w;"
+    " CREATE USER MAPPING FOR PUBLIC SERVER s",
+    "views": "CREATE VIEW one AS SELECT 1 AS a",
+}
+"""What makes an object of that query's kind in a database that has none."""
+
+
+def test_an_object_is_found_where_it_is_the_only_one_of_its_kind(server: Server) -> None:
+    with server.superuser(server.create()).session() as session:
+        queries = dict(reading.queries(session.server_version // 10000))
+        assert {name for name, text in queries.items() if reading.OF.search(text)} == ALONE.keys()
+        for name, text in queries.items():
+            if name not in ALONE:
+                continue
+            session.execute("BEGIN")
+            session.script(ALONE[name])
+            made = {row[2] for row in session.rows(text)}
+            assert made, name
+            assert made <= read(session).objects.keys(), name
+            session.execute("ROLLBACK")
 
 
 def test_temporary_tables_and_excluded_ones_are_left_out(sample: Sample, session: PostgresSession) -> None:

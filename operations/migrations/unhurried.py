@@ -12,8 +12,7 @@ from collections.abc import Iterable, Mapping
 from msgspec.structs import replace
 
 from operations.migrations.atomicity import Verdict
-from operations.migrations.parsing import parse
-from operations.migrations.script import Script, script_of
+from operations.migrations.script import Script
 from operations.migrations.statement import Statement
 
 _INDEXES = frozenset({"CREATE INDEX CONCURRENTLY", "DROP INDEX CONCURRENTLY"})
@@ -46,13 +45,27 @@ def _unhurried(script: Script) -> Script:
     statements = script.statements
     if not statements or any(statement.kind not in _INDEXES for statement in statements):
         return script
-    text = script.text
+    body = script.text
     for statement in statements:
         start, end = _place(statement)
-        text = text[:start] + " " * (end - start) + text[end:]
+        body = body[:start] + " " * (end - start) + body[end:]
     line = statements[0].line
     reason = f"its CONCURRENTLY (line {line}) is left out: the database is empty, so nobody waits"
-    return replace(script_of(script.name, text, parse(text)), text=script.text, verdict=Verdict(True, reason, line))
+    return replace(
+        script,
+        body=body,
+        statements=tuple(_transactional(statement, body) for statement in statements),
+        verdict=Verdict(True, reason, line),
+    )
+
+
+def _transactional(statement: Statement, body: str) -> Statement:
+    return replace(
+        statement,
+        text=body[statement.start : statement.end],
+        kind=statement.kind.removesuffix(" CONCURRENTLY"),
+        transactional=True,
+    )
 
 
 def _place(statement: Statement) -> tuple[int, int]:

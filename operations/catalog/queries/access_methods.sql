@@ -1,4 +1,5 @@
 -- access methods made by users
+-- of pg_am.oid
 SELECT NULL, NULL, format('access method %I', m.amname),
        jsonb_build_object('handler', m.amhandler::oid::regprocedure::text, 'type', m.amtype::text)::text,
        NULL::text[], NULL::text[]

@@ -1,4 +1,5 @@
 -- aggregate functions
+-- of pg_aggregate.aggfnoid
 SELECT n.nspname, NULL, format('aggregate %I.%I(%s)', n.nspname, p.proname, oidvectortypes(p.proargtypes)),
        jsonb_strip_nulls(jsonb_build_object(
          'owner', p.proowner::regrole::text,

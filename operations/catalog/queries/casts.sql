@@ -1,4 +1,5 @@
 -- casts made by users, not with a range type (16384 is the first object id that initdb does not give out)
+-- of pg_cast.oid
 SELECT NULL, NULL, format('cast (%s AS %s)', format_type(c.castsource, NULL), format_type(c.casttarget, NULL)),
        jsonb_strip_nulls(jsonb_build_object(
          'function', nullif(c.castfunc, 0)::regprocedure::text, 'context', c.castcontext::text,

@@ -1,4 +1,5 @@
 -- collations; the version of the operating system's rules is not part of them (columns differ between servers 14 and 18)
+-- of pg_collation.oid
 SELECT n.nspname, NULL, format('collation %I.%I', n.nspname, c.collname),
        jsonb_strip_nulls(jsonb_build_object(
          'owner', c.collowner::regrole::text,

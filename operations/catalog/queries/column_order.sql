@@ -1,4 +1,5 @@
 -- the order of a table's columns; a child by inheritance gets its parent's first when it is restored, so it has none
+-- of pg_class.oid
 SELECT n.nspname, c.relname, format('columns of %I.%I', n.nspname, c.relname),
        jsonb_agg(a.attname ORDER BY a.attnum)::text, NULL::text[], NULL::text[]
   FROM pg_class c

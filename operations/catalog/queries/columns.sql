@@ -1,6 +1,7 @@
 -- columns: type, collation, nullability, default or generation, storage, statistics target, privileges;
 -- a partition without its parent's default comes out of a dump with NULL for one, which says the same; pg_attver is
 -- the server's own count of a column's changes (15.20 has it, 15.18 not), and another one after every restore
+-- of pg_class.oid
 SELECT n.nspname, c.relname,
        format('%s %I.%I.%I', CASE c.relkind WHEN 'c' THEN 'attribute' ELSE 'column' END,
               n.nspname, c.relname, a.attname),

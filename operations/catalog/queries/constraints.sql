@@ -1,4 +1,5 @@
 -- constraints of tables: definition with deferrability and validation; the copies that partitions get are their parent's
+-- of pg_constraint.oid
 SELECT n.nspname, c.relname, format('constraint %I.%I.%I', n.nspname, c.relname, k.conname),
        jsonb_strip_nulls(jsonb_build_object(
          'definition', pg_get_constraintdef(k.oid),

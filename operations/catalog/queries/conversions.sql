@@ -1,4 +1,5 @@
 -- encoding conversions
+-- of pg_conversion.oid
 SELECT n.nspname, NULL, format('conversion %I.%I', n.nspname, c.conname),
        jsonb_strip_nulls(jsonb_build_object(
          'owner', c.conowner::regrole::text,

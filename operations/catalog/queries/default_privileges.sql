@@ -1,4 +1,5 @@
 -- default privileges of roles, in all schemas or in one
+-- of pg_default_acl.oid
 SELECT n.nspname, NULL,
        format('default privileges of %I on %s%s', a.defaclrole::regrole,
               CASE a.defaclobjtype WHEN 'r' THEN 'tables' WHEN 'S' THEN 'sequences' WHEN 'f' THEN 'functions'

@@ -1,4 +1,5 @@
 -- constraints of domains
+-- of pg_constraint.oid
 SELECT n.nspname, NULL, format('constraint %I.%I.%I', n.nspname, t.typname, k.conname),
        jsonb_strip_nulls(jsonb_build_object('definition', pg_get_constraintdef(k.oid), 'comment', d.description))::text,
        NULL::text[], NULL::text[]

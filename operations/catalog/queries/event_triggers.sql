@@ -1,4 +1,5 @@
 -- event triggers
+-- of pg_event_trigger.oid
 SELECT NULL, NULL, format('event trigger %I', t.evtname),
        jsonb_strip_nulls(jsonb_build_object(
          'owner', t.evtowner::regrole::text, 'event', t.evtevent, 'function', t.evtfoid::regprocedure::text,

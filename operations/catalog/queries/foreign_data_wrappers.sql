@@ -1,4 +1,5 @@
 -- foreign data wrappers
+-- of pg_foreign_data_wrapper.oid
 SELECT NULL, NULL, format('foreign data wrapper %I', w.fdwname),
        jsonb_strip_nulls(jsonb_build_object(
          'owner', w.fdwowner::regrole::text, 'handler', nullif(w.fdwhandler, 0)::regprocedure::text,

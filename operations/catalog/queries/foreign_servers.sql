@@ -1,4 +1,5 @@
 -- foreign servers
+-- of pg_foreign_server.oid
 SELECT NULL, NULL, format('server %I', s.srvname),
        jsonb_strip_nulls(jsonb_build_object(
          'owner', s.srvowner::regrole::text, 'wrapper', w.fdwname, 'type', s.srvtype, 'version', s.srvversion,

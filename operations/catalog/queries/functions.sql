@@ -1,4 +1,5 @@
 -- functions and procedures: source, owner, privileges; a range type's constructors are the type's
+-- of pg_proc.oid
 SELECT n.nspname, NULL,
        format('%s %I.%I(%s)', CASE p.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END,
               n.nspname, p.proname, oidvectortypes(p.proargtypes)),

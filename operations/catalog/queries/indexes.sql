@@ -1,4 +1,5 @@
 -- indexes: definition, whether valid, clustered on, replica identity, attached to a partitioned one
+-- of pg_index.indexrelid
 SELECT n.nspname, c.relname, format('index %I.%I', n.nspname, i.relname),
        jsonb_strip_nulls(jsonb_build_object(
          'definition', pg_get_indexdef(x.indexrelid),

@@ -1,4 +1,5 @@
 -- procedural languages that no extension brought
+-- of pg_language.oid
 SELECT NULL, NULL, format('language %I', l.lanname),
        jsonb_strip_nulls(jsonb_build_object(
          'owner', l.lanowner::regrole::text, 'trusted', l.lanpltrusted,

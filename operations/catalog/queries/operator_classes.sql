@@ -1,4 +1,5 @@
 -- operator classes
+-- of pg_opclass.oid
 SELECT n.nspname, NULL, format('operator class %I.%I using %I', n.nspname, o.opcname, am.amname),
        jsonb_strip_nulls(jsonb_build_object(
          'owner', o.opcowner::regrole::text,

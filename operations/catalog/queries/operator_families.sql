@@ -1,4 +1,5 @@
 -- operator families with their operators and support functions
+-- of pg_opfamily.oid
 SELECT n.nspname, NULL, format('operator family %I.%I using %I', n.nspname, f.opfname, am.amname),
        jsonb_strip_nulls(jsonb_build_object(
          'owner', f.opfowner::regrole::text,

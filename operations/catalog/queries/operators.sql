@@ -1,4 +1,5 @@
 -- operators
+-- of pg_operator.oid
 SELECT n.nspname, NULL,
        format('operator %I.%s(%s, %s)', n.nspname, o.oprname, format_type(nullif(o.oprleft, 0), NULL),
               format_type(o.oprright, NULL)),

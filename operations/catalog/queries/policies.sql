@@ -1,4 +1,5 @@
 -- row security policies
+-- of pg_policy.oid
 SELECT n.nspname, c.relname, format('policy %I.%I.%I', n.nspname, c.relname, p.polname),
        jsonb_strip_nulls(jsonb_build_object(
          'command', p.polcmd::text,

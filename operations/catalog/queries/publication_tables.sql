@@ -1,5 +1,6 @@
 -- tables of publications, with their columns and row filter
 -- since 15
+-- of pg_publication.oid
 SELECT n.nspname, c.relname, format('publication %I of %I.%I', p.pubname, n.nspname, c.relname),
        jsonb_strip_nulls(jsonb_build_object(
          'columns', (SELECT jsonb_agg(a.attname ORDER BY a.attname) FROM pg_attribute a

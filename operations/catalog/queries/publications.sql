@@ -1,4 +1,5 @@
 -- publications: what they publish
+-- of pg_publication.oid
 SELECT NULL, NULL, format('publication %I', p.pubname),
        jsonb_strip_nulls(jsonb_build_object(
          'owner', p.pubowner::regrole::text,

@@ -1,4 +1,5 @@
 -- rewrite rules besides those that views are made of
+-- of pg_rewrite.oid
 SELECT n.nspname, c.relname, format('rule %I.%I.%I', n.nspname, c.relname, r.rulename),
        jsonb_strip_nulls(jsonb_build_object(
          'definition', pg_get_ruledef(r.oid), 'enabled', nullif(r.ev_enabled::text, 'O'),

@@ -1,4 +1,5 @@
 -- sequences: parameters, who owns them, privileges; never their value
+-- of pg_sequence.seqrelid
 SELECT coalesce(tn.nspname, n.nspname), coalesce(t.relname, c.relname), format('sequence %I.%I', n.nspname, c.relname),
        jsonb_strip_nulls(jsonb_build_object(
          'owner', c.relowner::regrole::text,

@@ -1,4 +1,5 @@
 -- extended statistics and their target
+-- of pg_statistic_ext.oid
 SELECT n.nspname, c.relname, format('statistics %I.%I', n.nspname, s.stxname),
        jsonb_strip_nulls(jsonb_build_object(
          'owner', s.stxowner::regrole::text, 'definition', pg_get_statisticsobjdef(s.oid),

@@ -1,4 +1,5 @@
 -- tables: persistence, options, row security, partitioning, inheritance, owner, privileges; foreign tables too
+-- of pg_class.oid
 SELECT n.nspname, c.relname,
        format('%s %I.%I', CASE c.relkind WHEN 'f' THEN 'foreign table' ELSE 'table' END, n.nspname, c.relname),
        jsonb_strip_nulls(jsonb_build_object(

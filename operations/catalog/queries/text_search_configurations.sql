@@ -1,4 +1,5 @@
 -- text search configurations with their token mappings
+-- of pg_ts_config.oid
 SELECT n.nspname, NULL, format('text search configuration %I.%I', n.nspname, c.cfgname),
        jsonb_strip_nulls(jsonb_build_object(
          'owner', c.cfgowner::regrole::text,

@@ -1,4 +1,5 @@
 -- text search dictionaries
+-- of pg_ts_dict.oid
 SELECT n.nspname, NULL, format('text search dictionary %I.%I', n.nspname, x.dictname),
        jsonb_strip_nulls(jsonb_build_object(
          'owner', x.dictowner::regrole::text, 'template', format('%I.%I', tn.nspname, t.tmplname),

@@ -1,4 +1,5 @@
 -- text search parsers
+-- of pg_ts_parser.oid
 SELECT n.nspname, NULL, format('text search parser %I.%I', n.nspname, p.prsname),
        jsonb_strip_nulls(jsonb_build_object(
          'functions', jsonb_build_array(p.prsstart::text, p.prstoken::text, p.prsend::text, p.prsheadline::text,

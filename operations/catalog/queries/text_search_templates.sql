@@ -1,4 +1,5 @@
 -- text search templates
+-- of pg_ts_template.oid
 SELECT n.nspname, NULL, format('text search template %I.%I', n.nspname, t.tmplname),
        jsonb_strip_nulls(jsonb_build_object(
          'functions', jsonb_build_array(t.tmplinit::text, t.tmpllexize::text), 'comment', d.description))::text,

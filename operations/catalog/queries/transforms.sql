@@ -1,4 +1,5 @@
 -- transforms between types and languages
+-- of pg_transform.oid
 SELECT NULL, NULL, format('transform for %s language %I', format_type(t.trftype, NULL), l.lanname),
        jsonb_build_object('from_sql', nullif(t.trffromsql, 0)::oid::regprocedure::text,
                           'to_sql', nullif(t.trftosql, 0)::oid::regprocedure::text)::text,

@@ -1,4 +1,5 @@
 -- triggers and when they fire; those behind foreign keys are their constraint's
+-- of pg_trigger.oid
 SELECT n.nspname, c.relname, format('trigger %I.%I.%I', n.nspname, c.relname, t.tgname),
        jsonb_strip_nulls(jsonb_build_object(
          'definition', pg_get_triggerdef(t.oid), 'enabled', nullif(t.tgenabled::text, 'O'),

@@ -1,4 +1,5 @@
 -- types: enums with their labels in order, domains, ranges, base and composite types (whose attributes are columns)
+-- of pg_type.oid
 SELECT n.nspname, NULL, format('type %I.%I', n.nspname, t.typname),
        jsonb_strip_nulls(jsonb_build_object(
          'owner', t.typowner::regrole::text,

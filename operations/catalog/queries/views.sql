@@ -1,4 +1,5 @@
 -- views and materialized views: query, options, owner, privileges
+-- of pg_rewrite.oid
 SELECT n.nspname, c.relname,
        format('%s %I.%I', CASE c.relkind WHEN 'v' THEN 'view' ELSE 'materialized view' END, n.nspname, c.relname),
        jsonb_strip_nulls(jsonb_build_object(
