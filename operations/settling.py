@@ -6,7 +6,7 @@ as done, or is undone as a failure would have been, or a person is asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -35,6 +35,7 @@ from operations.lock import PRESUMED_DEAD, Lock
 from operations.migrations import formats
 from operations.migrations.model import Format
 from operations.ports import Session
+from operations.quoting import identifier
 from operations.reality import MIGRATING, judge, look
 from operations.traces import Trace, at_a_boundary, trace_of
 from operations.undoing import undo
@@ -44,6 +45,11 @@ if TYPE_CHECKING:
 
 ENDING = 10.0
 """Seconds that a server process may take to end after it was told to."""
+_SCRATCH_DATABASES = "SELECT datname FROM pg_database WHERE starts_with(datname, %s)"
+_MAKING = """
+    SELECT pid FROM pg_stat_activity
+    WHERE starts_with(query, %s) AND state = 'active' AND usename = session_user AND pid <> pg_backend_pid()
+"""
 _SESSIONS_OF_RUNS = """
     SELECT pid, split_part(application_name, ' ', 3) FROM pg_stat_activity
     WHERE application_name ~ '^locktender (run|settle) [0-9A-Za-z-]+$'
@@ -94,26 +100,40 @@ def _drop_scratch_databases(context: Context, lock: Lock) -> tuple[str, ...]:
     """
     prefix = scratch_prefix(context.environment, context.database.target.database)
     with context.database.session(purpose="clean up") as session:
-        _end_sessions_of_the_dead(context, session, lock)
-        names = session.rows("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (prefix,))
-        if names and _migrates_elsewhere(context, session):
+
+        def dead() -> list[int]:
+            return [pid for pid, run_id in session.rows(_SESSIONS_OF_RUNS) if _is_over(context, lock, run_id)]
+
+        def making() -> list[int]:
+            """Of a client that died in it: the database shows only when it is done."""
+            return [pid for (pid,) in session.rows(_MAKING, (f"CREATE DATABASE {identifier(prefix)[:-1]}",))]
+
+        def names() -> list[str]:
+            return [name for (name,) in session.rows(_SCRATCH_DATABASES, (prefix,))]
+
+        session.execute("SET ROLE NONE")  # a role that became another one at its login may still end its own sessions
+        _end(context, session, dead)
+        in_the_making, found = making(), names()
+        if (in_the_making or found) and _migrates_elsewhere(context, session):
             return ()
-    if names:
+        if in_the_making:
+            _end(context, session, making)
+            found = names()
+    if found:
         from operations.beside import drop
-    for (name,) in names:
+    for name in found:
         drop(context, name)
-    return tuple(name for (name,) in names)
+    return tuple(found)
 
 
-def _end_sessions_of_the_dead(context: Context, session: Session, lock: Lock) -> None:
-    """End those of earlier runs: behind a line that fell silent one can hold the migration lock for hours.
+def _end(context: Context, session: Session, those: Callable[[], list[int]]) -> None:
+    """End server processes of earlier runs: behind a line that fell silent one can hold the migration lock for hours.
 
-    What it had begun to commit is waited for. Whose journal is ours is over, since we hold the environment's lock.
+    What they had begun to commit is waited for. Whose journal is ours is over, since we hold the environment's lock.
     """
-    session.execute("SET ROLE NONE")  # a role that became another one at its login may still end its own sessions
     until = context.clock.now() + ENDING
-    while dead := [pid for pid, run_id in session.rows(_SESSIONS_OF_RUNS) if _is_over(context, lock, run_id)]:
-        session.rows("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) pid", (dead,))
+    while pids := those():
+        session.rows("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) pid", (pids,))
         if context.clock.now() >= until:
             return  # whoever needs the lock is told who has it
         context.clock.sleep(POLL)

@@ -7,7 +7,9 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import closing
 
+import psycopg
 import pytest
 from msgspec.structs import asdict, replace
 
@@ -347,3 +349,24 @@ def test_sessions_that_earlier_runs_have_left_are_ended_and_no_others(
         with pytest.raises(LockHeld, match="5e1f00"):
             deploy(context)
         assert elsewhere.rows("SELECT 1") == [(1,)]
+
+
+def test_a_database_that_a_dead_client_is_still_making_is_not_left(
+    server: Server, context_of: Callable[..., Context]
+) -> None:
+    """The server goes on with CREATE DATABASE, and what it makes shows only when that is done."""
+    context = context_of(server.url(server.create()), backups=Backups(test_restore="never"))
+    write_migration(context, "1_init", SHOP)
+    deploy(context)
+    prefix = scratch_prefix(context.environment, context.database.target.database)
+    url = context.environment.database_url.reveal()
+    with server.superuser().session() as holding, closing(psycopg.connect(url, dbname="postgres")) as dead:
+        holding.execute("BEGIN")
+        holding.execute("LOCK TABLE pg_database IN SHARE MODE")  # so it takes as long as we like
+        dead.pgconn.send_query(f'CREATE DATABASE "{prefix}0dead0" TEMPLATE template0'.encode())
+        while not holding.rows("SELECT FROM pg_locks WHERE NOT granted AND relation = 'pg_database'::regclass"):
+            time.sleep(0.01)
+        assert deploy(context).outcome == "nothing_to_do"
+        holding.execute("ROLLBACK")
+        assert dead.pgconn.get_result().error_message.startswith(b"FATAL")
+        assert holding.rows("SELECT FROM pg_database WHERE starts_with(datname, %s)", (prefix,)) == []
