@@ -426,35 +426,58 @@ from operations.secret import Secret
 from operations.settings import Environment
 
 url = Secret(sys.stdin.readline().strip())
-directory, backup_id, tools = sys.argv[1:]
+directory, backup_id, tools, *into = sys.argv[1:]
 context = Context(
     Environment("local", url, directory, directory), LocalHost(), PostgresDatabase(parse_database_url(url)),
     SystemClock(), LocalProcesses(), client_directories=(tools,),
 )
 print("begun", flush=True)
-restore(context, backup_id)
+restore(context, backup_id, into=into[0] if into else None)
 """
 
 
-@pytest.mark.parametrize("after", [0.5, pytest.param(1.3, marks=pytest.mark.campaign)])
-def test_a_killed_restore_leaves_one_state_and_the_next_one_cleans_up(shop: Context, after: float) -> None:
-    backup_id = backup.list_backups(shop)[0].id
+@contextmanager
+def restoring(context: Context, backup_id: str, *into: str) -> Iterator[subprocess.Popen[str]]:
+    """In a process that is killed at the end of the block."""
+    words = (context.environment.backup_dir, backup_id, *context.client_directories, *into)
     process = subprocess.Popen(
-        [sys.executable, "-c", RESTORING, shop.environment.backup_dir, backup_id, *shop.client_directories],
+        [sys.executable, "-c", RESTORING, *words],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         cwd=Path(__file__).parents[1],
     )  # fmt: skip
     assert process.stdin
     assert process.stdout
     with process.stdin, process.stdout:
-        process.stdin.write(shop.environment.database_url.reveal() + "\n")
+        process.stdin.write(context.environment.database_url.reveal() + "\n")
         process.stdin.flush()
         process.stdout.readline()
-        time.sleep(after)
+        yield process
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
+
+
+@pytest.mark.parametrize("after", [0.5, pytest.param(1.3, marks=pytest.mark.campaign)])
+def test_a_killed_restore_leaves_one_state_and_the_next_one_cleans_up(shop: Context, after: float) -> None:
+    backup_id = backup.list_backups(shop)[0].id
+    with restoring(shop, backup_id):
+        time.sleep(after)
     assert items(shop) in (10, 100)
     again = restore(shop, backup_id)
     assert (items(shop), again.validation.ok) == (100, True)
     assert scratch(shop) == []
     assert all(record.finished for record in journal.records(shop))
+
+
+def test_a_killed_restore_beside_leaves_nothing_under_the_name_that_it_was_to_have(shop: Context) -> None:
+    backup_id = backup.list_backups(shop)[0].id
+    with shop.database.session("postgres") as looking:
+        with restoring(shop, backup_id, "staging") as process:
+            while process.poll() is None and not scratch(shop):
+                time.sleep(0.005)
+            assert process.poll() is None
+        assert not looking.rows("SELECT FROM pg_database WHERE datname = 'staging'")
+    again = restore(shop, backup_id, into="staging")
+    assert (again.database, again.validation.ok) == ("staging", True)
+    assert scratch(shop) == []
+    with shop.database.session("postgres") as session:
+        session.execute("DROP DATABASE staging")
