@@ -45,14 +45,14 @@ def scratch_name(context: Context) -> str:
     return scratch_prefix(context.environment, context.database.target.database) + secrets.token_hex(4)
 
 
-def beside(context: Context, manifest: Manifest) -> tuple[str, Validation]:
-    """Restore a backup into a new scratch database and compare it; returns the database's name.
+def beside(context: Context, manifest: Manifest, name: str | None = None) -> tuple[str, Validation]:
+    """Restore a backup into a new database (by default a scratch one) and compare it; returns the database's name.
 
     It is complete but for the name: owner, privileges, settings and comment are those of the backup. Raises
     ``RestoreFailed`` where the backup cannot be restored; the new database is gone then, and nothing else touched.
     Whether there is room is for those to ask whom a person has told to restore: a way back tries.
     """
-    name = scratch_name(context)
+    name = name or scratch_name(context)
     with _gone_on_failure(context, name):
         _create(context, name, manifest)
         with quiet_logins(context, manifest, name):
@@ -62,14 +62,6 @@ def beside(context: Context, manifest: Manifest) -> tuple[str, Validation]:
             differences = list(restored_differences(context, manifest, name))
         differences += _finish(context, name, manifest.properties)
     return name, Validation(not differences, tuple(differences))
-
-
-def beside_as(context: Context, manifest: Manifest, name: str) -> Validation:
-    """The same under a name of its own, which it gets once it is whole: a part that was left is taken for nothing."""
-    made, validation = beside(context, manifest)
-    with _gone_on_failure(context, made), maintenance(context, "restore") as session:
-        session.execute(f"ALTER DATABASE {identifier(made)} RENAME TO {identifier(name)}")
-    return validation
 
 
 def drop(context: Context, name: str) -> None:

@@ -49,6 +49,11 @@ class RunRecord(Struct, frozen=True):
         return str(self.first(STARTED).get("operation", "unknown"))
 
     @property
+    def into(self) -> str | None:
+        """The database that a restore was to make beside the live one."""
+        return self.first(STARTED).get("into")
+
+    @property
     def finished(self) -> bool:
         """Whether the run came to its own end."""
         return self.tells(FINISHED)

@@ -18,7 +18,7 @@ from operations.approvals.digest import refuse_other
 from operations.backup import BackupResult, load_intact, take_backup
 from operations.backup_space import refuse_full_server
 from operations.backups.manifest import Manifest
-from operations.beside import Validation, beside, beside_as, drop, scratch_name
+from operations.beside import Validation, beside, drop, scratch_name
 from operations.context import Context
 from operations.errors import (
     DatabaseMissing,
@@ -156,7 +156,8 @@ class _Run:
     def into(self, name: str) -> RestoreResult:
         """A new database that stays, also if it is not quite the same: the result says so."""
         self._report("restoring")
-        return self._result(name, beside_as(self.context, self.manifest, name))
+        _, validation = beside(self.context, self.manifest, name)
+        return self._result(name, validation)
 
     def live(self, exists: bool) -> RestoreResult:
         """The live database, or if there is none any more, a new one of its name."""

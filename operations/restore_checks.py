@@ -14,6 +14,7 @@ from operations.catalog.properties import DEFAULT_TABLESPACE, obstacles
 from operations.client_tools import find, shown
 from operations.context import Context
 from operations.errors import Refused, StatementFailed, UsageError, listed
+from operations.journal import records
 from operations.ports import Session
 from operations.quoting import MAX_NAME_BYTES
 from operations.swap import maintenance, refuse_hindered_swap
@@ -63,7 +64,7 @@ def refuse_unfit(context: Context, manifest: Manifest, *, live: bool, into: str 
         found += _server(session, manifest)
         found += _surroundings(session, manifest, recorded_catalog(context, manifest))
         if into is not None:
-            found += _name(session, into)
+            found += _name(context, session, into)
         elif live:
             found += obstacles(session, context.database.target.database, manifest.properties)
             found += _swappable(context)
@@ -151,11 +152,16 @@ def _of_default_privileges(catalog: Catalog) -> set[str]:
     return {name.strip('"').replace('""', '"') for name in names}
 
 
-def _name(session: Session, into: str) -> Sequence[str]:
+def _name(context: Context, session: Session, into: str) -> Sequence[str]:
     if not into or len(into.encode()) > MAX_NAME_BYTES or "\0" in into:
         raise UsageError(f"{into!r} cannot be the name of a database: it must have 1 to {MAX_NAME_BYTES} bytes.")
     taken = session.rows("SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s", (into,))
-    return [f"there is a database {into!r} already"] if taken else []
+    if not taken:
+        return []
+    made = next((record for record in reversed(records(context)) if record.into == into), None)
+    died = made and made.outcome == "interrupted"
+    part = f", which may hold only a part of a backup: run {made.run_id} died while it made it" if made and died else ""
+    return [f"there is a database {into!r} already{part}"]
 
 
 def _swappable(context: Context) -> Sequence[str]:

@@ -169,6 +169,8 @@ def _settle(context: Context, lock: Lock, record: RunRecord) -> str:
         state = judge(context, record, look(session, _format(context)))
     when = "after its work was done" if state == "new" else "before it changed anything"
     said = f"Run {record.run_id} ({record.operation}) had died {when}; the {state} state stands."
+    if record.into:
+        said += f" Database {record.into!r}, should it be there, may hold only a part of the backup."
     said += settle_rollback(context, journal, record, state)
     # A rollback that had done its work is one: what it has undone must not count as deployed.
     outcome = "rolled_back" if record.operation == "rollback" and state == "new" else "interrupted"

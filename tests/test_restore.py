@@ -468,16 +468,24 @@ def test_a_killed_restore_leaves_one_state_and_the_next_one_cleans_up(shop: Cont
     assert all(record.finished for record in journal.records(shop))
 
 
-def test_a_killed_restore_beside_leaves_nothing_under_the_name_that_it_was_to_have(shop: Context) -> None:
+def test_of_a_killed_restore_beside_it_is_said_that_a_part_may_be_left(shop: Context) -> None:
     backup_id = backup.list_backups(shop)[0].id
-    with shop.database.session("postgres") as looking:
-        with restoring(shop, backup_id, "staging") as process:
-            while process.poll() is None and not scratch(shop):
-                time.sleep(0.005)
-            assert process.poll() is None
-        assert not looking.rows("SELECT FROM pg_database WHERE datname = 'staging'")
+    with restoring(shop, backup_id, "staging") as process:
+        while process.poll() is None and "staging" not in around(shop)[0]:
+            time.sleep(0.005)
+        assert process.poll() is None
+    (note,) = backup.create(shop).notes
+    assert "Database 'staging', should it be there, may hold only a part" in note
+    with pytest.raises(Refused, match="database 'staging' already, which may hold only a part of a backup") as caught:
+        restore(shop, backup_id, into="staging")
+    (dead,) = (record for record in journal.records(shop) if record.into == "staging")
+    assert dead.run_id in note
+    assert dead.run_id in caught.value.message
+    with shop.database.session("postgres") as session:
+        session.execute("DROP DATABASE staging WITH (FORCE)")
     again = restore(shop, backup_id, into="staging")
     assert (again.database, again.validation.ok) == ("staging", True)
-    assert scratch(shop) == []
+    with pytest.raises(Refused, match=r"there is a database 'staging' already(?!, which)"):
+        restore(shop, backup_id, into="staging")
     with shop.database.session("postgres") as session:
         session.execute("DROP DATABASE staging")

@@ -4,7 +4,8 @@ Each query yields schema, relation (both only to be left out by), identity, defi
 and the default privileges. The first line of a file says what it reads; a further one ``-- since 15`` or
 ``-- until 14`` for which servers, and ``-- of pg_am.oid`` that there is nothing to be found unless that column of that
 catalog holds an object id from after initdb. Most databases have no objects of most kinds, and to plan the queries for
-those would take half of the time.
+those would take half of the time. (Something of initdb's own that a superuser has moved among the users' is met only
+beside something of theirs.)
 """
 
 from __future__ import annotations
