@@ -24,6 +24,7 @@ from operations.approvals.model import (
     Vote,
 )
 from operations.approvals.people import account as account_of
+from operations.described import described
 
 T = TypeVar("T")
 COLUMNS = """id, version, revision, environment, operation, arguments::text, person, account, reason, state, executor,
@@ -102,7 +103,7 @@ def to_json(value: object) -> str | None:
 
 def parsed(kind: type[T], text: str) -> T:
     """The struct that ``to_json`` wrote."""
-    return msgspec.json.decode(text, type=kind)
+    return msgspec.json.decode(text, type=described(kind))
 
 
 def body(event: Event | str, by: Person | None, request: Request | None, facts: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from msgspec import Struct, ValidationError, convert, to_builtins
 
 from operations.backups.seal import digest_of, seal, unseal
 from operations.catalog.properties import DatabaseProperties
+from operations.described import described
 from operations.errors import Refused, Tampered
 from operations.secret import Secret
 
@@ -173,7 +174,7 @@ def verification_from_bytes(data: bytes, manifest: Manifest, key: Secret | None 
 
 def _parsed(kind: type[T], body: dict[str, Any], what: str) -> T:
     try:
-        value = convert(body, kind)
+        value = convert(body, described(kind))
     except ValidationError as error:
         raise Tampered(f"{what} is none that Locktender writes: {error}.") from None
     if digest_of(to_builtins(value)) != digest_of(body):
