@@ -6,8 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -18,6 +17,7 @@ from procrastinate.jobs import Job, Status
 
 from bot.asks import Ask, from_payload, to_payload
 from bot.schedule import Scheduled, register
+from operations.adapters.queue_loop import work
 from operations.errors import DatabaseUnreachable, LocktenderError
 
 QUEUE = "locktender-asks"
@@ -30,8 +30,6 @@ DEAD_AFTER = 60.0
 RESCUE = 30.0
 """Seconds between two looks for what dead workers had begun."""
 TRIES = 3
-SPARE = 2
-"""Threads for what the loop itself does, such as to look up names."""
 WARM = 8
 """Connections that are always there: making one takes ten times as long as an ask."""
 logger = logging.getLogger("locktender.bot")
@@ -81,8 +79,6 @@ class AskWorker:
         connector = PsycopgConnector(kwargs=_keywords(keywords), min_size=1, max_size=concurrency + 3, timeout=PATIENCE)
         self._app = App(connector=connector)
         self._concurrency = concurrency
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._running: asyncio.Task[None] | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="asks", daemon=True)
 
@@ -105,9 +101,6 @@ class AskWorker:
     def stop(self) -> None:
         """Finish what is at work and end."""
         self._stopping.set()
-        with suppress(RuntimeError):  # it has ended by itself
-            if self._loop and self._running:
-                self._loop.call_soon_threadsafe(self._running.cancel)
         self._thread.join(timeout=30)
 
     def _run(self) -> None:
@@ -121,27 +114,15 @@ class AskWorker:
             self._stopping.wait(RETRY)
 
     async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        threads = ThreadPoolExecutor(self._concurrency + SPARE, thread_name_prefix="asks")
-        self._loop.set_default_executor(threads)  # its own has few, whatever the concurrency
-        async with self._app.open_async():
-            self._running = asyncio.create_task(
-                self._app.run_worker_async(
-                    queues=[QUEUE],
-                    concurrency=self._concurrency,
-                    delete_jobs="always",
-                    install_signal_handlers=False,
-                    shutdown_graceful_timeout=20,
-                )
-            )
-            if self._stopping.is_set():  # before there was anything to cancel
-                self._running.cancel()
-            rescuing = asyncio.create_task(self._rescue())
-            try:
-                with suppress(asyncio.CancelledError):
-                    await self._running
-            finally:
-                rescuing.cancel()
+        await work(
+            self._app,
+            self._stopping,
+            self._rescue,
+            queues=[QUEUE],
+            concurrency=self._concurrency,
+            delete_jobs="always",
+            shutdown_graceful_timeout=20,
+        )
 
     async def _rescue(self) -> None:
         """What another worker had begun when it died is answered after all, or let go; a failure ends nothing."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,6 +22,7 @@ from bot.asks import Ask, to_payload
 from bot.schedule import Scheduled
 from bot.watch import Watch
 from bot.wiring import scheduled
+from operations.adapters import queue_loop
 from operations.adapters.ledger_connection import keywords_of
 from operations.adapters.queue import Worker
 from operations.database_url import parse_database_url
@@ -38,6 +41,8 @@ from .test_monitor import hook
 ASK = Ask("answer", "status", "production", OPS, ADA)
 MANY = min(32, (os.cpu_count() or 1) + 4) + 1
 """More than a loop has threads of its own."""
+MOMENTS, STEP = 12, 0.012
+"""How many moments, and seconds between them: a worker takes a tenth of a second to be at work."""
 OTHERS = json.dumps([name for name in NAMES if name != "backups"])
 
 
@@ -167,6 +172,35 @@ def test_a_worker_that_is_told_to_stop_while_it_starts_ends_in_peace(tmp_path: P
         eventually(lambda: "worker started" in stage.logs(), "it has begun")
         assert stage.stop(worker) == 0
         assert stage.logs().count("worker stopped") == 1
+
+
+def stopped(queue: dict[str, Any], after: float) -> threading.Thread:
+    """A worker that was told to stop ``after`` seconds: the thread it runs in."""
+    stopping = threading.Event()
+    thread = threading.Thread(target=Worker(queue, {}).run, kwargs={"stopping": stopping}, daemon=True)
+    thread.start()
+    time.sleep(after)
+    stopping.set()
+    return thread
+
+
+@pytest.mark.parametrize("moment", range(MOMENTS))
+def test_a_worker_ends_in_whatever_moment_of_its_start_it_is_told_to(
+    queue: dict[str, Any], monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    monkeypatch.setattr(queue_loop, "LOOK", 0.001)
+    thread = stopped(queue, moment * STEP)
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+def test_a_worker_ends_while_the_queue_does_not_answer(queue: dict[str, Any]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        begun = time.monotonic()
+        thread = stopped({**queue, "host": "127.0.0.1", "port": deaf.getsockname()[1]}, 0.5)
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+        assert time.monotonic() - begun < float(queue["connect_timeout"])
 
 
 def test_what_is_scheduled_is_what_the_configuration_names() -> None:

@@ -9,21 +9,17 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any
 
 import psycopg
 from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
 
 from operations.adapters.ledger_schema import SETTINGS
+from operations.adapters.queue_loop import work
 from operations.approvals.change import Job
 from operations.approvals.model import Request
 
 QUEUE = "locktender"
-SPARE = 2
-"""Threads for what the loop itself does, such as to look up names."""
-LOOK = 0.2
 Handlers = Mapping[Job, Callable[[str], None]]
 """What to do with a request's id; each deals with its own errors, and may be called again for the same one."""
 
@@ -77,31 +73,12 @@ class Worker:
         asyncio.run(self._run(wait, stopping))
 
     async def _run(self, wait: bool, stopping: threading.Event | None) -> None:
-        threads = ThreadPoolExecutor(self._concurrency + SPARE, thread_name_prefix="jobs")
-        asyncio.get_running_loop().set_default_executor(threads)  # its own has few, whatever the concurrency
-        serving = asyncio.create_task(self._serve(wait))
-        watching = asyncio.create_task(_cancelled_by(stopping, serving)) if stopping else None
-        try:
-            with suppress(asyncio.CancelledError):
-                await serving
-        finally:
-            if watching:
-                watching.cancel()
-
-    async def _serve(self, wait: bool) -> None:
-        async with self._app.open_async():
-            await self._app.run_worker_async(
-                queues=[QUEUE],
-                concurrency=self._concurrency,
-                wait=wait,
-                delete_jobs="always",
-                install_signal_handlers=False,
-                listen_notify=wait,
-            )
-
-
-async def _cancelled_by(stopping: threading.Event, serving: asyncio.Task[None]) -> None:
-    """Looked at again and again: what sets it, such as a handler of signals, wakes no loop."""
-    while not stopping.is_set():
-        await asyncio.sleep(LOOK)
-    serving.cancel()
+        await work(
+            self._app,
+            stopping,
+            queues=[QUEUE],
+            concurrency=self._concurrency,
+            wait=wait,
+            delete_jobs="always",
+            listen_notify=wait,
+        )
