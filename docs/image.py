@@ -21,7 +21,7 @@ CUTS = {
     "/opt/locktender/lib/*/*/pglast*": "PostgreSQL's own parser",
     "/opt/locktender/lib/*/*/psycopg*": "the database driver, with its libpq",
     "/opt/locktender/lib/*/*/{cryptography,paramiko,nacl,_cffi_backend*,cffi,fabric,invoke,bcrypt}": "SSH",
-    "/opt/locktender/lib/*/*/pydantic*": "reading `locktender.toml`",
+    "/opt/locktender/lib/*/*/{pydantic_core,msgspec}*": "reading `locktender.toml`, manifests and ledger rows",
     "/opt/locktender/lib/*/*/{rich,pygments,markdown_it,click}": "the command line",
     "/opt/locktender/lib/*/*/{PIL,pillow.libs}": "drawing the report's charts for Slack",
     "/opt/locktender/lib/*/*/{apprise,markdown,oauthlib,requests_oauthlib}": "alerts by services that Apprise knows",
