@@ -308,8 +308,8 @@ class Applier(HeldSession):
     def _run_recorded(self, name: str, *, next_in_transaction: bool) -> None:
         """The script and its row in one message: the way to the server and back counts where there are hundreds."""
         script = self.scripts[name]
-        statements = len(script.body_statements)
-        if script.statements is None:  # what failed could not be told
+        parsed = script.statements is not None
+        if not parsed:  # in one message with its row, which of both failed could not be told
             self._run(name, script.body)
         self._settled = None
         try:
@@ -318,12 +318,11 @@ class Applier(HeldSession):
                 self._settings(),
                 self.row_ids[name],
                 self.migrations[name],
-                script="" if script.statements is None else script.body,
-                statements=statements,
+                script if parsed else None,
                 next_in_transaction=next_in_transaction,
             )
         except StatementFailed as error:
-            if error.statement < statements:
+            if error.statement < len(script.body_statements):
                 raise self._failed(name, error, 0) from error
             raise
 
