@@ -19,9 +19,13 @@ tables are let go of by the server: it waits that long for our next statement, a
 """
 
 
-def steady(context: Context) -> dict[str, str]:
-    """The same, for a session that waits for nobody's table longer than it is set: not for the history's, either."""
-    return {**STEADY, "lock_timeout": f"{int(context.environment.lock_timeout * 1000)}ms"}
+def steady(context: Context, lock_timeout: float | None = None) -> dict[str, str]:
+    """The same, for a session that waits for nobody's table longer than it is set: not for the history's, either.
+
+    ``lock_timeout``: other seconds than the environment's.
+    """
+    limit = context.environment.lock_timeout if lock_timeout is None else lock_timeout
+    return {**STEADY, "lock_timeout": f"{int(limit * 1000)}ms"}
 
 
 _HOLDER = """
