@@ -94,7 +94,7 @@ def _undone(desk: Desk, context: Context) -> Answer:
 
 def _pruned(desk: Desk, context: Context, age: str, dry_run: bool) -> Answer:
     from operations import restore
-    from operations.settings_schema import seconds
+    from operations.settings_values import seconds
 
     try:
         older_than = seconds(age)
