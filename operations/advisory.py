@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from operations.context import Context
 from operations.errors import LockHeld
 from operations.ports import Session
@@ -48,6 +51,15 @@ def lock_database(context: Context, session: Session, key: int) -> None:
         if context.clock.now() >= until:
             raise _held(context, session, key)
         context.clock.sleep(POLL)
+
+
+@contextmanager
+def locked_session(context: Context, key: int, purpose: str) -> Iterator[Session]:
+    """A session of its own that holds the lock until it is closed, at the end. Raises as ``lock_database`` does."""
+    with context.database.session(purpose=purpose) as session:
+        session.reset(steady(context))
+        lock_database(context, session, key)
+        yield session
 
 
 def take_again(context: Context, session: Session, key: int) -> None:

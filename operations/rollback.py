@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from msgspec import Struct
 
-from operations.advisory import lock_database, steady
+from operations.advisory import lock_database, locked_session
 from operations.approvals.digest import refuse_other
 from operations.context import Context
 from operations.errors import (
@@ -67,16 +67,11 @@ def rollback(
         refuse_pooler(context)
         # A named run may be the very one that could not be settled: then it is undone here, not before.
         notes = settle(context, lock) if run_id is None else clean(context, lock)
-        session = context.database.connect(purpose=f"run {own_id}")
-        try:
-            session.reset(steady(context))
-            lock_database(context, session, format.lock_id)
+        with locked_session(context, format.lock_id, f"run {own_id}") as session:
             runs = runs_to_undo(records(context), look(session, format), run_id)
             refuse_other(approved, " ".join(one.run_id for one in runs), "runs to undo")
             run = _Run.begun(context, lock, session, format, runs, accept_data_loss)
             way = run.perform()
-        finally:
-            session.close()
         run.journal.finish("rolled_back", rollback=way.method, **run.outages.facts(context.clock.now()))
         remember(context, own_id)
     point = trace_of(runs[-1]).restore_point
