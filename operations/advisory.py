@@ -20,6 +20,8 @@ STEADY = {
 But should our machine or the line vanish in the middle of a transaction, without a word, then the locks on people's
 tables are let go of by the server: it waits that long for our next statement, and otherwise for hours.
 """
+MIGRATION_LET_GO = "A migration let go of the migration lock (DISCARD ALL, pg_advisory_unlock_all() or the like)"
+UNDOING_LETS_GO = "the script that undoes it lets go of the migration lock"
 
 
 def steady(context: Context, lock_timeout: float | None = None) -> dict[str, str]:

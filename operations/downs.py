@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from operations import catalog, writes
-from operations.advisory import steady, take_again
+from operations.advisory import UNDOING_LETS_GO, steady, take_again
 from operations.context import Context
 from operations.counting import MigrationLock, announced, counted, locked
 from operations.down_scripts import Down, NotThisWay, downs_of
@@ -209,7 +209,7 @@ class _Attempt(Struct, frozen=True, dict=True):
     def _let_go(self) -> None:
         """What comes instead needs the lock, too: no ROLLBACK brings it back. Raises ``LockHeld``, ``NotThisWay``."""
         take_again(self.undoing.context, self.undoing.session, self.undoing.format.lock_id)
-        raise NotThisWay("the script that undoes it lets go of the migration lock")
+        raise NotThisWay(UNDOING_LETS_GO)
 
     def _forget(self, place: tuple[str, str]) -> None:
         format, session = self.undoing.format, self.undoing.session

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from operations.advisory import is_ours, lock_database, steady, take_again
+from operations.advisory import MIGRATION_LET_GO, is_ours, lock_database, steady, take_again
 from operations.blockers import Blocker, watching
 from operations.context import Context
 from operations.errors import (
@@ -23,7 +23,6 @@ from operations.ports import Session
 from operations.retrying import retrying
 
 RECONNECT_FOR = 60.0
-LET_GO = "A migration let go of the migration lock (DISCARD ALL, pg_advisory_unlock_all() or the like)"
 _END_THE_ONE_BEFORE = """
     SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
     WHERE a.application_name = current_setting('application_name') AND a.datname = current_database()
@@ -123,15 +122,14 @@ class HeldSession:
         try:
             take_again(self.context, self.session, self.format.lock_id)
         except LockHeld as held:
-            held.message = f"{LET_GO}. {held.message}"
+            held.message = f"{MIGRATION_LET_GO}. {held.message}"
             raise
         self.locked = True
         with self.context.database.session(purpose="look") as outside:  # the own transaction may see the past alone
             outside.reset(steady(self.context))
             self._refuse_others(self.format.history(outside))
-        self.notes.append(
-            f"{LET_GO}: it was taken again, and nobody else had applied any of these migrations meanwhile."
-        )
+        again = "it was taken again, and nobody else had applied any of these migrations meanwhile."
+        self.notes.append(f"{MIGRATION_LET_GO}: {again}")
 
     def _refuse_interference(self) -> None:
         """While the connection was gone the lock was free: what someone else has applied is not applied again."""

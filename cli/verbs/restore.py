@@ -69,17 +69,12 @@ def command(
     if not dry_run and not into:
         desk.confirm(context, f"This replaces {target} by backup {backup_id}.", word=target.database)
     named, emergency = backup_id or "latest", not no_emergency_backup
-    if dry_run:
-        result = restore.restore(context, named, into, True, foreign=foreign, emergency=emergency)
-    else:
-        asked = {"backup": named, "into": into, "foreign": foreign, "no_emergency_backup": no_emergency_backup}
-        result = approved(
-            desk,
-            context,
-            "restore",
-            asked,
-            lambda: restore.restore(context, named, into, foreign=foreign, emergency=emergency),
-        )
+    asked = {"backup": named, "into": into, "foreign": foreign, "no_emergency_backup": no_emergency_backup}
+
+    def perform() -> RestoreResult:
+        return restore.restore(context, named, into, dry_run, foreign=foreign, emergency=emergency)
+
+    result = perform() if dry_run else approved(desk, context, "restore", asked, perform)
     return Answer(result, lambda: view(context, result), ExitCode.DONE if result.validation.ok else ExitCode.NO)
 
 
