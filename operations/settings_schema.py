@@ -19,15 +19,24 @@ from pydantic_core.core_schema import CoreSchema
 
 from operations import settings_values
 from operations.secret import Secret
-from operations.settings import APPROVABLE, Alerts, App, Approval, Backups, Environment, Github, Level, Person
+from operations.settings import (
+    APPROVABLE,
+    REPOSITORY,
+    Alerts,
+    App,
+    Approval,
+    Backups,
+    Environment,
+    Github,
+    Level,
+    Person,
+)
 from operations.settings_values import Surroundings, invalid
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 """What an environment may be called: it becomes a directory's name."""
 SERVICE = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]*")
 """As Compose has it, but for what a program would take for an option."""
-REPOSITORY = re.compile(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}")
-"""As GitHub has it: OWNER/NAME."""
 NAMED = (Environment, Person)
 """Sections whose own name is their ``name``."""
 
