@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -11,10 +10,13 @@ from github import Auth, BadAttributeException, Github
 from github.CheckRun import CheckRun as GithubCheckRun
 from github.Deployment import Deployment as GithubDeployment
 from github.GithubObject import NotSet
+from github.IssueComment import IssueComment
 from github.PullRequest import PullRequest
+from github.PullRequestComment import PullRequestComment
 from github.Repository import Repository
 
 from action.annotations import Annotation
+from action.github_objects import GithubObjects
 from action.platform import (
     CheckRun,
     Comment,
@@ -27,20 +29,19 @@ from action.platform import (
 )
 from action.requesting import Requests
 from operations.secret import Secret
-from operations.validation.commits import Entry
 
 VIEWER = "query { viewer { login } }"
 ACTIONS_BOT = "github-actions[bot]"
 """Who writes with a workflow's own token, where that cannot be asked."""
 DESCRIPTION = 140
 """Characters of a deployment's description."""
-FOLDER = "040000"
-REPOSITORY = "160000"
-"""How git writes that something is another repository (a submodule)."""
 
 
 class GithubPlatform:
-    """One repository. PyGithub's own retries are off: they repeat a POST that may have been obeyed."""
+    """One repository, with its ``objects``.
+
+    PyGithub's own retries are off: they repeat a POST that may have been obeyed.
+    """
 
     def __init__(
         self,
@@ -65,7 +66,7 @@ class GithubPlatform:
         )
         self._name = repository
         self._calling = Requests(pause, sleep)
-        self._trees: dict[tuple[str, bool], dict[str, Entry]] = {}
+        self.objects = GithubObjects(self._github, repository, self._calling)
         self._viewer = ""
 
     @property
@@ -104,7 +105,7 @@ class GithubPlatform:
 
         def read() -> tuple[Comment, ...]:
             found = self._repository.get_issue(number).get_comments()
-            return tuple(Comment(c.id, c.user.login if c.user else "", c.body or "") for c in found)
+            return tuple(map(_comment, found))
 
         return self._calling("read the comments", read)
 
@@ -176,13 +177,13 @@ class GithubPlatform:
 
         def read() -> tuple[Comment, ...]:
             found = self._pull(number).get_review_comments()
-            return tuple(Comment(c.id, c.user.login if c.user else "", c.body or "") for c in found)
+            return tuple(map(_comment, found))
 
         return self._calling("read the comments to lines", read)
 
     def create_review(self, number: int, sha: str, suggestions: Sequence[Suggestion]) -> None:
         """As one review, so that one message is sent for all of them."""
-        review = {"commit_id": sha, "event": "COMMENT", "comments": [_comment(one) for one in suggestions]}
+        review = {"commit_id": sha, "event": "COMMENT", "comments": [_comment_to_lines(one) for one in suggestions]}
         self._calling("suggest changes", lambda: self._post(f"pulls/{number}/reviews", review), again=False)
 
     def deployments(self, sha: str, environment: str) -> tuple[Deployment, ...]:
@@ -230,71 +231,13 @@ class GithubPlatform:
             "say how the deployment is", lambda: self._post(f"deployments/{deployment}/statuses", said), again=False
         )
 
-    def resolve(self, name: str) -> str:
-        """The commit of a branch, tag or commit."""
-        return self._calling(f"find {name}", lambda: str(self._repository.get_commit(name).sha))
-
-    def parents(self, sha: str) -> tuple[str, ...]:
-        """In their order."""
-        commit = self._calling(f"read commit {sha}", lambda: self._repository.get_git_commit(sha).parents)
-        return tuple(str(parent.sha) for parent in commit)
-
-    def merge_base(self, base: str, head: str) -> str:
-        """GitHub compares them for that."""
-        return self._calling(
-            "find where the branch begins", lambda: str(self._repository.compare(base, head).merge_base_commit.sha)
-        )
-
-    def files(self, sha: str, folder: str) -> Mapping[str, Entry]:
-        """One request for each folder on the way, and one for all that lies below."""
-        tree = self._folder(sha, _steps(folder))
-        below = self._tree(tree, recursive=True) if tree else {}
-        return {path: entry for path, entry in below.items() if entry.mode not in (FOLDER, REPOSITORY)}
-
-    def entry(self, sha: str, path: str) -> Entry | None:
-        """One request for each folder on the way."""
-        *folders, name = _steps(path)
-        tree = self._folder(sha, folders)
-        found = self._tree(tree, recursive=False).get(name) if tree else None
-        return found if found and found.mode not in (FOLDER, REPOSITORY) else None
-
-    def _folder(self, sha: str, steps: Sequence[str]) -> str | None:
-        tree = sha
-        for name in steps:
-            below = self._tree(tree, recursive=False)
-            if name not in below or below[name].mode != FOLDER:
-                return None
-            tree = below[name].sha
-        return tree
-
-    def blob(self, sha: str) -> bytes:
-        """As it is, whatever it holds."""
-
-        def read() -> bytes:
-            blob = self._repository.get_git_blob(sha)
-            return base64.b64decode(blob.content) if blob.encoding == "base64" else str(blob.content).encode()
-
-        return self._calling("read a file", read)
-
-    def _tree(self, sha: str, *, recursive: bool) -> dict[str, Entry]:
-        """What git calls by its content never changes, so each is asked for once."""
-        if (sha, recursive) not in self._trees:
-            self._trees[sha, recursive] = self._calling(
-                "list the files of a commit", lambda: self._listed(sha, recursive)
-            )
-        return self._trees[sha, recursive]
-
-    def _listed(self, sha: str, recursive: bool) -> dict[str, Entry]:
-        tree = self._repository.get_git_tree(sha, recursive=recursive)
-        if tree.raw_data.get("truncated"):
-            raise PlatformError(
-                "refused", "The folder holds more files than GitHub lists: check out with fetch-depth: 0."
-            )
-        return {one.path: Entry(str(one.mode), str(one.sha), int(one.size or 0)) for one in tree.tree}
-
     def _post(self, path: str, body: Mapping[str, Any]) -> None:
         url = f"/repos/{quote(self._name)}/{path}"
         self._github.requester.requestJsonAndCheck("POST", url, input=dict(body))
+
+
+def _comment(found: IssueComment | PullRequestComment) -> Comment:
+    return Comment(found.id, found.user.login if found.user else "", found.body or "")
 
 
 def _check_run(run: GithubCheckRun) -> CheckRun:
@@ -321,7 +264,7 @@ def _annotation(one: Annotation) -> dict[str, Any]:
     }
 
 
-def _comment(one: Suggestion) -> dict[str, Any]:
+def _comment_to_lines(one: Suggestion) -> dict[str, Any]:
     several = {"start_line": one.line, "start_side": "RIGHT"} if one.end_line > one.line else {}
     return {"path": one.path, "line": one.end_line, "side": "RIGHT", "body": one.body, **several}
 
@@ -331,7 +274,3 @@ def _key(deployment: GithubDeployment) -> str:
         return str(deployment.payload.get("locktender") or "")
     except BadAttributeException:  # others put a text there
         return ""
-
-
-def _steps(path: str) -> list[str]:
-    return [part for part in path.split("/") if part not in ("", ".")]

@@ -102,7 +102,7 @@ class Objects(commits.Objects, Protocol):
         ...
 
 
-class Platform(Objects, Protocol):
+class Platform(Protocol):
     """A repository on GitHub. Every method raises ``PlatformError``; what can be repeated has been."""
 
     def viewer(self) -> str:

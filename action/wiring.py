@@ -14,7 +14,7 @@ from action.event import Event
 from action.inputs import Inputs
 from action.job import Compared, Job
 from action.log import Log
-from action.platform import Objects, Platform
+from action.platform import Objects
 from operations.adapters.clock import SystemClock
 from operations.adapters.git_objects import GitObjects
 from operations.adapters.trials_ahead import Ahead
@@ -24,6 +24,7 @@ from operations.secret import Secret
 from operations.validation.folders import Tree, folder_of
 
 if TYPE_CHECKING:
+    from action.github import GithubPlatform
     from operations.approvals.people import Directory
     from operations.context import Context
     from operations.ledger import Ledger
@@ -111,7 +112,7 @@ def job(inputs: Inputs, event: Event, environ: Mapping[str, str], log: Log) -> J
         if_it_fails.pop_all()
     places: list[Objects] = [GitObjects(workspace / ".git" / "objects")]
     if platform:
-        places.append(platform)
+        places.append(platform.objects)
     return Job(inputs, event, workspace, environ, log, FirstOf(places), platform, means)
 
 
@@ -129,7 +130,7 @@ def _named_server(url: Secret) -> Trials:
     return NamedServer(PostgresDatabase(parse_database_url(url)))
 
 
-def _platform(inputs: Inputs, event: Event, environ: Mapping[str, str], pause: float) -> Platform | None:
+def _platform(inputs: Inputs, event: Event, environ: Mapping[str, str], pause: float) -> GithubPlatform | None:
     if not (inputs.github_token and event.repository):
         return None
     from action.github import GithubPlatform  # takes as long as a third of a second

@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from bot import wiring
 from bot.http import application
 from bot.rounds import Rounds
+from bot.variables import Variables, variables
 from operations.errors import ConfigurationError, LocktenderError, OperationFailed
 
 GRACE = 10
@@ -37,7 +38,7 @@ def main() -> int:
     )
     logger.setLevel(logging.INFO)
     try:
-        given = wiring.variables(os.environ)
+        given = variables(os.environ)
         if role == "worker":
             _work(given)
         else:
@@ -50,7 +51,7 @@ def main() -> int:
     return 0
 
 
-def _work(given: wiring.Variables) -> None:
+def _work(given: Variables) -> None:
     door = _listening(given.address, given.worker_port, "LOCKTENDER_WORKER_PORT") if given.worker_port else None
     crew = wiring.crew(given, os.environ)
     stopping = threading.Event()
@@ -105,7 +106,7 @@ def _server(answering: Starlette) -> uvicorn.Server:
     )
 
 
-def _speak(given: wiring.Variables) -> None:
+def _speak(given: Variables) -> None:
     door = _listening(given.address, given.port, "PORT")
     made = wiring.bot(given)
     refreshing = Rounds("roster", made.roster.refresh, REFRESH)

@@ -19,11 +19,10 @@ from typing import Any
 from operations.approvals.held import Held
 from operations.errors import UsageError
 from operations.secret import Secret
-from operations.settings import Environment
+from operations.settings import REPOSITORY, Environment
 
 EVENT = "deployment_protection_rule"
 SCHEME = re.compile(r"sha256=[0-9a-f]{64}")
-REPOSITORY = re.compile(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}")
 RUN = re.compile(r"/actions/runs/([0-9]{1,18})/deployment_protection_rule")
 LARGEST_NUMBER = 2**63
 

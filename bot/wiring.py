@@ -36,6 +36,7 @@ from bot.schedule import Scheduled
 from bot.slack import SlackAway, SlackBusy
 from bot.socket_mode import Socket
 from bot.upkeep import Upkeep
+from bot.variables import Variables
 from bot.watch import Watch
 from bot.web_api import WebApi
 from operations.adapters.assembly import assembled
@@ -44,99 +45,21 @@ from operations.adapters.ledger_connection import keywords_of
 from operations.adapters.log_file import followed
 from operations.adapters.metrics import Remembered
 from operations.adapters.queue import Worker
-from operations.agreement import LEDGER
 from operations.context import Context
 from operations.database_url import parse_database_url
 from operations.errors import ConfigurationError, LocktenderError
 from operations.executing import Workshop
 from operations.ports import Report
-from operations.secret import Secret
 from operations.settings import Settings
 from operations.settings_file import load, load_shape
 from operations.settings_secrets import secrets_of
 
 T = TypeVar("T")
-SLACK_API = "https://slack.com/api/"
-GITHUB_API = "https://api.github.com"
 START_PATIENCE = 60.0
 """Seconds that Slack may be away at the start."""
 OPENERS = 16
 RETRY = 2.0
 logger = logging.getLogger("locktender.bot")
-
-
-class Variables(Struct, frozen=True):
-    """What the process's environment says."""
-
-    bot_token: Secret
-    signing_secret: Secret
-    app_token: Secret
-    ledger_url: Secret
-    config: Path
-    slack_url: str
-    command: str
-    port: int
-    worker_port: int
-    """Where a worker says how it is; 0: nowhere."""
-    address: str
-    at_once: int
-    """Seconds that a person may wait for what Slack must be asked before they are answered."""
-    threads: int
-    """How many requests of Slack are dealt with at the same time; as many connections to the ledger."""
-    concurrency: int
-    """How many requests a worker executes at the same time, each of another environment."""
-    github_url: str
-    webhook_secret: Secret
-    app_id: str
-    app_key: Secret
-    """Of the GitHub App, where GitHub holds deployments back."""
-
-
-def variables(environ: Mapping[str, str]) -> Variables:
-    """Raises ``ConfigurationError`` for all that is missing or wrong at once."""
-    found = {name: environ.get(name, "") for name in ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN")}
-    problems = [] if found["SLACK_BOT_TOKEN"] else ["SLACK_BOT_TOKEN is not set"]
-    if not environ.get(LEDGER):
-        problems.append(f"{LEDGER} is not set")
-    if not (found["SLACK_SIGNING_SECRET"] or found["SLACK_APP_TOKEN"]):
-        problems.append("neither SLACK_SIGNING_SECRET (HTTP) nor SLACK_APP_TOKEN (Socket Mode) is set")
-    numbers = {
-        "PORT": 3000,
-        "LOCKTENDER_SLACK_AT_ONCE": 2,
-        "LOCKTENDER_WORKER_PORT": 0,
-        "LOCKTENDER_BOT_THREADS": 32,
-        "LOCKTENDER_WORKER_CONCURRENCY": 4,
-    }
-    for name, default in numbers.items():
-        text = environ.get(name) or str(default)
-        if not (text.isascii() and text.isdigit() and 0 <= int(text) <= 65535):
-            problems.append(f"{name} is no number")
-        else:
-            numbers[name] = int(text)
-    command = environ.get("LOCKTENDER_SLACK_COMMAND") or "/db"
-    if problems:
-        raise ConfigurationError(
-            f"The bot cannot start: {'; '.join(problems)}.", hint="docs/slack.md says what goes there."
-        )
-    return Variables(
-        bot_token=Secret(found["SLACK_BOT_TOKEN"]),
-        signing_secret=Secret(found["SLACK_SIGNING_SECRET"]),
-        app_token=Secret(found["SLACK_APP_TOKEN"]),
-        ledger_url=Secret(environ[LEDGER]),
-        config=Path(environ.get("LOCKTENDER_CONFIG") or "locktender.toml"),
-        slack_url=environ.get("SLACK_API_URL") or SLACK_API,
-        command=command if command.startswith("/") else f"/{command}",
-        port=numbers["PORT"],
-        worker_port=numbers["LOCKTENDER_WORKER_PORT"],
-        address=environ.get("LOCKTENDER_BOT_ADDRESS") or "0.0.0.0",  # noqa: S104 - a container's only way out
-        at_once=max(1, numbers["LOCKTENDER_SLACK_AT_ONCE"]),
-        threads=max(1, numbers["LOCKTENDER_BOT_THREADS"]),
-        concurrency=max(1, numbers["LOCKTENDER_WORKER_CONCURRENCY"]),
-        github_url=(environ.get("GITHUB_API_URL") or GITHUB_API).rstrip("/"),
-        webhook_secret=Secret(environ.get("GITHUB_WEBHOOK_SECRET", "")),
-        app_id=environ.get("GITHUB_APP_ID", ""),
-        app_key=Secret(environ.get("GITHUB_APP_PRIVATE_KEY", "")),
-    )
 
 
 class Bot(Struct, frozen=True):

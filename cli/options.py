@@ -163,7 +163,7 @@ class Duration(click.ParamType[float]):
         plain = re.fullmatch(r"(\d+)(s|m)", str(value))
         if plain:
             return int(plain[1]) * {"s": 1.0, "m": 60.0}[plain[2]]
-        from operations.settings_schema import seconds
+        from operations.settings_values import seconds
 
         try:
             return seconds(value)

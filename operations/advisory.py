@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from operations.context import Context
 from operations.errors import LockHeld
 from operations.ports import Session
@@ -17,11 +20,17 @@ STEADY = {
 But should our machine or the line vanish in the middle of a transaction, without a word, then the locks on people's
 tables are let go of by the server: it waits that long for our next statement, and otherwise for hours.
 """
+MIGRATION_LET_GO = "A migration let go of the migration lock (DISCARD ALL, pg_advisory_unlock_all() or the like)"
+UNDOING_LETS_GO = "the script that undoes it lets go of the migration lock"
 
 
-def steady(context: Context) -> dict[str, str]:
-    """The same, for a session that waits for nobody's table longer than it is set: not for the history's, either."""
-    return {**STEADY, "lock_timeout": f"{int(context.environment.lock_timeout * 1000)}ms"}
+def steady(context: Context, lock_timeout: float | None = None) -> dict[str, str]:
+    """The same, for a session that waits for nobody's table longer than it is set: not for the history's, either.
+
+    ``lock_timeout``: other seconds than the environment's.
+    """
+    limit = context.environment.lock_timeout if lock_timeout is None else lock_timeout
+    return {**STEADY, "lock_timeout": f"{int(limit * 1000)}ms"}
 
 
 _HOLDER = """
@@ -44,6 +53,15 @@ def lock_database(context: Context, session: Session, key: int) -> None:
         if context.clock.now() >= until:
             raise _held(context, session, key)
         context.clock.sleep(POLL)
+
+
+@contextmanager
+def locked_session(context: Context, key: int, purpose: str) -> Iterator[Session]:
+    """A session of its own that holds the lock until it is closed, at the end. Raises as ``lock_database`` does."""
+    with context.database.session(purpose=purpose) as session:
+        session.reset(steady(context))
+        lock_database(context, session, key)
+        yield session
 
 
 def take_again(context: Context, session: Session, key: int) -> None:

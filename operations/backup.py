@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from msgspec import Struct
 from msgspec.structs import replace
 
-from operations.backup_archive import archive_into, jobs_for, read_through
+from operations.backup_archive import jobs_for, read_through
 from operations.backup_catalogue import (
     BackupInfo,
     entries,
@@ -28,6 +28,7 @@ from operations.backup_catalogue import (
 from operations.backup_dump import Dumped, dump
 from operations.backup_files import hashed, link_unchanged
 from operations.backup_leftovers import partial_path, remove_leftovers
+from operations.backup_reading import LOCK_WAIT
 from operations.backup_restorable import refuse_unrestorable_by, restore_problems
 from operations.backup_space import refuse_full_disk
 from operations.backup_verify import VerifyResult, note, verify
@@ -58,7 +59,6 @@ __all__ = [
     "Level",
     "PruneResult",
     "VerifyResult",
-    "archive_into",
     "create",
     "list_backups",
     "load",
@@ -70,8 +70,6 @@ __all__ = [
     "unpin",
     "verify",
 ]
-
-LOCK_WAIT = 30.0
 
 
 class BackupResult(Struct, frozen=True):
@@ -90,6 +88,15 @@ class BackupResult(Struct, frozen=True):
     pruned: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """What became of runs that had died before."""
+
+
+class _Order(Struct, frozen=True):
+    """What backup is to be made, and why."""
+
+    id: str
+    reason: str
+    run: str | None
+    verify: Level
 
 
 class _Ground(Struct, frozen=True):
@@ -129,13 +136,13 @@ def take_backup(context: Context, reason: str, run_id: str | None, verify: Level
     refuse_pooler(context)
     remove_leftovers(context)
     ground = _survey(context, verify)
-    backup_id = new_id(began, secrets.token_hex(3))
-    with _made(context, backup_id) as directory:
-        manifest, linked = _write(context, ground, backup_id, directory, reason, run_id, verify)
+    order = _Order(new_id(began, secrets.token_hex(3)), reason, run_id, verify)
+    with _made(context, order.id) as directory:
+        manifest, linked = _write(context, ground, order, directory)
     level = _verified(context, manifest) if verify == "L2" else manifest.level
     return BackupResult(
-        id=backup_id,
-        path=backup_path(context.environment, backup_id),
+        id=order.id,
+        path=backup_path(context.environment, order.id),
         bytes=manifest.bytes,
         seconds=context.clock.now() - began,
         level=level,
@@ -205,15 +212,7 @@ def _remove_quietly(context: Context, path: str) -> None:
         return  # why the backup failed says more; the next run removes it
 
 
-def _write(
-    context: Context,
-    ground: _Ground,
-    backup_id: str,
-    directory: str,
-    reason: str,
-    run_id: str | None,
-    verify: Level,
-) -> tuple[Manifest, int]:
+def _write(context: Context, ground: _Ground, order: _Order, directory: str) -> tuple[Manifest, int]:
     """Everything of a backup but the last rename; the manifest, and the bytes shared with earlier backups."""
     host = context.host
     dumped = dump(
@@ -223,12 +222,11 @@ def _write(
     with ThreadPoolExecutor(1) as beside:
         syncing = beside.submit(host.sync, directory)
         files = hashed(context, directory)
-        if verify == "L1":
+        if order.verify == "L1":
             _read_through(context, ground, directory, files)
         syncing.result()
     linked = link_unchanged(context, directory, files, ground.earlier)
-    level: Level = "L1" if verify == "L1" else "L0"
-    manifest = _manifest(context, ground, dumped, files, backup_id, reason, run_id, level)
+    manifest = _manifest(context, ground, order, dumped, files)
     host.write(f"{directory}/{MANIFEST}", to_bytes(manifest, context.environment.backups.signing_key))
     return manifest, linked
 
@@ -240,18 +238,11 @@ def _read_through(context: Context, ground: _Ground, directory: str, files: Mapp
 
 
 def _manifest(
-    context: Context,
-    ground: _Ground,
-    dumped: Dumped,
-    files: Mapping[str, StoredFile],
-    backup_id: str,
-    reason: str,
-    run_id: str | None,
-    level: Level,
+    context: Context, ground: _Ground, order: _Order, dumped: Dumped, files: Mapping[str, StoredFile]
 ) -> Manifest:
     facts, target = dumped.facts, context.database.target
     return Manifest(
-        id=backup_id,
+        id=order.id,
         environment=context.environment.name,
         database=target.database,
         server=f"{target.host}:{target.port}",
@@ -259,8 +250,8 @@ def _manifest(
         server_version=ground.server_version,
         client_version=ground.tools.version,
         system_identifier=ground.system_identifier,
-        reason=reason,
-        run=run_id,
+        reason=order.reason,
+        run=order.run,
         actor=context.actor,
         migrations=facts.migrations,
         schema_fingerprint=facts.catalog.fingerprint,
@@ -277,7 +268,7 @@ def _manifest(
         database_bytes=ground.role.database_bytes,
         compression="zstd" if ground.tools.zstd else "gzip",
         warnings=(*ground.warnings, *dumped.warnings),
-        level=level,
+        level="L1" if order.verify == "L1" else "L0",
     )
 
 

@@ -11,11 +11,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from operations import catalog, writes
-from operations.advisory import steady, take_again
-from operations.applying import CONCURRENT_LOCK_TIMEOUT
+from operations.advisory import UNDOING_LETS_GO, steady, take_again
 from operations.context import Context
 from operations.counting import MigrationLock, announced, counted, locked
 from operations.down_scripts import Down, NotThisWay, downs_of
@@ -25,11 +23,12 @@ from operations.leftovers import Outside, drop_new_invalid_indexes
 from operations.migrations.model import Format, HistoryRow, Migration
 from operations.migrations.script import read_script
 from operations.own_writes import written_by_others
+from operations.piecewise import CONCURRENT_LOCK_TIMEOUT
 from operations.ports import Session
 from operations.quoting import identifier
+from operations.retrying import retrying
 from operations.segments import segments_of
 from operations.traces import RestorePoint, Trace
-from operations.transient import is_transient
 from operations.uncounted import LAG
 from operations.writes import Counters, Written
 
@@ -67,10 +66,7 @@ class Undoing(Struct, frozen=True):
 
     def settle_session(self, lock_timeout: float | None = None) -> None:
         """Nothing that a script has set outlives it."""
-        settings = steady(self.context)
-        self.session.reset(
-            settings if lock_timeout is None else {**settings, "lock_timeout": f"{int(lock_timeout * 1000)}ms"}
-        )
+        self.session.reset(steady(self.context, lock_timeout))
 
 
 def written_since(context: Context, origin: Trace, session: Session, format: Format, same_database: bool) -> Written:
@@ -121,18 +117,9 @@ def _go(undoing: Undoing, rows: Mapping[str, HistoryRow], downs: Sequence[Down])
     lagging = _lagging(context, undoing.session, LAG if patient else 0.0)
     attempt = _Attempt(undoing, rows, downs, undoing.written(), bool(lagging))
     try:
-        for retry in Retrying(
-            stop=stop_after_attempt(context.environment.attempts),
-            wait=wait_random_exponential(multiplier=0.5, max=5.0),
-            retry=retry_if_exception(is_transient),
-            sleep=context.clock.sleep,
-            reraise=True,
-        ):
-            with retry:
-                return attempt.perform()
+        return retrying(context)(attempt.perform)
     except StatementFailed as error:
         raise NotThisWay(f"undoing it by script failed ({error.message})") from error
-    raise AssertionError("tenacity either returns or raises")
 
 
 def _lagging(context: Context, session: Session, patience: float) -> tuple[str, ...]:
@@ -222,7 +209,7 @@ class _Attempt(Struct, frozen=True, dict=True):
     def _let_go(self) -> None:
         """What comes instead needs the lock, too: no ROLLBACK brings it back. Raises ``LockHeld``, ``NotThisWay``."""
         take_again(self.undoing.context, self.undoing.session, self.undoing.format.lock_id)
-        raise NotThisWay("the script that undoes it lets go of the migration lock")
+        raise NotThisWay(UNDOING_LETS_GO)
 
     def _forget(self, place: tuple[str, str]) -> None:
         format, session = self.undoing.format, self.undoing.session

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
-
-from operations.advisory import is_ours, lock_database, steady, take_again
+from operations.advisory import MIGRATION_LET_GO, is_ours, lock_database, steady, take_again
 from operations.blockers import Blocker, watching
 from operations.context import Context
 from operations.errors import (
@@ -23,14 +20,9 @@ from operations.journal import Journal
 from operations.migration_failure import failed, told_of
 from operations.migrations.model import Format, HistoryRow
 from operations.ports import Session
-from operations.transient import is_transient
+from operations.retrying import retrying
 
 RECONNECT_FOR = 60.0
-LETTING_GO = "DISCARD ALL, pg_advisory_unlock_all() or the like"
-LET_GO = (
-    f"A migration let go of the migration lock ({LETTING_GO}): it was taken again, and nobody else had applied any of "
-    "these migrations meanwhile."
-)
 _END_THE_ONE_BEFORE = """
     SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
     WHERE a.application_name = current_setting('application_name') AND a.datname = current_database()
@@ -56,31 +48,32 @@ class HeldSession:
     _pids: dict[int, int] = field(default_factory=dict, kw_only=True)
     _settled: tuple[Session, float] | None = field(default=None, kw_only=True)
 
-    def _attempt(self, action: Callable[[], None], done: Callable[[], bool], attempts: int | None = None) -> None:
+    def attempt(self, action: Callable[[], None], done: Callable[[], bool], attempts: int | None = None) -> None:
         """Perform with retries on transient errors; after a lost connection look first whether it had happened."""
-        environment = self.context.environment
         seen: tuple[Blocker, ...] = ()
+
+        def once() -> None:
+            nonlocal seen
+            with watching(self.context, self._pid(), _interval(self.context.environment.lock_timeout)) as watch:
+                try:
+                    self._perform(action, done)
+                finally:
+                    seen = watch.seen or seen
+
         try:
-            for attempt in Retrying(
-                stop=stop_after_attempt(attempts or environment.attempts),
-                wait=wait_random_exponential(multiplier=0.5, max=5.0),
-                retry=retry_if_exception(is_transient),
-                sleep=self.context.clock.sleep,
-                reraise=True,
-            ):
-                with attempt, watching(self.context, self._pid(), _interval(environment.lock_timeout)) as watch:
-                    try:
-                        action()
-                    except ConnectionLost:
-                        self.reconnect()
-                        if not done():
-                            raise
-                    finally:
-                        seen = watch.seen or seen
+            retrying(self.context, attempts)(once)
         except MigrationFailed as error:
             raise told_of(error, seen) from error
         except StatementFailed as error:  # at COMMIT, or in keeping the history
             raise told_of(failed("", error, None), seen) from error
+
+    def _perform(self, action: Callable[[], None], done: Callable[[], bool]) -> None:
+        try:
+            action()
+        except ConnectionLost:
+            self.reconnect()
+            if not done():
+                raise
 
     def reconnect(self) -> None:
         """A session that holds the migration lock again: then the server process before is certainly gone.
@@ -115,24 +108,28 @@ class HeldSession:
         except ConnectionLost:
             return False
 
-    def _keep_lock(self) -> None:
+    def keep_lock(self) -> None:
         """After what committed by itself: a script may let go of the migration lock, which no ROLLBACK brings back."""
         if not self.holds_lock:
-            self._take_again()
+            self.take_again()
 
-    def _take_again(self) -> None:
-        """Raises ``LockHeld``, ``HistoryConflict`` where somebody else has it by now, or has used it meanwhile."""
+    def take_again(self) -> None:
+        """The lock that a script has let go of.
+
+        Raises ``LockHeld``, ``HistoryConflict`` where somebody else has it by now, or has used it meanwhile.
+        """
         self.locked = False
         try:
             take_again(self.context, self.session, self.format.lock_id)
         except LockHeld as held:
-            held.message = f"A migration let go of the migration lock ({LETTING_GO}). {held.message}"
+            held.message = f"{MIGRATION_LET_GO}. {held.message}"
             raise
         self.locked = True
         with self.context.database.session(purpose="look") as outside:  # the own transaction may see the past alone
             outside.reset(steady(self.context))
             self._refuse_others(self.format.history(outside))
-        self.notes.append(LET_GO)
+        again = "it was taken again, and nobody else had applied any of these migrations meanwhile."
+        self.notes.append(f"{MIGRATION_LET_GO}: {again}")
 
     def _refuse_interference(self) -> None:
         """While the connection was gone the lock was free: what someone else has applied is not applied again."""
@@ -151,16 +148,12 @@ class HeldSession:
                 hint=f"{self.context.command} status shows what stands.",
             )
 
-    def _settle_session(self, lock_timeout: float | None = None) -> None:
+    def settle_session(self, lock_timeout: float | None = None) -> None:
         """Nothing that a script has set outlives it."""
         limit = self.context.environment.lock_timeout if lock_timeout is None else lock_timeout
         if self._settled != (self.session, limit):
-            self.session.reset(self._settings(limit))
+            self.session.reset(steady(self.context, limit))
             self._settled = (self.session, limit)
-
-    def _settings(self, lock_timeout: float | None = None) -> dict[str, str]:
-        settings = steady(self.context)
-        return settings if lock_timeout is None else {**settings, "lock_timeout": f"{int(lock_timeout * 1000)}ms"}
 
     def _pid(self) -> int:
         """Of the session's server process; asked once, for without a pooler in between it stays the same."""
@@ -168,15 +161,17 @@ class HeldSession:
             self._pids[id(self.session)] = self.session.pid
         return self._pids[id(self.session)]
 
-    def _row(self, name: str) -> Any:
+    def _row(self, name: str) -> HistoryRow | None:
         rows = self.format.history(self.session) or ()
         return next((row for row in rows if row.id == self.row_ids[name]), None)
 
-    def _finished(self, name: str) -> bool:
+    def is_finished(self, name: str) -> bool:
+        """Whether the history says so of this run's row."""
         row = self._row(name)
         return row is not None and row.finished_at is not None
 
-    def _steps(self, name: str) -> int:
+    def steps_of(self, name: str) -> int:
+        """How many pieces of the migration the history says are committed."""
         row = self._row(name)
         return row.applied_steps if row else 0
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from operations.advisory import lock_database, steady
+from operations.advisory import locked_session
 from operations.approvals.digest import refuse_other
 from operations.context import Context
 from operations.deploying import Run
@@ -47,24 +47,21 @@ def migrate(
     if strategy:
         context = replace(context, environment=replace(context.environment, strategy=strategy))
     run_id = new_id(context.clock.now(), secrets.token_hex(3))
-    deploying = operation == "deploy"
     if dry_run:
-        context, release = choose(context, ref) if deploying else (context, None)
+        context, release = _chosen(context, operation, ref)
         with context.database.session(purpose="plan") as session:
             facts = gather(context, session, to=to, baseline=baseline)
         plan = _plan(context, operation, facts, release)
         return planned(run_id, plan, facts)
     with held(context, operation, run_id) as lock:
-        if deploying:
+        if operation == "deploy":
             ensure_database(context)
         refuse_pooler(context)
         settled = settle(context, lock)
         context = looked_at_again(context)
-        context, release = choose(context, ref) if deploying else (context, None)
-        session = context.database.connect(purpose=f"run {run_id}")
-        try:
-            session.reset(steady(context))
-            lock_database(context, session, formats.detect(context.files, context.environment.migrations).lock_id)
+        context, release = _chosen(context, operation, ref)
+        tool = formats.detect(context.files, context.environment.migrations)
+        with locked_session(context, tool.lock_id, f"run {run_id}") as session:
             facts = gather(context, session, to=to, baseline=baseline)
             plan = _plan(context, operation, facts, release)
             refuse_other(approved, plan.digest, "plan")
@@ -75,8 +72,10 @@ def migrate(
                 return DeployResult(run_id, "nothing_to_do", plan=plan, notes=notes)
             refuse_failing(facts.foreseen, planned(run_id, plan, facts))
             return Run(context, lock, session, facts, plan, notes).perform()
-        finally:
-            session.close()
+
+
+def _chosen(context: Context, operation: str, ref: str | None) -> tuple[Context, PlannedRelease | None]:
+    return choose(context, ref) if operation == "deploy" else (context, None)
 
 
 def planned(run_id: str, plan: Plan, facts: Facts) -> DeployResult:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from operations.advisory import lock_database, steady
+from operations.advisory import locked_session
 from operations.approvals.digest import canonical, refuse_other
 from operations.context import Context
 from operations.errors import HistoryConflict, NotFound
@@ -74,9 +74,7 @@ def resolve(context: Context, name: str, applied: bool, approved: str | None = N
         if unfinished(context, run_id):
             settle_if_possible(context, lock)
         tool = formats.detect(context.files, context.environment.migrations)
-        with context.database.session(purpose=f"run {run_id}") as session:
-            session.reset(steady(context))
-            lock_database(context, session, tool.lock_id)
+        with locked_session(context, tool.lock_id, f"run {run_id}") as session:
             plan, migration = _planned(context, session, tool, name, applied)
             refuse_other(approved, plan.digest, "migration, or its history,")
             changed = applied or plan.forgotten or any(_is_open(row) for row in plan.rows)

@@ -275,14 +275,11 @@ def _live_exists(context: Context) -> bool:
 @contextmanager
 def _no_migration(context: Context, run_id: str) -> Iterator[Session]:
     """A session on the live database that keeps every migration tool out; a swap ends it. Raises ``LockHeld``."""
-    session = context.database.connect(purpose=f"run {run_id}")
-    try:
+    with context.database.session(purpose=f"run {run_id}") as session:
         session.reset(STEADY)
         for format in FORMATS:
             lock_database(context, session, format.lock_id)
         yield session
-    finally:
-        session.close()
 
 
 @contextmanager

@@ -6,7 +6,9 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
-from operations.advisory import lock_database, steady
+from msgspec import Struct
+
+from operations.advisory import lock_database, locked_session
 from operations.approvals.digest import refuse_other
 from operations.context import Context
 from operations.errors import (
@@ -20,7 +22,7 @@ from operations.errors import (
 )
 from operations.journal import STARTED, Journal, RunRecord, records
 from operations.layout import new_id
-from operations.lock import held
+from operations.lock import Lock, held
 from operations.migrations import formats
 from operations.migrations.model import Format
 from operations.outcome import DeployResult
@@ -38,6 +40,7 @@ from operations.undoing import Rollback, undo, would_undo
 from operations.way_back import bring_application_back
 
 ROLLBACK = "rollback"
+_NOTHING_TO_UNDO = Rollback("transaction", lossless=True)
 
 
 def rollback(
@@ -59,28 +62,17 @@ def rollback(
     own_id = new_id(context.clock.now(), secrets.token_hex(3))
     format = formats.detect(context.files, context.environment.migrations)
     if dry_run:
-        with context.database.session(purpose="plan") as session:
-            runs = runs_to_undo(records(context), look(session, format), run_id)
-            undone = tuple(run.run_id for run in runs)
-            return DeployResult(own_id, "planned", undoes=undone, notes=_would_undo(context, runs, session, format))
+        return _planned(context, own_id, format, run_id)
     with held(context, ROLLBACK, own_id) as lock:
         refuse_pooler(context)
         # A named run may be the very one that could not be settled: then it is undone here, not before.
         notes = settle(context, lock) if run_id is None else clean(context, lock)
-        session = context.database.connect(purpose=f"run {own_id}")
-        try:
-            session.reset(steady(context))
-            lock_database(context, session, format.lock_id)
+        with locked_session(context, format.lock_id, f"run {own_id}") as session:
             runs = runs_to_undo(records(context), look(session, format), run_id)
-            refuse_other(approved, " ".join(run.run_id for run in runs), "runs to undo")
-            journal = Journal.open(context, lock, ROLLBACK, undoes=[run.run_id for run in runs])
-            outages = Outages()
-            release = _release(context, journal, runs, outages)
-            with probing(context, release.machines if release else (), outages):
-                way = _with_application(context, journal, runs, session, format, accept_data_loss, release)
-        finally:
-            session.close()
-        journal.finish("rolled_back", rollback=way.method, **outages.facts(context.clock.now()))
+            refuse_other(approved, " ".join(one.run_id for one in runs), "runs to undo")
+            run = _Run.begun(context, lock, session, format, runs, accept_data_loss)
+            way = run.perform()
+        run.journal.finish("rolled_back", rollback=way.method, **run.outages.facts(context.clock.now()))
         remember(context, own_id)
     point = trace_of(runs[-1]).restore_point
     return DeployResult(
@@ -88,9 +80,16 @@ def rollback(
         "rolled_back",
         rollback=way,
         backup_id=point.backup_id if point else None,
-        downtime_seconds=outages.until(context.clock.now()),
+        downtime_seconds=run.outages.until(context.clock.now()),
         notes=(*notes, *way.notes),
     )
+
+
+def _planned(context: Context, own_id: str, format: Format, run_id: str | None) -> DeployResult:
+    with context.database.session(purpose="plan") as session:
+        runs = runs_to_undo(records(context), look(session, format), run_id)
+        undone = tuple(run.run_id for run in runs)
+        return DeployResult(own_id, "planned", undoes=undone, notes=_would_undo(context, runs, session, format))
 
 
 def _would_undo(context: Context, runs: Sequence[RunRecord], session: Session, format: Format) -> tuple[str, ...]:
@@ -104,88 +103,111 @@ def _would_undo(context: Context, runs: Sequence[RunRecord], session: Session, f
     return (*said, f"The application would be stopped meanwhile, and come back in its version before: {version}.")
 
 
-def _release(context: Context, journal: Journal, runs: Sequence[RunRecord], outages: Outages) -> Release | None:
-    found = release_undone(context, journal, runs)
-    return replace(found, outages=outages) if found else None
-
-
-def _with_application(
-    context: Context,
-    journal: Journal,
-    runs: Sequence[RunRecord],
-    session: Session,
-    format: Format,
-    accept_data_loss: bool,
-    release: Release | None,
-) -> Rollback:
-    """The database with the application stopped, then its version before."""
-    traces = tuple(trace for trace in map(trace_of, runs) if trace.row_ids)
-    try:
-        if release:
-            release.refuse_if_it_cannot_go_back()
-        if release and traces:
-            release.stop()
-        way = _undo(context, journal, traces, session, format, accept_data_loss) if traces else _NOTHING_TO_UNDO
-    except _Unknown:
-        raise  # no end in the journal: the next run looks again
-    except BaseException as error:  # also Ctrl-C
-        _give_up(context, journal, release, error)
-        raise
-    if release:
-        bring_application_back(context, release)
-    return way
-
-
-def _give_up(context: Context, journal: Journal, release: Release | None, error: BaseException) -> None:
-    """The database is as it was: so the application goes on in the version it has. The end is told only then."""
-    told = as_ours(error)
-    if release and release.stopped:
-        try:
-            release.resume()
-        except LocktenderError as broken:
-            raise NeedsAttention(
-                f"{told.message} The application could not be started again: {broken.message}",
-                hint=f"Mend the cause; {context.command} deploy tries it again before it does anything else.",
-                details=broken.details,
-            ) from error
-    outcome = "needs_attention" if isinstance(told, NeedsAttention) else "failed"
-    journal.finish(outcome, error=told.message, code=told.code)
-
-
-def _undo(
-    context: Context,
-    journal: Journal,
-    traces: Sequence[Trace],
-    session: Session,
-    format: Format,
-    accept_data_loss: bool,
-) -> Rollback:
-    completed = any(run.finished for run in records(context) if run.run_id in {trace.run_id for trace in traces})
-    try:
-        return undo(context, journal, traces, session, format, completed=completed, accept_data_loss=accept_data_loss)
-    except (ConnectionLost, DatabaseUnreachable, KeyboardInterrupt):
-        session.close()  # which lets go of the migration lock
-        if not _is_undone(context, traces, format):
-            raise
-        return Rollback("down", lossless=not accept_data_loss)
-
-
 class _Unknown(NeedsAttention):
     """Whether the database was put back cannot be told yet."""
 
 
-def _is_undone(context: Context, traces: Sequence[Trace], format: Format) -> bool:
-    """Whether the last COMMIT took effect, although nobody could tell us. Raises ``_Unknown``."""
-    try:
-        with context.database.session(purpose="look") as session:
-            lock_database(context, session, format.lock_id)
-            reality = look(session, format)
-    except (ConnectionLost, DatabaseUnreachable, LockHeld) as error:
-        raise _Unknown(
-            f"It cannot be told yet whether the rollback took effect: {error.message}",
-            hint=f"{context.command} status says it, once the database answers; {context.command} deploy settles it.",
-        ) from error
-    return all(reality.state(trace) == "old" for trace in traces)
+class _Run(Struct, frozen=True):
+    """A rollback that has begun, on a session that holds the migration lock."""
+
+    context: Context
+    journal: Journal
+    session: Session
+    format: Format
+    runs: Sequence[RunRecord]
+    accept_data_loss: bool
+    release: Release | None
+    outages: Outages
+
+    @classmethod
+    def begun(
+        cls,
+        context: Context,
+        lock: Lock,
+        session: Session,
+        format: Format,
+        runs: Sequence[RunRecord],
+        accept_data_loss: bool,
+    ) -> _Run:
+        """It stands in the journal."""
+        journal = Journal.open(context, lock, ROLLBACK, undoes=[run.run_id for run in runs])
+        outages = Outages()
+        release = release_undone(context, journal, runs)
+        if release:
+            release = replace(release, outages=outages)
+        return cls(context, journal, session, format, runs, accept_data_loss, release, outages)
+
+    def perform(self) -> Rollback:
+        """The database with the application stopped, then its version before."""
+        with probing(self.context, self.release.machines if self.release else (), self.outages):
+            try:
+                way = self._database_back()
+            except _Unknown:
+                raise  # no end in the journal: the next run looks again
+            except BaseException as error:  # also Ctrl-C
+                self._give_up(error)
+                raise
+            if self.release:
+                bring_application_back(self.context, self.release)
+            return way
+
+    def _database_back(self) -> Rollback:
+        traces = tuple(trace for trace in map(trace_of, self.runs) if trace.row_ids)
+        if self.release:
+            self.release.refuse_if_it_cannot_go_back()
+        if not traces:
+            return _NOTHING_TO_UNDO
+        if self.release:
+            self.release.stop()
+        return self._undo(traces)
+
+    def _give_up(self, error: BaseException) -> None:
+        """The database is as it was: so the application goes on in the version it has. The end is told only then."""
+        told = as_ours(error)
+        if self.release and self.release.stopped:
+            try:
+                self.release.resume()
+            except LocktenderError as broken:
+                raise NeedsAttention(
+                    f"{told.message} The application could not be started again: {broken.message}",
+                    hint=f"Mend the cause; {self.context.command} deploy tries it again before it does anything else.",
+                    details=broken.details,
+                ) from error
+        outcome = "needs_attention" if isinstance(told, NeedsAttention) else "failed"
+        self.journal.finish(outcome, error=told.message, code=told.code)
+
+    def _undo(self, traces: Sequence[Trace]) -> Rollback:
+        undone = {trace.run_id for trace in traces}
+        completed = any(run.finished for run in records(self.context) if run.run_id in undone)
+        try:
+            return undo(
+                self.context,
+                self.journal,
+                traces,
+                self.session,
+                self.format,
+                completed=completed,
+                accept_data_loss=self.accept_data_loss,
+            )
+        except (ConnectionLost, DatabaseUnreachable, KeyboardInterrupt):
+            self.session.close()  # which lets go of the migration lock
+            if not self._is_undone(traces):
+                raise
+            return Rollback("down", lossless=not self.accept_data_loss)
+
+    def _is_undone(self, traces: Sequence[Trace]) -> bool:
+        """Whether the last COMMIT took effect, although nobody could tell us. Raises ``_Unknown``."""
+        command = self.context.command
+        try:
+            with self.context.database.session(purpose="look") as session:
+                lock_database(self.context, session, self.format.lock_id)
+                reality = look(session, self.format)
+        except (ConnectionLost, DatabaseUnreachable, LockHeld) as error:
+            raise _Unknown(
+                f"It cannot be told yet whether the rollback took effect: {error.message}",
+                hint=f"{command} status says it, once the database answers; {command} deploy settles it.",
+            ) from error
+        return all(reality.state(trace) == "old" for trace in traces)
 
 
 def runs_to_undo(history: Sequence[RunRecord], reality: Reality, run_id: str | None) -> tuple[RunRecord, ...]:
@@ -216,6 +238,3 @@ def _stands(run: RunRecord, reality: Reality, undone: set[str]) -> bool:
     if trace.row_ids:
         return reality.state(trace) != "old"
     return run.outcome == "deployed" and bool(run.first(PREPARED)) and run.run_id not in undone
-
-
-_NOTHING_TO_UNDO = Rollback("transaction", lossless=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -31,6 +32,8 @@ Levels = Annotated[Mapping[str, Level], "rules"]
 """By the names of rules."""
 APPROVABLE = ("deploy", "apply", "rollback", "restore", "resolve", "backup", "verify", "freeze", "unfreeze")
 """Operations that a policy may be written for."""
+REPOSITORY = re.compile(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}")
+"""As GitHub has it: OWNER/NAME."""
 
 
 class Backups(Struct, frozen=True):

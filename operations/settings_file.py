@@ -74,7 +74,7 @@ def load_without_secrets(path: Path, name: str | None, environ: Mapping[str, str
 
     Only ``database_url`` is there where it is known: written in the file itself, or found by ``environ``.
     """
-    from operations.settings_schema import known_secret
+    from operations.settings_values import known_secret
 
     text, data = _parsed(path)
     chosen = _chosen(path, data, name)
@@ -145,7 +145,8 @@ Found = list[tuple[tuple[str, ...], str]]
 def _validated(data: Mapping[str, Any], path: Path, environ: Mapping[str, str] | None) -> tuple[dict[str, Any], Found]:
     from pydantic_core import ValidationError
 
-    from operations.settings_schema import Surroundings, problems_of, validate
+    from operations.settings_schema import problems_of, validate
+    from operations.settings_values import Surroundings
 
     try:
         found = validate(data, Surroundings(path.absolute().parent, environ))

@@ -10,39 +10,35 @@ import re
 import types
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeGuard, Union, get_args, get_origin
 
 from msgspec import Struct
 from msgspec.structs import FieldInfo, fields
-from pydantic_core import PydanticCustomError, SchemaValidator, ValidationError, core_schema
-from pydantic_core.core_schema import CoreSchema, ValidationInfo
+from pydantic_core import SchemaValidator, ValidationError, core_schema
+from pydantic_core.core_schema import CoreSchema
 
+from operations import settings_values
 from operations.secret import Secret
-from operations.settings import APPROVABLE, Alerts, App, Approval, Backups, Environment, Github, Level, Person
+from operations.settings import (
+    APPROVABLE,
+    REPOSITORY,
+    Alerts,
+    App,
+    Approval,
+    Backups,
+    Environment,
+    Github,
+    Level,
+    Person,
+)
+from operations.settings_values import Surroundings, invalid
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 """What an environment may be called: it becomes a directory's name."""
 SERVICE = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]*")
 """As Compose has it, but for what a program would take for an option."""
-REPOSITORY = re.compile(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}")
-"""As GitHub has it: OWNER/NAME."""
-DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
-SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kKMGT]?i?B)")
-BYTES = {unit: 10**power for unit, power in {"B": 0, "kB": 3, "KB": 3, "MB": 6, "GB": 9, "TB": 12}.items()} | {
-    unit: 1024**power for unit, power in {"KiB": 1, "MiB": 2, "GiB": 3, "TiB": 4}.items()
-}
 NAMED = (Environment, Person)
 """Sections whose own name is their ``name``."""
-INVALID = "invalid"
-
-
-class Surroundings(Struct, frozen=True):
-    """What a value may refer to. Without ``environ`` only the shape is looked at: secrets are left empty."""
-
-    directory: Path
-    environ: Mapping[str, str] | None
 
 
 def validate(data: Mapping[str, Any], surroundings: Surroundings) -> dict[str, Any]:
@@ -76,21 +72,6 @@ def problems_of(error: ValidationError) -> list[tuple[tuple[str, ...], str]]:
         path = tuple(str(part) for part in one["loc"][: -1 if of_name else None])
         found.append((path, f"its name {message}" if of_name else message))
     return found
-
-
-def seconds(text: object) -> float:
-    """``"1h30m"`` → 5400.0."""
-    if isinstance(text, str) and text and not DURATION.sub("", text):
-        return sum(float(number) * SECONDS[unit] for number, unit in DURATION.findall(text))
-    raise _invalid('must be a duration with its unit, such as "2s", "30m", "26h" or "14d"')
-
-
-def size(text: object) -> int:
-    """``"10GB"`` → 10**10."""
-    match = SIZE.fullmatch(text) if isinstance(text, str) else None
-    if match and match[2] in BYTES:
-        return int(float(match[1]) * BYTES[match[2]])
-    raise _invalid('must be a size with its unit, such as "500MB" or "10GiB"')
 
 
 def section_fields(section: type[Struct]) -> tuple[FieldInfo, ...]:
@@ -127,7 +108,7 @@ def _named_schema(section: type[Struct]) -> CoreSchema:
 def _with_names(found: dict[str, Callable[..., Any]]) -> dict[str, Any]:
     for name in found:
         if not NAME.fullmatch(name):
-            raise _invalid("{name} cannot be a name: letters, digits, - and _ only", name=repr(name))
+            raise invalid("{name} cannot be a name: letters, digits, - and _ only", name=repr(name))
     return {name: build(name=name) for name, build in found.items()}
 
 
@@ -179,67 +160,6 @@ def _list_schema(item: CoreSchema) -> CoreSchema:
     return core_schema.no_info_after_validator_function(tuple, core_schema.list_schema(item))
 
 
-def _secret(value: object, info: ValidationInfo) -> Secret:
-    if not isinstance(value, str) or not value:
-        raise _invalid('must be text, "env:NAME" or "file:PATH"')
-    surroundings: Surroundings = info.context  # type: ignore[assignment]
-    if surroundings.environ is None:
-        return Secret("")
-    return _revealed(value, surroundings.directory, surroundings.environ)
-
-
-def known_secret(written: str, directory: Path, environ: Mapping[str, str] | None) -> Secret:
-    """What a value stands for, or empty where that is not there; without ``environ`` only what stands in the file."""
-    if environ is None:
-        return Secret("" if written.startswith(("env:", "file:")) else written)
-    try:
-        return _revealed(written, directory, environ)
-    except PydanticCustomError:
-        return Secret("")
-
-
-def _revealed(value: str, directory: Path, environ: Mapping[str, str]) -> Secret:
-    kind, _, rest = value.partition(":")
-    if kind == "env":
-        return Secret(_of_environment(rest, environ))
-    if kind == "file":
-        return Secret(_of_file(directory / rest))
-    return Secret(value)
-
-
-def _of_environment(name: str, environ: Mapping[str, str]) -> str:
-    if not environ.get(name):
-        raise _invalid("the environment variable {name} is not set" + (" (it is empty)" * (name in environ)), name=name)
-    return environ[name]
-
-
-def _of_file(path: Path) -> str:
-    try:
-        text = path.read_text(encoding="utf-8").rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise _invalid("the file {path} is not UTF-8 text", path=str(path)) from None
-    except OSError as error:
-        raise _invalid("the file {path} cannot be read: {why}", path=str(path), why=error.strerror or "?") from None
-    if not text:
-        raise _invalid("the file {path} is empty", path=str(path))
-    return text
-
-
-def _path(value: object) -> str:
-    if not isinstance(value, str) or not value or "\0" in value:
-        raise _invalid("must be a path in quotes")
-    return value
-
-
-def _cron(value: object) -> str:
-    """Five fields; only who sets one pays for the library that reads them."""
-    from croniter import croniter
-
-    if not isinstance(value, str) or len(value.split()) != 5 or not croniter.is_valid(value):
-        raise _invalid('must be a cron expression of five fields, such as "*/5 * * * *"')
-    return value
-
-
 def _rules(value: object) -> object:
     """Rules are many modules, which only those pay for who set one."""
     level = core_schema.literal_schema(list(get_args(Level)))
@@ -261,7 +181,7 @@ def _keeps_something(made: object) -> None:
     if isinstance(made, Backups) and not any(
         getattr(made, name) for name in Backups.__struct_fields__ if name.startswith("keep_")
     ):
-        raise _invalid("keeps no backup at all: set keep_last or another keep_…")
+        raise invalid("keeps no backup at all: set keep_last or another keep_…")
 
 
 def _can_be_approved(made: object) -> None:
@@ -271,40 +191,36 @@ def _can_be_approved(made: object) -> None:
 
     groups = any(SLACK_GROUP.fullmatch(entry) for entry in made.approvers)
     if not groups and made.required > len(set(made.approvers)):
-        raise _invalid(f"requires {made.required} approvals, but names {len(set(made.approvers))} approvers")
+        raise invalid(f"requires {made.required} approvals, but names {len(set(made.approvers))} approvers")
 
 
 def _may_be_sent_to(made: object) -> None:
     if isinstance(made, Alerts) and not made.internal:
         every = (*made.webhooks, *made.slack, *([made.heartbeat] if made.heartbeat else []))
         if any(url and not url.reveal().startswith("https://") for url in every):
-            raise _invalid("webhooks, slack and heartbeat must begin with https://, unless internal = true")
+            raise invalid("webhooks, slack and heartbeat must begin with https://, unless internal = true")
 
 
 def _is_for_apprise(made: object) -> None:
     if isinstance(made, Alerts) and any(url and "://" not in url.reveal() for url in made.apprise):
-        raise _invalid("an address under apprise must begin with a service's name and ://")
+        raise invalid("an address under apprise must begin with a service's name and ://")
 
 
 def _is_a_repository(made: object) -> None:
     if isinstance(made, Github) and not REPOSITORY.fullmatch(made.repository):
-        raise _invalid('its repository must be written "OWNER/NAME"')
+        raise invalid('its repository must be written "OWNER/NAME"')
 
 
 def _has_services(made: object) -> None:
     if not isinstance(made, App):
         return
     if not made.services:  # for Compose that would be all, the database with them
-        raise _invalid("services must name at least one")
+        raise invalid("services must name at least one")
     if made.database_service in made.services:
-        raise _invalid("services must not name the database_service: they are stopped while it is worked on")
+        raise invalid("services must not name the database_service: they are stopped while it is worked on")
     wrong = [name for name in (*made.services, made.database_service or "x") if not SERVICE.fullmatch(name)]
     if wrong:
-        raise _invalid("{name} cannot be a service: letters, digits, -, _ and . only", name=repr(wrong[0]))
-
-
-def _invalid(message: str, **context: str) -> PydanticCustomError:
-    return PydanticCustomError(INVALID, message, context or None)
+        raise invalid("{name} cannot be a service: letters, digits, -, _ and . only", name=repr(wrong[0]))
 
 
 def _worded(kind: str, context: Mapping[str, Any], message: str) -> str:
@@ -328,14 +244,14 @@ PLAIN: Mapping[Any, CoreSchema] = {
     str: TEXT,
     int: core_schema.int_schema(ge=0),
     bool: core_schema.bool_schema(),
-    Secret: core_schema.with_info_plain_validator_function(_secret),
+    Secret: core_schema.with_info_plain_validator_function(settings_values.secret),
 }
 MARKED: Mapping[str, CoreSchema] = {
-    "duration": core_schema.no_info_plain_validator_function(seconds),
-    "size": core_schema.no_info_plain_validator_function(size),
-    "path": core_schema.no_info_plain_validator_function(_path),
+    "duration": core_schema.no_info_plain_validator_function(settings_values.seconds),
+    "size": core_schema.no_info_plain_validator_function(settings_values.size),
+    "path": core_schema.no_info_plain_validator_function(settings_values.path),
     "positive": core_schema.int_schema(ge=1),
-    "cron": core_schema.no_info_plain_validator_function(_cron),
+    "cron": core_schema.no_info_plain_validator_function(settings_values.cron),
     "rules": core_schema.no_info_plain_validator_function(_rules),
     "one or many": core_schema.no_info_before_validator_function(_one_or_many, _list_schema(TEXT)),
 }

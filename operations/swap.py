@@ -130,22 +130,30 @@ def swap(context: Context, incoming: str, kept: str, guard: Guard | None = None)
         backend = renaming.pid
         begun = context.clock.now()
         _disconnect(ending, ours)
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                with meanwhile("disconnecting", INTERVAL, partial(_disconnect, ending, ours[:-1])):
-                    _rename(renaming, renames, guard)
-                break
-            except StatementFailed as error:
-                if error.sqlstate not in AGAIN:
-                    raise
-                if attempt == ATTEMPTS or any(_protected_sessions(renaming, ours)):
-                    raise _in_use(live, renaming, ours, error) from error
-            except ConnectionLost as error:
-                if not error.details.get("in_doubt"):
-                    raise
-                _settle(context, backend, oids[incoming], error)
-                break
+        try:
+            _rename_once_free(renaming, ending, renames, ours, guard)
+        except ConnectionLost as error:
+            if not error.details.get("in_doubt"):
+                raise
+            _settle(context, backend, oids[incoming], error)
         return context.clock.now() - begun
+
+
+def _rename_once_free(
+    renaming: Session, ending: Session, renames: Sequence[tuple[str, str]], ours: Sequence[int], guard: Guard | None
+) -> None:
+    """Whoever connects meanwhile is disconnected, by the other session."""
+    _, live = renames[-1]
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with meanwhile("disconnecting", INTERVAL, partial(_disconnect, ending, ours[:-1])):
+                _rename(renaming, renames, guard)
+            return
+        except StatementFailed as error:
+            if error.sqlstate not in AGAIN:
+                raise
+            if attempt == ATTEMPTS or any(_protected_sessions(renaming, ours)):
+                raise _in_use(live, renaming, ours, error) from error
 
 
 def _rename(session: Session, renames: Sequence[tuple[str, str]], guard: Guard | None) -> None:

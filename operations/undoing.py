@@ -70,16 +70,16 @@ def undo(
     ``completed``: one of the runs had succeeded, so that applications may have begun to use what it had added.
     ``session`` must hold the migration lock; a swap ends it. What is done stands in ``journal``.
     """
-    reality = look(session, format)
+    reality, origin = look(session, format), traces[-1]
+    same = origin.database_oid == reality.database_oid
+    undoing = Undoing(context, journal, traces, session, format, completed, accept_data_loss, same)
     ended = [one for trace in traces for one in end_prepared(trace, session, reality.rows)]
     if all(reality.state(trace) == "old" for trace in traces):
         for trace in traces:
             refuse_forgotten(context, trace, session, format)
         way = Rollback("transaction", lossless=True)
     else:
-        way = _by_scripts_or_swap(context, journal, traces, session, format, reality, completed, accept_data_loss)
-    origin = traces[-1]
-    same = origin.database_oid == reality.database_oid
+        way = _by_scripts_or_swap(undoing, reality)
     if way.method != "swap" and same and not completed and origin.row_ids and origin.restore_point:
         ended += _put_forward(session, origin.restore_point.positions)
     return replace(way, notes=tuple(ended), stays=outlasting(context, traces, reality, format))
@@ -92,27 +92,17 @@ def _put_forward(session: Session, positions: Positions) -> tuple[str, ...]:
         return (f"Whether sequences stand where they stood could not be seen ({error.message}).",)
 
 
-def _by_scripts_or_swap(
-    context: Context,
-    journal: Journal,
-    traces: Sequence[Trace],
-    session: Session,
-    format: Format,
-    reality: Reality,
-    completed: bool,
-    accept_data_loss: bool,
-) -> Rollback:
-    _refuse_without_point(context, traces[-1])
-    same = traces[-1].database_oid == reality.database_oid
-    undoing = Undoing(context, journal, traces, session, format, completed, accept_data_loss, same)
+def _by_scripts_or_swap(undoing: Undoing, reality: Reality) -> Rollback:
+    context, origin = undoing.context, undoing.traces[-1]
+    _refuse_without_point(context, origin)
     try:
         return Rollback("down", go_down(undoing))
     except NotThisWay as refused:
         reason = str(refused)
     written = undoing.written()
-    if written.certain_none or accept_data_loss:
+    if written.certain_none or undoing.accept_data_loss:
         return _swap(undoing, lossless=written.certain_none)
-    raise _would_lose(context, traces[-1], reality, written, reason)
+    raise _would_lose(context, origin, reality, written, reason)
 
 
 def _refuse_without_point(context: Context, origin: Trace) -> None:

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from operations.migrations import formats
 from operations.migrations.model import HistoryRow, Migration
+from operations.migrations.script import Script
 from operations.ports import Files, Session
 from operations.quoting import literal
 
@@ -70,16 +71,15 @@ class Numbered:
         settings: Mapping[str, str],
         row_id: str,
         migration: Migration,
+        script: Script | None = None,
         *,
-        script: str = "",
-        statements: int = 0,  # noqa: ARG002
         next_in_transaction: bool = False,  # noqa: ARG002
     ) -> None:
         values = ", ".join(map(literal, (row_id, migration.name, migration.checksum or "")))
         session.reset(
             settings,
             f"INSERT INTO {TABLE} (id, name, checksum, began, ended, steps) VALUES ({values}, {NOW}, {NOW}, 1)",
-            script,
+            script.body if script else "",
         )
 
     def recorded(self, session: Session, row_ids: Sequence[str]) -> frozenset[str]:

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from operations.adapters.postgres import PostgresDatabase
 from operations.adapters.throwaway import FAST, ThrowawayServer
-from operations.backup import archive_into, create, list_backups, load_intact, show, take_backup, verify
+from operations.backup import create, list_backups, load_intact, show, take_backup, verify
+from operations.backup_archive import archive_into
 from operations.backup_restorable import restored_differences, scratch_database
 from operations.context import Context
 from operations.database_url import parse_database_url

@@ -8,8 +8,8 @@ from pathlib import Path
 
 TOGETHER = """
 import threading, time
-from msgspec import Struct, convert
-from operations.described import described
+from msgspec import Struct
+from operations.described import read_data
 
 describing = threading.Event()
 
@@ -25,7 +25,7 @@ class Outer(Struct):
     inner: Inner
 
 def read():
-    assert convert({"inner": {"number": 1}}, described(Outer)).inner.number == 1
+    assert read_data({"inner": {"number": 1}}, Outer).inner.number == 1
 
 first = threading.Thread(target=read)
 first.start()

@@ -17,7 +17,8 @@ from operations import settings as model
 from operations.errors import ConfigurationError, ExitCode
 from operations.settings import Alerts, Approval, Backups, BreakGlass, Checks, Environment, Github, Preflight, Slack
 from operations.settings_file import load, load_environment
-from operations.settings_schema import is_section, seconds, section_fields, size
+from operations.settings_schema import is_section, section_fields
+from operations.settings_values import seconds, size
 from operations.toml_lines import key_lines, line_of
 
 EXAMPLE = Path(__file__).parent.parent / "locktender.example.toml"

@@ -10,8 +10,8 @@ from bot.blocks.notices import notice
 from bot.blocks.parts import Message
 from bot.roster import Roster, unfit
 from bot.slack import Profile, SlackAway, SlackBusy, SlackFailed, SlackGone
+from bot.variables import variables
 from bot.web_api import WebApi
-from bot.wiring import variables
 from operations.errors import ConfigurationError
 from operations.secret import Secret
 from operations.settings import Approval, Environment, Settings

@@ -69,17 +69,12 @@ def command(
     if not dry_run and not into:
         desk.confirm(context, f"This replaces {target} by backup {backup_id}.", word=target.database)
     named, emergency = backup_id or "latest", not no_emergency_backup
-    if dry_run:
-        result = restore.restore(context, named, into, True, foreign=foreign, emergency=emergency)
-    else:
-        asked = {"backup": named, "into": into, "foreign": foreign, "no_emergency_backup": no_emergency_backup}
-        result = approved(
-            desk,
-            context,
-            "restore",
-            asked,
-            lambda: restore.restore(context, named, into, foreign=foreign, emergency=emergency),
-        )
+    asked = {"backup": named, "into": into, "foreign": foreign, "no_emergency_backup": no_emergency_backup}
+
+    def perform() -> RestoreResult:
+        return restore.restore(context, named, into, dry_run, foreign=foreign, emergency=emergency)
+
+    result = perform() if dry_run else approved(desk, context, "restore", asked, perform)
     return Answer(result, lambda: view(context, result), ExitCode.DONE if result.validation.ok else ExitCode.NO)
 
 
@@ -94,7 +89,7 @@ def _undone(desk: Desk, context: Context) -> Answer:
 
 def _pruned(desk: Desk, context: Context, age: str, dry_run: bool) -> Answer:
     from operations import restore
-    from operations.settings_schema import seconds
+    from operations.settings_values import seconds
 
     try:
         older_than = seconds(age)

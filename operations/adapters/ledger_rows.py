@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-import msgspec
+from msgspec.json import encode
 from msgspec.structs import asdict
 
 from operations.approvals.digest import canonical
@@ -24,7 +24,7 @@ from operations.approvals.model import (
     Vote,
 )
 from operations.approvals.people import account as account_of
-from operations.described import described
+from operations.described import read_json
 
 T = TypeVar("T")
 COLUMNS = """id, version, revision, environment, operation, arguments::text, person, account, reason, state, executor,
@@ -98,12 +98,12 @@ def entry_of(row: Sequence[Any]) -> AuditEntry:
 
 def to_json(value: object) -> str | None:
     """A struct as JSON that ``parsed`` takes."""
-    return None if value is None else msgspec.json.encode(value).decode()
+    return None if value is None else encode(value).decode()
 
 
 def parsed(kind: type[T], text: str) -> T:
     """The struct that ``to_json`` wrote."""
-    return msgspec.json.decode(text, type=described(kind))
+    return read_json(text, kind)
 
 
 def body(event: Event | str, by: Person | None, request: Request | None, facts: Mapping[str, Any]) -> str:

@@ -1,26 +1,34 @@
-"""SFTP with several requests under way at once, so that an operation costs one or two round trips.
-
-paramiko's client holds the connection and packs the messages; what it lacks are names that are no UTF-8 and OpenSSH's
-extensions (https://cvsweb.openbsd.org/src/usr.bin/ssh/PROTOCOL): fsync, statvfs, hardlink.
-"""
+"""Files by SFTP, with several requests under way at once, so that an operation costs one or two round trips."""
 
 from __future__ import annotations
 
 import errno
 import os
-import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 from typing import Any
 
-import paramiko
-from msgspec import Struct
 from paramiko import sftp as code
 from paramiko.sftp import int64
 
 from operations.adapters.ssh_line import BROKEN, Line
+from operations.adapters.ssh_pipeline import (
+    Pipeline,
+    Refused,
+    attributes,
+    free,
+    fsync,
+    got,
+    is_directory,
+    mode,
+    names,
+    open_directory,
+    raw,
+    rename_over,
+    upwards,
+)
 from operations.errors import DiskFull, HostError
 from operations.signals import signals_held_back
 
@@ -34,39 +42,6 @@ NOTHING_LEFT = 1 << 20
 """A disk with less than this is full."""
 
 
-class Refused(Struct, frozen=True):
-    """What the server said instead of doing it; ``errno`` where the protocol tells one."""
-
-    text: str
-    errno: int | None
-
-
-class Pipeline(paramiko.SFTPClient):  # type: ignore[misc]
-    """Requests sent together, answered in their order."""
-
-    def ask(self, *requests: tuple[Any, ...]) -> list[Any]:
-        """Each request's answer: a paramiko ``Message``, or ``Refused``."""
-        numbers = [self._async_request(type(None), *request) for request in requests]
-        return [self._answer(number) for number in numbers]
-
-    def tell(self, *requests: tuple[Any, ...]) -> None:
-        """Requests whose answers tell nothing: not waited for, they are passed over when the next one is read."""
-        for request in requests:
-            self._async_request(type(None), *request)
-
-    def _answer(self, number: int) -> Any:
-        try:
-            return self._read_response(number)[1]
-        except EOFError:
-            return Refused("End of file", None)
-        except TimeoutError:
-            raise
-        except OSError as error:
-            if error.errno not in (None, errno.ENOENT, errno.EACCES):
-                raise  # of the connection, not of the file
-            return Refused(str(error.args[-1]), error.errno)
-
-
 class SftpFiles:
     """The file operations that SFTP can do. Every path is absolute."""
 
@@ -78,26 +53,26 @@ class SftpFiles:
     def read(self, path: str) -> bytes:
         """The file's bytes, also of one that grows while it is read."""
         with self._asking() as ask:
-            status, handle = ask((code.CMD_STAT, _raw(path)), (code.CMD_OPEN, _raw(path), code.SFTP_FLAG_READ, _mode()))
-            handle = _got(path, handle).get_binary()
+            status, handle = ask((code.CMD_STAT, raw(path)), (code.CMD_OPEN, raw(path), code.SFTP_FLAG_READ, mode()))
+            handle = got(path, handle).get_binary()
             with self._handle(handle):
-                if _is_directory(_attributes(status)):
+                if is_directory(attributes(status)):
                     raise HostError(f"{path}: {os.strerror(errno.EISDIR)}.")
-                return self._read_all(path, handle, _attributes(status).st_size or 0)
+                return self._read_all(path, handle, attributes(status).st_size or 0)
 
     def write(self, path: str, temporary: str, data: bytes) -> None:
         """By way of the temporary name; on an error it is removed again."""
         flags = code.SFTP_FLAG_WRITE | code.SFTP_FLAG_CREATE | code.SFTP_FLAG_EXCL
         with self._asking() as ask:
-            file, parent = ask((code.CMD_OPEN, _raw(temporary), flags, _mode(0o600)), _open_directory(path))
+            file, parent = ask((code.CMD_OPEN, raw(temporary), flags, mode(0o600)), open_directory(path))
             handles = [answer.get_binary() for answer in (file, parent) if not isinstance(answer, Refused)]
             try:
                 self._did(path, file, data)
-                _got(str(PurePosixPath(path).parent), parent)
+                got(str(PurePosixPath(path).parent), parent)
                 self._write_all(path, handles[0], data, sync=True)
-                self._did(path, *ask(_rename(temporary, path), _fsync(handles[1])))
+                self._did(path, *ask(rename_over(temporary, path), fsync(handles[1])))
             except HostError:
-                ask((code.CMD_REMOVE, _raw(temporary)))
+                ask((code.CMD_REMOVE, raw(temporary)))
                 self._close(*handles)
                 raise
             self._close(*handles)
@@ -106,7 +81,7 @@ class SftpFiles:
         """At the end, wherever that is by then."""
         flags = code.SFTP_FLAG_WRITE | code.SFTP_FLAG_CREATE | code.SFTP_FLAG_APPEND
         with self._asking() as ask:
-            before, file = ask((code.CMD_STAT, _raw(path)), (code.CMD_OPEN, _raw(path), flags, _mode(0o600)))
+            before, file = ask((code.CMD_STAT, raw(path)), (code.CMD_OPEN, raw(path), flags, mode(0o600)))
             self._did(path, file, data)
             handle = file.get_binary()
             with self._handle(handle):
@@ -116,12 +91,12 @@ class SftpFiles:
 
     def make_directory(self, path: str) -> None:
         """With its parents, mode 0700, each synced into its own parent."""
-        above = _upwards(path)
+        above = upwards(path)
         with self._asking() as ask:
-            found = ask(*((code.CMD_STAT, _raw(each)) for each in above))
+            found = ask(*((code.CMD_STAT, raw(each)) for each in above))
             missing = [each for each, answer in zip(above, found, strict=True) if isinstance(answer, Refused)]
             for each in reversed(missing):
-                made, there = ask((code.CMD_MKDIR, _raw(each), _mode(0o700)), (code.CMD_STAT, _raw(each)))
+                made, there = ask((code.CMD_MKDIR, raw(each), mode(0o700)), (code.CMD_STAT, raw(each)))
                 if isinstance(there, Refused):
                     self._did(each, made)
                 self.sync_directory(str(PurePosixPath(each).parent))
@@ -130,14 +105,14 @@ class SftpFiles:
         """SFTP's own rename, which never overwrites."""
         with self._asking() as ask:
             taken, renamed, parent = ask(
-                (code.CMD_STAT, _raw(new)), (code.CMD_RENAME, _raw(old), _raw(new)), _open_directory(new)
+                (code.CMD_STAT, raw(new)), (code.CMD_RENAME, raw(old), raw(new)), open_directory(new)
             )
             if isinstance(parent, Refused):
                 self._did(old, renamed)
                 return True
             handle = parent.get_binary()
             with self._handle(handle):
-                synced, there = ask(_fsync(handle), (code.CMD_LSTAT, _raw(new)))
+                synced, there = ask(fsync(handle), (code.CMD_LSTAT, raw(new)))
                 if not isinstance(renamed, Refused):
                     self._did(new, synced)
                     return True
@@ -149,9 +124,9 @@ class SftpFiles:
         """A hard link under the temporary name, moved over the target."""
         with self._asking() as ask:
             linked, moved, _ = ask(
-                (code.CMD_EXTENDED, "hardlink@openssh.com", _raw(source), _raw(temporary)),
-                _rename(temporary, target),
-                (code.CMD_REMOVE, _raw(temporary)),
+                (code.CMD_EXTENDED, "hardlink@openssh.com", raw(source), raw(temporary)),
+                rename_over(temporary, target),
+                (code.CMD_REMOVE, raw(temporary)),
             )
             self._did(source, linked)
             self._did(target, moved)
@@ -160,7 +135,7 @@ class SftpFiles:
         """A file, a link or an empty directory, or nothing; False if it is a directory that holds something."""
         with self._asking() as ask:
             found, removed, emptied = ask(
-                (code.CMD_LSTAT, _raw(path)), (code.CMD_REMOVE, _raw(path)), (code.CMD_RMDIR, _raw(path))
+                (code.CMD_LSTAT, raw(path)), (code.CMD_REMOVE, raw(path)), (code.CMD_RMDIR, raw(path))
             )
             if isinstance(found, Refused):
                 if found.errno != errno.ENOENT:
@@ -168,14 +143,14 @@ class SftpFiles:
                 return True
             if not isinstance(removed, Refused) or not isinstance(emptied, Refused):
                 return True
-            if not _is_directory(_attributes(found)):
+            if not is_directory(attributes(found)):
                 self._did(path, removed)
             return False
 
     def exists(self, path: str) -> bool:
         """Follows links."""
         with self._asking() as ask:
-            (found,) = ask((code.CMD_STAT, _raw(path)))
+            (found,) = ask((code.CMD_STAT, raw(path)))
             if isinstance(found, Refused) and found.errno != errno.ENOENT:
                 self._did(path, found)
             return not isinstance(found, Refused)
@@ -183,39 +158,34 @@ class SftpFiles:
     def changed(self, path: str) -> int:
         """When its content changed last, in seconds since the epoch."""
         with self._asking() as ask:
-            return int(_attributes(_got(path, *ask((code.CMD_STAT, _raw(path))))).st_mtime or 0)
+            return int(attributes(got(path, *ask((code.CMD_STAT, raw(path))))).st_mtime or 0)
 
     def entries(self, path: str) -> dict[str, Any] | None:
         """Names in a directory with their paramiko attributes, links not followed; ``None`` if it does not exist."""
         with self._asking() as ask:
-            opened, there = ask((code.CMD_OPENDIR, _raw(path)), (code.CMD_STAT, _raw(path)))
+            opened, there = ask((code.CMD_OPENDIR, raw(path)), (code.CMD_STAT, raw(path)))
             if isinstance(opened, Refused):
                 if opened.errno == errno.ENOENT and isinstance(there, Refused):
                     return None
-                wrong = not isinstance(there, Refused) and not _is_directory(_attributes(there))
+                wrong = not isinstance(there, Refused) and not is_directory(attributes(there))
                 raise HostError(f"{path}: {os.strerror(errno.ENOTDIR if wrong else opened.errno or 0)}.")
             handle = opened.get_binary()
             with self._handle(handle):
-                found: dict[str, Any] = {}
-                while True:
-                    for answer in ask(*[(code.CMD_READDIR, handle)] * 2):
-                        if isinstance(answer, Refused):
-                            return found
-                        found |= _names(answer)
+                return self._list_all(handle)
 
     def free_bytes(self, path: str) -> int:
         """Of the nearest parent that exists."""
         with self._asking() as ask:
-            found = ask(*((code.CMD_EXTENDED, "statvfs@openssh.com", _raw(each)) for each in _upwards(path)))
-            return _free(next((answer for answer in found if not isinstance(answer, Refused)), None), path)
+            found = ask(*((code.CMD_EXTENDED, "statvfs@openssh.com", raw(each)) for each in upwards(path)))
+            return free(next((answer for answer in found if not isinstance(answer, Refused)), None), path)
 
     def sync_directory(self, path: str) -> None:
         """So that the names in it survive a crash."""
         with self._asking() as ask:
-            (opened,) = ask((code.CMD_OPEN, _raw(path), code.SFTP_FLAG_READ, _mode()))
-            handle = _got(path, opened).get_binary()
+            (opened,) = ask((code.CMD_OPEN, raw(path), code.SFTP_FLAG_READ, mode()))
+            handle = got(path, opened).get_binary()
             with self._handle(handle):
-                self._did(path, *ask(_fsync(handle)))
+                self._did(path, *ask(fsync(handle)))
 
     @contextmanager
     def _asking(self) -> Iterator[Any]:
@@ -279,13 +249,22 @@ class SftpFiles:
                     break  # one before was cut short: asked again from there
                 found += answer.get_binary()
 
+    def _list_all(self, handle: bytes) -> dict[str, Any]:
+        assert self._client  # noqa: S101 - inside of _asking
+        found: dict[str, Any] = {}
+        while True:
+            for answer in self._client.ask(*[(code.CMD_READDIR, handle)] * 2):
+                if isinstance(answer, Refused):
+                    return found
+                found |= names(answer)
+
     def _write_all(self, path: str, handle: bytes, data: bytes, *, sync: bool) -> None:
         assert self._client  # noqa: S101 - inside of _asking
         requests: list[tuple[Any, ...]] = [
             (code.CMD_WRITE, handle, int64(start), data[start : start + CHUNK]) for start in range(0, len(data), CHUNK)
         ]
         if sync:
-            requests.append(_fsync(handle))
+            requests.append(fsync(handle))
         for start in range(0, len(requests), AT_ONCE):
             self._did(path, *self._client.ask(*requests[start : start + AT_ONCE]), data=data)
 
@@ -301,60 +280,3 @@ class SftpFiles:
         if self.free_bytes(path) < max(NOTHING_LEFT, len(data)):
             raise DiskFull(f"The disk is full: {path} could not be written.", hint="df -h shows what is full.")
         raise HostError(f"{path}: the server refused it ({refused.text}).")
-
-
-def _raw(path: str) -> bytes:
-    return os.fsencode(path)
-
-
-def _mode(mode: int | None = None) -> Any:
-    attributes = paramiko.SFTPAttributes()
-    attributes.st_mode = mode
-    return attributes
-
-
-def _open_directory(of: str) -> tuple[Any, ...]:
-    """OpenSSH opens a directory like a file, as the system call does."""
-    return code.CMD_OPEN, _raw(str(PurePosixPath(of).parent)), code.SFTP_FLAG_READ, _mode()
-
-
-def _rename(old: str, new: str) -> tuple[Any, ...]:
-    return code.CMD_EXTENDED, "posix-rename@openssh.com", _raw(old), _raw(new)
-
-
-def _fsync(handle: bytes) -> tuple[Any, ...]:
-    return code.CMD_EXTENDED, "fsync@openssh.com", handle
-
-
-def _got(path: str, answer: Any) -> Any:
-    if isinstance(answer, Refused):
-        raise HostError(f"{path}: {os.strerror(answer.errno) if answer.errno else answer.text}.")
-    return answer
-
-
-def _attributes(answer: Any) -> Any:
-    return _mode() if isinstance(answer, Refused) else paramiko.SFTPAttributes._from_msg(answer)
-
-
-def _is_directory(attributes: Any) -> bool:
-    return stat.S_ISDIR(attributes.st_mode or 0)
-
-
-def _names(answer: Any) -> dict[str, Any]:
-    found = {}
-    for _ in range(answer.get_int()):
-        name = os.fsdecode(answer.get_binary())
-        answer.get_binary()  # as ls -l would show it
-        found[name] = paramiko.SFTPAttributes._from_msg(answer)
-    return {name: attributes for name, attributes in found.items() if name not in (".", "..")}
-
-
-def _upwards(path: str) -> list[str]:
-    return [str(each) for each in (PurePosixPath(path), *PurePosixPath(path).parents)]
-
-
-def _free(answer: Any, path: str) -> int:
-    if answer is None:
-        raise HostError(f"{path}: the server does not tell how full its disk is.")
-    _, fragment, _, _, available = (answer.get_int64() for _ in range(5))
-    return int(fragment * available)

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Literal, TypeVar
 
-from msgspec import Struct, ValidationError, convert, to_builtins
+from msgspec import Struct, ValidationError, to_builtins
 
 from operations.backups.seal import digest_of, seal, unseal
 from operations.catalog.properties import DatabaseProperties
-from operations.described import described
+from operations.described import read_data
 from operations.errors import Refused, Tampered
 from operations.secret import Secret
 
@@ -174,7 +174,7 @@ def verification_from_bytes(data: bytes, manifest: Manifest, key: Secret | None 
 
 def _parsed(kind: type[T], body: dict[str, Any], what: str) -> T:
     try:
-        value = convert(body, described(kind))
+        value = read_data(body, kind)
     except ValidationError as error:
         raise Tampered(f"{what} is none that Locktender writes: {error}.") from None
     if digest_of(to_builtins(value)) != digest_of(body):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from operations.catalog.properties import PROVIDERS
 from operations.catalog.sql import (
     Changers,
     Made,
@@ -24,7 +25,6 @@ from operations.quoting import identifier, literal
 NOTHING: Made = ("", frozenset())
 CONTEXTS = {"e": "", "a": " AS ASSIGNMENT", "i": " AS IMPLICIT"}
 METHODS = {"b": "WITHOUT FUNCTION", "i": "WITH INOUT"}
-PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin", "d": "default"}
 AGGREGATE = ("SFUNC", "FINALFUNC", "COMBINEFUNC", "SERIALFUNC", "DESERIALFUNC", "MSFUNC", "MINVFUNC", "MFINALFUNC")
 STATE = ("STYPE", "SSPACE", "INITCOND", "MSTYPE", "MSSPACE", "MINITCOND")
 MODIFYING = {"r": "READ_ONLY", "s": "SHAREABLE", "w": "READ_WRITE"}

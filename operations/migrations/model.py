@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
 from operations.ports import Files, Session
+
+if TYPE_CHECKING:
+    from operations.migrations.script import Script
 
 
 def in_bytes(name: str) -> bytes:
@@ -103,17 +106,16 @@ class Format(Protocol):
         settings: Mapping[str, str],
         row_id: str,
         migration: Migration,
+        script: Script | None = None,
         *,
-        script: str = "",
-        statements: int = 0,
         next_in_transaction: bool = False,
     ) -> None:
         """Insert the row of a migration that has run, in the same transaction, as a success.
 
-        In one message with its ``script``, unless that has run before, and a ``Session.reset`` to ``settings`` in
-        between, as it may have left others. Raises ``StatementFailed`` as it came where one of the script's
-        ``statements``, so many, is what failed. ``next_in_transaction``: the row recorded last by this session was
-        recorded in this same transaction.
+        In one message with the body of its ``script``, unless that has run before, and a ``Session.reset`` to
+        ``settings`` in between, as it may have left others. Raises ``StatementFailed`` as it came where one of the
+        script's ``body_statements`` is what failed. ``next_in_transaction``: the row recorded last by this session
+        was recorded in this same transaction.
         """
         ...
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
@@ -17,6 +18,9 @@ from operations.migrations import prisma_folder
 from operations.migrations.model import HistoryRow, Migration
 from operations.ports import Files, Session
 from operations.quoting import identifier, literal
+
+if TYPE_CHECKING:
+    from operations.migrations.script import Script
 
 TABLE = "_prisma_migrations"
 CREATE_TABLE = """CREATE TABLE {table} (
@@ -138,9 +142,8 @@ class Prisma:
         settings: Mapping[str, str],
         row_id: str,
         migration: Migration,
+        script: Script | None = None,
         *,
-        script: str = "",
-        statements: int = 0,
         next_in_transaction: bool = False,
     ) -> None:
         """Started and finished now, in one step.
@@ -156,7 +159,6 @@ class Prisma:
             f" SELECT {{values}}, moment, moment, 1 FROM (SELECT {moment}) AS m (moment)",
             values,
             script,
-            statements,
         )
         self._latest[session] = row_id
 
@@ -224,18 +226,13 @@ class Prisma:
             return session.execute(statement.format(table=table, latest=latest), params)
 
     def _write_after_reset(
-        self,
-        session: Session,
-        settings: Mapping[str, str],
-        statement: str,
-        values: str,
-        script: str = "",
-        statements: int = 0,
+        self, session: Session, settings: Mapping[str, str], statement: str, values: str, script: Script | None = None
     ) -> int:
         with _explained():
             table, latest = self._table(session), self._latest_of(session)
-        with _explained(behind=statements):
-            return session.reset(settings, statement.format(table=table, latest=latest, values=values), script)
+        then = statement.format(table=table, latest=latest, values=values)
+        with _explained(behind=len(script.body_statements) if script else 0):
+            return session.reset(settings, then, script.body if script else "")
 
     def _latest_of(self, session: Session) -> str:
         return literal(self._latest.get(session, ""))

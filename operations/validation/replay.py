@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from msgspec import Struct
@@ -133,23 +134,24 @@ class Replay:
             done, text = len(self.runs), self._text
             pieces = [s for s in statements if text[s.start : s.end].strip()]
             try:
-                with _AtCommit(pieces) as script:
-                    flush(self.session)  # or scans of the transactions before would be taken for this one's
-                    with self.session.transaction(begin):
-                        self._statements(pieces)
-                        if not self.commit:
-                            self.session.execute("SET CONSTRAINTS ALL IMMEDIATE")
-                            script.over = True
-                            self.session.reset(self.settings)
-                            self.then()
-                            raise _TakenBack
-                return
-            except _TakenBack:
+                self._attempt(begin, pieces)
                 return
             except ScriptFailed as failed:
                 del self.runs[done:]
                 if not self._may_leave_out(failed, pieces):
                     raise
+
+    def _attempt(self, begin: str, pieces: Sequence[Statement]) -> None:
+        with suppress(_TakenBack), _AtCommit(pieces) as script:
+            flush(self.session)  # or scans of the transactions before would be taken for this one's
+            with self.session.transaction(begin):
+                self._statements(pieces)
+                if not self.commit:
+                    self.session.execute("SET CONSTRAINTS ALL IMMEDIATE")
+                    script.over = True
+                    self.session.reset(self.settings)
+                    self.then()
+                    raise _TakenBack
 
     def _statements(self, pieces: Sequence[Statement]) -> None:
         """In the transaction that is open. Its number is not asked for before the first message, as SET TRANSACTION may
