@@ -52,6 +52,7 @@ from .documents.snippets import Snippet
 from .folders import write_migration
 from .ledgers import opened
 from .locktender_process import Project
+from .ports import free_port
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 RULES = Alerts()
@@ -386,6 +387,8 @@ def test_a_slow_webhook_holds_up_no_further_alert_and_no_heartbeat(watched: Call
 
         sender.start(message("first"), beat=True)
         wait_for(lambda: slow.got and quick.got and beat.got)
+        for key in (keys[quick.url], "heartbeat"):  # until it has its answer, nothing more is begun
+            sender._threads[key].join(60)
         sender.start(message("first") + message("second"), beat=True)
         wait_for(lambda: len(quick.got) == 2 and len(beat.got) == 2)
         assert len(slow.got) == 1
@@ -694,9 +697,7 @@ def test_once_by_the_command_line(project: Project, tmp_path: Path) -> None:
 
 
 def test_again_and_again_until_it_is_told_to_stop(project: Project) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = project.start("monitor", "continuous", "--interval", "5s", "--metrics-port", str(port))
     try:
         assert process.stdout
