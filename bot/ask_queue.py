@@ -11,12 +11,13 @@ from typing import Any
 
 import psycopg
 import psycopg_pool
-from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
+from procrastinate import App, SyncPsycopgConnector
 from procrastinate.exceptions import ProcrastinateException
 from procrastinate.jobs import Job, Status
 
 from bot.asks import Ask, from_payload, to_payload
 from bot.schedule import Scheduled, register
+from operations.adapters.queue_connector import Connector
 from operations.adapters.queue_loop import work
 from operations.errors import DatabaseUnreachable, LocktenderError
 
@@ -76,7 +77,7 @@ class AskWorker:
         scheduled: Sequence[Scheduled] = (),
     ) -> None:
         concurrency += len(scheduled)  # so that nobody waits behind an environment that does not answer
-        connector = PsycopgConnector(kwargs=_keywords(keywords), min_size=1, max_size=concurrency + 3, timeout=PATIENCE)
+        connector = Connector(kwargs=_keywords(keywords), min_size=1, max_size=concurrency + 3, timeout=PATIENCE)
         self._app = App(connector=connector)
         self._concurrency = concurrency
         self._stopping = threading.Event()

@@ -50,6 +50,27 @@ class Relay:
                 other.shutdown(socket.SHUT_WR)
 
 
+class LastAnswer(Relay):
+    """Passes on one more answer once it is told to, and falls silent then."""
+
+    def __init__(self, port: int) -> None:
+        self._last = False
+        super().__init__(port)
+
+    def stall_after_an_answer(self) -> None:
+        """From now on."""
+        self._last = True
+
+    def _pass_on(self, one: socket.socket, other: socket.socket, silent: threading.Event) -> None:
+        with suppress(OSError):
+            while data := one.recv(65536):
+                if silent.is_set():
+                    time.sleep(3600)
+                if self._last and one.getpeername()[1] == self._to:
+                    self.stall()
+                other.sendall(data)
+
+
 class LostAnswer(Relay):
     """Shuts a line in place of passing on the answer to its first COMMIT after ``words``; that happens once."""
 

@@ -13,11 +13,12 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -51,6 +52,7 @@ from .documents.snippets import Snippet
 from .folders import write_migration
 from .ledgers import opened
 from .locktender_process import Project
+from .ports import free_port
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 RULES = Alerts()
@@ -385,6 +387,8 @@ def test_a_slow_webhook_holds_up_no_further_alert_and_no_heartbeat(watched: Call
 
         sender.start(message("first"), beat=True)
         wait_for(lambda: slow.got and quick.got and beat.got)
+        for key in (keys[quick.url], "heartbeat"):  # until it has its answer, nothing more is begun
+            sender._threads[key].join(60)
         sender.start(message("first") + message("second"), beat=True)
         wait_for(lambda: len(quick.got) == 2 and len(beat.got) == 2)
         assert len(slow.got) == 1
@@ -465,31 +469,39 @@ def test_addresses_that_anybody_can_reach(address: str) -> None:
     assert is_public(address)
 
 
-def test_who_drips_is_cut_off() -> None:
+@contextmanager
+def dripping(begin: bytes) -> Iterator[str]:
+    """An address that answers with ``begin``, and then with one byte after the other for ever."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         gone = threading.Event()
 
         def drip() -> None:
             line, _ = listening.accept()
-            with line:
-                line.sendall(b"HTTP/1.1 200 OK\r\nX: ")
-                while not gone.is_set():
-                    try:
-                        line.sendall(b"x")
-                    except OSError:
-                        return
-                    gone.wait(0.05)
+            with line, suppress(OSError):
+                line.recv(65536)
+                line.sendall(begin)
+                while not gone.wait(0.05):
+                    line.sendall(b"x")
 
         thread = threading.Thread(target=drip)
         thread.start()
         try:
-            with pytest.raises(OperationFailed):
-                HttpClient().send(
-                    Secret(f"http://127.0.0.1:{listening.getsockname()[1]}/"), b"{}", {}, 0.5, internal=True
-                )
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
         finally:
             gone.set()
             thread.join()
+
+
+@pytest.mark.parametrize("begin", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_who_drips_is_cut_off(begin: bytes) -> None:
+    with dripping(begin) as url, pytest.raises(OperationFailed):
+        HttpClient().send(Secret(url), b"{}", {}, 0.5, internal=True)
+
+
+@pytest.mark.parametrize(("begin", "status"), [(b"HTTP/1.1 200 OK\r\nX: ", None), (b"HTTP/1.1 200 OK\r\n\r\n", 200)])
+def test_a_page_without_an_end_holds_up_nobody(begin: bytes, status: int | None) -> None:
+    with dripping(begin) as url:
+        assert HttpClient().status(url, ("127.0.0.1", urlsplit(url).port or 0), 0.5) == status
 
 
 def test_slack_gets_its_own_form(watched: Callable[..., Context]) -> None:
@@ -685,9 +697,7 @@ def test_once_by_the_command_line(project: Project, tmp_path: Path) -> None:
 
 
 def test_again_and_again_until_it_is_told_to_stop(project: Project) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = project.start("monitor", "continuous", "--interval", "5s", "--metrics-port", str(port))
     try:
         assert process.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -15,6 +16,7 @@ from typing import Any, LiteralString
 
 import psycopg
 import pytest
+from procrastinate import App
 
 from bot import ask_queue
 from bot.ask_queue import QUEUE, TASK, AskWorker
@@ -22,9 +24,10 @@ from bot.asks import Ask, to_payload
 from bot.schedule import Scheduled
 from bot.watch import Watch
 from bot.wiring import scheduled
-from operations.adapters import queue_loop
+from operations.adapters import queue_connector, queue_loop
 from operations.adapters.ledger_connection import keywords_of
 from operations.adapters.queue import Worker
+from operations.adapters.queue_connector import Connector
 from operations.database_url import parse_database_url
 from operations.errors import ConfigurationError
 from operations.health import NAMES
@@ -36,6 +39,7 @@ from .conftest import Server
 from .ledgers import opened
 from .ports import free_port
 from .slack.stage import ADA, OPS, PATIENCE, eventually, staged
+from .stalling import Relay
 from .test_monitor import hook
 
 ASK = Ask("answer", "status", "production", OPS, ADA)
@@ -201,6 +205,64 @@ def test_a_worker_ends_while_the_queue_does_not_answer(queue: dict[str, Any]) ->
         thread.join(PATIENCE)
         assert not thread.is_alive()
         assert time.monotonic() - begun < float(queue["connect_timeout"])
+
+
+@pytest.fixture
+def relay(queue: dict[str, Any]) -> Iterator[Relay]:
+    """The way to the queue from then on."""
+    relay = Relay(int(queue["port"]))
+    queue.update(host="127.0.0.1", port=relay.port)
+    yield relay
+    relay.close()
+
+
+def test_a_worker_ends_after_the_queue_has_fallen_silent(
+    queue: dict[str, Any], relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue_loop, "GRACE", 0.3)
+    begun, goes_on, stopping = threading.Event(), threading.Event(), threading.Event()
+
+    def plan(_request_id: str) -> None:
+        begun.set()
+        goes_on.wait(PATIENCE)
+
+    put(queue, "locktender.plan", status="todo", of="locktender")
+    thread = threading.Thread(target=Worker(queue, {"plan": plan}).run, kwargs={"stopping": stopping}, daemon=True)
+    thread.start()
+    assert begun.wait(PATIENCE)
+    relay.stall()
+    stopping.set()
+    thread.join(1.0)
+    assert thread.is_alive()  # what is at work is not broken off
+    goes_on.set()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+@pytest.mark.campaign
+def test_asks_are_answered_after_the_line_has_fallen_silent(
+    queue: dict[str, Any], relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue_connector, "ANSWER", 1.0)
+    asks: list[Ask] = []
+    put(queue, TASK, status="todo")
+    with at_work(AskWorker(queue, asks.append, 1)):
+        eventually(lambda: len(asks) == 1, "the ask")
+        relay.stall()
+        put(queue, TASK, status="todo")
+        eventually(lambda: len(asks) == 2, "the next ask")
+
+
+def test_what_fails_beside_a_worker_is_raised(queue: dict[str, Any]) -> None:
+    async def beside() -> None:
+        raise LookupError("a fault of its own")
+
+    async def work() -> None:
+        app = App(connector=Connector(kwargs=queue | {"options": "-c search_path=locktender"}))
+        await queue_loop.work(app, threading.Event(), beside)
+
+    with pytest.raises(LookupError, match="a fault of its own"):
+        asyncio.run(work())
 
 
 def test_what_is_scheduled_is_what_the_configuration_names() -> None:

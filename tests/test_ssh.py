@@ -38,7 +38,7 @@ from operations.settings import Server
 from .conftest import Server as Postgres
 from .ports import free_port
 from .sshd import Sshd, children, keygen, public_of, running
-from .stalling import Relay
+from .stalling import LastAnswer, Relay
 from .test_host import processes_with, wait_until
 
 
@@ -370,8 +370,11 @@ def relay(sshd: Sshd) -> Iterator[Relay]:
     started.close()
 
 
-def test_a_line_that_falls_silent_counts_as_cut_on_both_sides(sshd: Sshd, relay: Relay, server15: Postgres) -> None:
+def test_a_line_that_falls_silent_counts_as_cut_on_both_sides(
+    sshd: Sshd, relay: Relay, server15: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mark = unique()
+    monkeypatch.setattr(ssh_line, "GUARD", ssh_line.GUARD.replace("{seconds}", f"{{seconds}}.0{mark}"))
     text = sshd.known_hosts.replace(str(sshd.port), str(relay.port))
     server = known(sshd, text, port=relay.port, keepalive=0.5)
     with connected(server) as host, ThreadPoolExecutor(3) as pool:
@@ -380,7 +383,7 @@ def test_a_line_that_falls_silent_counts_as_cut_on_both_sides(sshd: Sshd, relay:
         program = pool.submit(host.run, ["sleep", mark], timeout=60)
         query = pool.submit(session.rows, "SELECT pg_sleep(60)")
         wait_until(lambda: bool(processes_with(mark)))
-        time.sleep(1.5)  # the server's side of the watch has begun by then
+        wait_until(lambda: bool(processes_with(f"timeout\x002.0{mark}\0head")))  # the server watches, too
         assert not program.done()
         relay.stall()
         began = time.monotonic()
@@ -395,6 +398,24 @@ def test_a_line_that_falls_silent_counts_as_cut_on_both_sides(sshd: Sshd, relay:
             wait_until(lambda: watcher.rows("SELECT count(*) FROM pg_stat_activity WHERE pid = %s", (pid,)) == [(0,)])
         assert host.exists("/")
         session.close()
+
+
+def test_a_line_that_falls_silent_while_its_watch_begins_counts_as_cut(
+    sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh_line, "FIRST_BEAT", 3600.0)
+    relay = LastAnswer(sshd.port)
+    text = sshd.known_hosts.replace(str(sshd.port), str(relay.port))
+    line = ssh_line.Line(known(sshd, text, port=relay.port, keepalive=1.0, connect_timeout=2.0))
+    try:
+        transport = line.session().get_transport()  # and sshd has said what it says after each login
+        relay.stall_after_an_answer()
+        line.watch()
+        transport.join(30)
+        assert not transport.is_active()
+    finally:
+        line.close()
+        relay.close()
 
 
 def test_a_program_is_watched_from_its_start_on(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:

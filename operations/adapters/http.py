@@ -26,10 +26,11 @@ class HttpClient:
         parts = urlsplit(url)
         connection = _connection(parts, address, timeout)
         try:
-            connection.request("GET", _path(parts), headers={"Host": _host(parts), "Connection": "close"})
-            response = connection.getresponse()
-            response.read(READ)
-            return response.status
+            with _cut_after(connection, timeout):
+                connection.request("GET", _path(parts), headers={"Host": _host(parts), "Connection": "close"})
+                response = connection.getresponse()
+                response.read1(READ)  # a stream of events has no end
+                return response.status
         except (OSError, http.client.HTTPException):
             return None
         finally:
@@ -58,10 +59,10 @@ class HttpClient:
             connection.close()
 
 
-def _connection(parts: SplitResult, address: tuple[str, int], timeout: float) -> http.client.HTTPConnection:
+def _connection(parts: SplitResult, address: tuple[str, int], timeout: float) -> _Http | _Https:
     if parts.scheme == "https":
         return _Https(parts.hostname or "", address, timeout)
-    return http.client.HTTPConnection(*address, timeout=timeout)
+    return _Http(*address, timeout=timeout)
 
 
 def _path(parts: SplitResult) -> str:
@@ -95,14 +96,15 @@ def _judged(name: str, port: int, internal: bool) -> str:
 
 
 @contextmanager
-def _cut_after(connection: http.client.HTTPConnection, seconds: float) -> Iterator[None]:
+def _cut_after(connection: _Http | _Https, seconds: float) -> Iterator[None]:
     """``timeout`` counts from byte to byte: who sends one now and then would hold us for ever."""
     late = threading.Event()
 
     def cut() -> None:
         late.set()
-        with suppress(OSError, AttributeError):
-            connection.sock.shutdown(socket.SHUT_RDWR)
+        if connection.line:
+            with suppress(OSError):
+                socket.socket.shutdown(connection.line, socket.SHUT_RDWR)  # TLS' own would take it from who reads
 
     timer = threading.Timer(seconds, cut)
     timer.daemon = True
@@ -115,8 +117,21 @@ def _cut_after(connection: http.client.HTTPConnection, seconds: float) -> Iterat
         raise TimeoutError("it took too long")
 
 
+class _Http(http.client.HTTPConnection):
+    """Keeps the socket in sight, which the base class hands over to the answer."""
+
+    line: socket.socket | None = None
+
+    def connect(self) -> None:
+        """As the base class does."""
+        super().connect()
+        self.line = self.sock
+
+
 class _Https(http.client.HTTPSConnection):
     """Connects to an address, and checks the certificate for a name."""
+
+    line: socket.socket | None = None
 
     def __init__(self, name: str, address: tuple[str, int], timeout: float) -> None:
         super().__init__(*address, timeout=timeout)
@@ -126,4 +141,6 @@ class _Https(http.client.HTTPSConnection):
     def connect(self) -> None:
         """As the base class does, but with the name of the URL."""
         http.client.HTTPConnection.connect(self)
-        self.sock = self._tls.wrap_socket(self.sock, server_hostname=self._name)
+        tls = self._tls.wrap_socket(self.sock, server_hostname=self._name, do_handshake_on_connect=False)
+        self.sock = self.line = tls
+        tls.do_handshake()

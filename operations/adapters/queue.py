@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import psycopg
-from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
+from procrastinate import App, SyncPsycopgConnector
 
 from operations.adapters.ledger_schema import SETTINGS
+from operations.adapters.queue_connector import Connector
 from operations.adapters.queue_loop import work
 from operations.approvals.change import Job
 from operations.approvals.model import Request
@@ -55,9 +56,7 @@ class Worker:
 
     def __init__(self, keywords: Mapping[str, Any], handlers: Handlers, concurrency: int = 1) -> None:
         own = {name: value for name, value in keywords.items() if name != "autocommit"}  # set for listening anyway
-        connector = PsycopgConnector(
-            kwargs=own, configure=_configured, min_size=1, max_size=concurrency + 3, timeout=15.0
-        )
+        connector = Connector(kwargs=own, configure=_configured, min_size=1, max_size=concurrency + 3, timeout=15.0)
         self._app = App(connector=connector)
         self._concurrency = concurrency
         for job, handle in handlers.items():

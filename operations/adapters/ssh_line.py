@@ -219,16 +219,14 @@ class Line:
         self._watching.wait(min(FIRST_BEAT, interval))
         if self._closed.is_set():
             return
-        guard = self._guard(transport)
+        silence = interval * (MISSED - 1)
+        with _closed_after(transport, max(silence, self.server.connect_timeout)):
+            guard = self._guard(transport)
         while transport.is_active():
-            late = threading.Timer(interval * (MISSED - 1), transport.close)
-            late.daemon = True
-            late.start()
-            with suppress(*BROKEN):
+            with _closed_after(transport, silence), suppress(*BROKEN):
                 if guard:
                     guard.sendall(b".")
                 transport.global_request("keepalive@openssh.com", wait=True)
-            late.cancel()
             if self._closed.wait(interval):
                 return
 
@@ -239,6 +237,18 @@ class Line:
             channel.sendall(f"{{ {GUARD.format(seconds=max(1, round(self.server.keepalive * MISSED)))}}}\n".encode())
             return channel
         return None
+
+
+@contextmanager
+def _closed_after(transport: Any, seconds: float) -> Iterator[None]:
+    """The connection is, where the block takes longer: paramiko would wait for some answers for ever."""
+    late = threading.Timer(seconds, transport.close)
+    late.daemon = True
+    late.start()
+    try:
+        yield
+    finally:
+        late.cancel()
 
 
 class _Pinned(paramiko.RejectPolicy):  # type: ignore[misc]
