@@ -75,11 +75,6 @@ def is_ours(session: Session, key: int) -> bool:
     return bool(session.rows(f"{_HOLDER} AND a.pid = pg_backend_pid()", (key,)))
 
 
-def is_held(session: Session, key: int) -> bool:
-    """Whether any session, be it ours, holds the lock now."""
-    return bool(session.rows(_HOLDER, (key,)))
-
-
 def _held(context: Context, session: Session, key: int) -> LockHeld:
     holders = [
         f"pid {pid} ({user}, {application or 'no application name'}), connected since {since}: "

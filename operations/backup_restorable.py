@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -31,9 +30,10 @@ from operations.errors import (
     StatementFailed,
     listed,
 )
-from operations.layout import backup_path, scratch_prefix
+from operations.layout import backup_path
 from operations.ports import Progress
 from operations.quoting import identifier
+from operations.scratch import in_use, scratch_name
 from operations.swap import maintenance
 
 MOST_SHOWN = 20
@@ -137,17 +137,18 @@ def _quieted(context: Context, database: str) -> bool:
 def scratch_database(context: Context, properties: DatabaseProperties, size: int) -> Iterator[str]:
     """An empty database like the original, under a name of our own, that is gone afterwards.
 
-    Raises ``NotEnoughSpace`` where ``size`` bytes do not fit by now: a dump may have taken its room on the same disk.
+    Raises ``NotEnoughSpace`` where ``size`` bytes do not fit by now: a dump may have taken its room on the same disk;
+    and ``PoolerInBetween``.
     """
-    prefix = scratch_prefix(context.environment, context.database.target.database)
-    name = f"{prefix}{secrets.token_hex(4)}"
-    try:
-        with maintenance(context, "backup test") as session:
-            refuse_full_server(context, session, size)
-            session.execute(create_statement(name, properties))
-        yield name
-    finally:
-        _drop(context, name)
+    name = scratch_name(context)
+    with in_use(context, name):
+        try:
+            with maintenance(context, "backup test") as session:
+                refuse_full_server(context, session, size)
+                session.execute(create_statement(name, properties))
+            yield name
+        finally:
+            _drop(context, name)
 
 
 def _drop(context: Context, name: str) -> None:

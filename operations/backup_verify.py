@@ -38,8 +38,8 @@ class VerifyResult(Struct, frozen=True):
 def verify(context: Context, backup_id: str, test_restore: bool = False) -> VerifyResult:
     """Check a backup to L1, or with ``test_restore`` to L2, and write down what was found.
 
-    A test restore holds the environment's lock. Raises ``NotFound``, and ``PrivilegeMissing`` where the role cannot
-    restore it.
+    A test restore holds the environment's lock. Raises ``NotFound``, and for a test restore ``PoolerInBetween``, and
+    ``PrivilegeMissing`` where the role cannot restore it.
     """
     if not test_restore:
         return _verify(context, backup_id, test_restore=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -23,7 +22,7 @@ from operations.catalog.properties import (
 from operations.context import Context
 from operations.dropping import drop_database
 from operations.errors import ConnectionLost, DatabaseUnreachable, LocktenderError, RestoreFailed, StatementFailed
-from operations.layout import backup_path, scratch_prefix
+from operations.layout import backup_path
 from operations.ports import Progress
 from operations.quoting import identifier
 from operations.swap import maintenance
@@ -40,19 +39,13 @@ class Validation(Struct, frozen=True):
     differences: tuple[str, ...] = ()
 
 
-def scratch_name(context: Context) -> str:
-    """A new name for a database that is dropped again, by a later run if not by this one."""
-    return scratch_prefix(context.environment, context.database.target.database) + secrets.token_hex(4)
-
-
-def beside(context: Context, manifest: Manifest, name: str | None = None) -> tuple[str, Validation]:
-    """Restore a backup into a new database (by default a scratch one) and compare it; returns the database's name.
+def beside(context: Context, manifest: Manifest, name: str) -> Validation:
+    """Restore a backup into a new database and compare it.
 
     It is complete but for the name: owner, privileges, settings and comment are those of the backup. Raises
     ``RestoreFailed`` where the backup cannot be restored; the new database is gone then, and nothing else touched.
     Whether there is room is for those to ask whom a person has told to restore: a way back tries.
     """
-    name = name or scratch_name(context)
     with _gone_on_failure(context, name):
         _create(context, name, manifest)
         with quiet_logins(context, manifest, name):
@@ -61,7 +54,7 @@ def beside(context: Context, manifest: Manifest, name: str | None = None) -> tup
             context.report(Progress("comparing the restored database"))
             differences = list(restored_differences(context, manifest, name))
         differences += _finish(context, name, manifest.properties)
-    return name, Validation(not differences, tuple(differences))
+    return Validation(not differences, tuple(differences))
 
 
 def drop(context: Context, name: str) -> None:

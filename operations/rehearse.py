@@ -55,8 +55,8 @@ class Rehearsal(Struct, frozen=True):
 def rehearse(context: Context, backup_id: str = LATEST) -> Rehearsal:
     """Under the environment's lock: a deploy waits meanwhile. The copy is dropped at the end, whatever happens.
 
-    Raises ``NotFound``, ``Tampered``, ``PrivilegeMissing``, ``NotEnoughSpace``, ``RestoreFailed``, ``LockHeld``, and
-    ``Refused`` where a script reaches beyond its database.
+    Raises ``NotFound``, ``Tampered``, ``PrivilegeMissing``, ``NotEnoughSpace``, ``RestoreFailed``, ``LockHeld``,
+    ``PoolerInBetween``, and ``Refused`` where a script reaches beyond its database.
     """
     with held(context, "rehearse", new_id(context.clock.now(), secrets.token_hex(3))):
         format = formats.detect(context.files, context.environment.migrations)

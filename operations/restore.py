@@ -18,7 +18,7 @@ from operations.approvals.digest import refuse_other
 from operations.backup import BackupResult, load_intact, take_backup
 from operations.backup_space import refuse_full_server
 from operations.backups.manifest import Manifest
-from operations.beside import Validation, beside, drop, scratch_name
+from operations.beside import Validation, beside, drop
 from operations.context import Context
 from operations.errors import (
     DatabaseMissing,
@@ -36,6 +36,7 @@ from operations.pooler import refuse_pooler
 from operations.ports import Progress, Session
 from operations.restore_checks import refuse_unfit
 from operations.schema_record import remember
+from operations.scratch import in_use, scratch_name
 from operations.settling import settle_if_possible
 from operations.swap import maintenance, refuse_hindered_swap
 from operations.swapping import last_swap, rename_in, swap_in
@@ -156,19 +157,21 @@ class _Run:
     def into(self, name: str) -> RestoreResult:
         """A new database that stays, also if it is not quite the same: the result says so."""
         self._report("restoring")
-        _, validation = beside(self.context, self.manifest, name)
+        validation = beside(self.context, self.manifest, name)
         return self._result(name, validation)
 
     def live(self, exists: bool) -> RestoreResult:
         """The live database, or if there is none any more, a new one of its name."""
+        name = scratch_name(self.context)
         if not exists:
-            name, validation = self._restored()
-            rename_in(self.context, self.journal, name)
+            with in_use(self.context, name):
+                validation = self._restored(name)
+                rename_in(self.context, self.journal, name)
             return self._result(self.context.database.target.database, validation)
-        with _no_migration(self.context, self.journal.run_id) as session:
+        with _no_migration(self.context, self.journal.run_id) as session, in_use(self.context, name):
             before = writes.counters(session)
             backup = self._emergency()
-            name, validation = self._restored()
+            validation = self._restored(name)
             try:
                 session.rows("SELECT 1")  # without it, a migration may have been at work since
                 outage, kept, written = swap_in(self.context, self.journal, name, before)
@@ -192,9 +195,9 @@ class _Run:
             refuse_full_server(self.context, session, self.manifest.database_bytes)
         return backup
 
-    def _restored(self) -> tuple[str, Validation]:
+    def _restored(self, name: str) -> Validation:
         self._report("restoring")
-        name, validation = beside(self.context, self.manifest)
+        validation = beside(self.context, self.manifest, name)
         if not validation.ok:
             drop(self.context, name)
             shown = (*validation.differences[:MOST_SHOWN], *(["…"] if len(validation.differences) > MOST_SHOWN else []))
@@ -205,7 +208,7 @@ class _Run:
                 "there to be looked at.",
                 details={"differences": list(validation.differences)},
             )
-        return name, validation
+        return validation
 
     def _result(
         self,

@@ -158,10 +158,11 @@ def _name(context: Context, session: Session, into: str) -> Sequence[str]:
     taken = session.rows("SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s", (into,))
     if not taken:
         return []
+    told = f"there is a database {into!r} already"
     made = next((record for record in reversed(records(context)) if record.into == into), None)
-    died = made and made.outcome == "interrupted"
-    part = f", which may hold only a part of a backup: run {made.run_id} died while it made it" if made and died else ""
-    return [f"there is a database {into!r} already{part}"]
+    if made and made.outcome == "interrupted":
+        told += f", which may hold only a part of a backup: run {made.run_id} died while it made it"
+    return [told]
 
 
 def _swappable(context: Context) -> Sequence[str]:

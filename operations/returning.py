@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from operations import catalog, writes
 from operations.backup import load_intact
-from operations.beside import beside, drop, scratch_name
+from operations.beside import beside, drop
 from operations.catalog.properties import create_statement, read_properties, restore_statements
 from operations.context import Context
 from operations.errors import DataWouldBeLost, NeedsAttention
@@ -12,6 +12,7 @@ from operations.journal import Journal
 from operations.layout import kept_name
 from operations.own_writes import written_by_others
 from operations.ports import Session
+from operations.scratch import in_use, scratch_name
 from operations.swap import swap
 from operations.traces import RestorePoint, Trace
 
@@ -28,7 +29,15 @@ def swap_back(
     what to type, and what ``beside`` and ``swap`` raise; the live database is then as it was.
     """
     session.close()
-    incoming = _incoming(context, origin, accept_data_loss)
+    incoming = scratch_name(context)
+    with in_use(context, incoming):
+        _fill(context, origin, incoming, accept_data_loss)
+        return _swapped(context, journal, origin, incoming, history_table, accept_data_loss)
+
+
+def _swapped(
+    context: Context, journal: Journal, origin: Trace, incoming: str, history_table: str, accept_data_loss: bool
+) -> str:
     database = context.database.target.database
     kept = kept_name(database, journal.run_id)
     try:
@@ -54,17 +63,18 @@ def swap_back(
     return kept
 
 
-def _incoming(context: Context, origin: Trace, accept_data_loss: bool) -> str:
-    """A database that holds what the restore point holds."""
+def _fill(context: Context, origin: Trace, name: str, accept_data_loss: bool) -> None:
+    """Make a database that holds what the restore point holds."""
     point = origin.restore_point
     if point is not None and point.kind == "empty":
-        return _fresh(context, point, accept_data_loss)
+        _make_empty(context, point, name, accept_data_loss)
+        return
     if point is None or point.backup_id is None:
         raise NeedsAttention(
             f"Run {origin.run_id} has no backup to return to.",
             hint=f"{context.command} backup list shows what there is to restore.",
         )
-    name, validation = beside(context, load_intact(context, point.backup_id))
+    validation = beside(context, load_intact(context, point.backup_id), name)
     if not validation.ok:
         drop(context, name)
         raise NeedsAttention(
@@ -72,12 +82,10 @@ def _incoming(context: Context, origin: Trace, accept_data_loss: bool) -> str:
             + "; ".join(validation.differences),
             hint=f"{context.command} backup list shows the others.",
         )
-    return name
 
 
-def _fresh(context: Context, point: RestorePoint, accept_data_loss: bool) -> str:
-    """An empty database with all that the live one was besides its content, or is, where that is not known."""
-    name = scratch_name(context)
+def _make_empty(context: Context, point: RestorePoint, name: str, accept_data_loss: bool) -> None:
+    """Make one that is all that the live one was besides its content, or is, where that is not known."""
     with context.database.session(purpose="rollback") as session:
         properties = point.properties or read_properties(session, context.database.target.database)
         session.execute(create_statement(name, properties))
@@ -91,4 +99,3 @@ def _fresh(context: Context, point: RestorePoint, accept_data_loss: bool) -> str
     with context.database.session(purpose="rollback") as session:
         for statement in restore_statements(name, properties):
             session.execute(statement)
-    return name

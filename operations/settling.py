@@ -6,14 +6,14 @@ as done, or is undone as a failure would have been, or a person is asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from operations.advisory import POLL, is_held, lock_database, steady
+from operations.advisory import POLL, lock_database, steady
 from operations.backup_leftovers import remove_leftovers
 from operations.context import Context
 from operations.errors import (
@@ -26,7 +26,6 @@ from operations.errors import (
     HostError,
     LockHeld,
     LocktenderError,
-    MigrationFilesError,
     NeedsAttention,
 )
 from operations.journal import Journal, RunRecord, is_known, records
@@ -37,6 +36,7 @@ from operations.migrations.model import Format
 from operations.ports import Session
 from operations.quoting import identifier
 from operations.reality import MIGRATING, judge, look
+from operations.scratch import scratch_databases, users
 from operations.traces import Trace, at_a_boundary, trace_of
 from operations.undoing import undo
 
@@ -45,16 +45,15 @@ if TYPE_CHECKING:
 
 ENDING = 10.0
 """Seconds that a server process may take to end after it was told to."""
-_SCRATCH_DATABASES = "SELECT datname FROM pg_database WHERE starts_with(datname, %s)"
-_MAKING = """
-    SELECT pid FROM pg_stat_activity
-    WHERE starts_with(query, %s) AND state = 'active' AND usename = session_user AND pid <> pg_backend_pid()
-"""
-_SESSIONS_OF_RUNS = """
-    SELECT pid, split_part(application_name, ' ', 3) FROM pg_stat_activity
+_PROCESSES = """
+    SELECT pid, split_part(application_name, ' ', 3), NULL FROM pg_stat_activity
     WHERE application_name ~ '^locktender (run|settle) [0-9A-Za-z-]+$'
       AND datname = current_database() AND usename = session_user AND pid <> pg_backend_pid()
+    UNION ALL
+    SELECT pid, NULL, split_part(query, '"', 2) FROM pg_stat_activity
+    WHERE starts_with(query, %s) AND state = 'active' AND usename = session_user AND pid <> pg_backend_pid()
 """
+"""Of runs, and of those who are making a scratch database: the process, its run, that database."""
 
 
 def settle(context: Context, lock: Lock) -> tuple[str, ...]:
@@ -90,64 +89,56 @@ def clean(context: Context, lock: Lock) -> tuple[str, ...]:
         if name.startswith("lock.") and host.age(f"{state}/{name}") > PRESUMED_DEAD:
             with suppress(HostError):
                 host.remove(f"{state}/{name}")
-    return (*removed, *_drop_scratch_databases(context, lock))
+    return (*removed, *_end_leftovers(context, lock))
 
 
-def _drop_scratch_databases(context: Context, lock: Lock) -> tuple[str, ...]:
-    """But for those of a run elsewhere, whose backup directory only bears the same name as ours: in another container.
+def _end_leftovers(context: Context, lock: Lock) -> tuple[str, ...]:
+    """End server processes that nobody waits for any more, and drop scratch databases that nobody uses.
 
-    It holds the migration lock, and did so before it made them: looked at after them, the lock tells.
-    """
-    prefix = scratch_prefix(context.environment, context.database.target.database)
-    with context.database.session(purpose="clean up") as session:
-
-        def dead() -> list[int]:
-            return [pid for pid, run_id in session.rows(_SESSIONS_OF_RUNS) if _is_over(context, lock, run_id)]
-
-        def making() -> list[int]:
-            """Of a client that died in it: the database shows only when it is done."""
-            return [pid for (pid,) in session.rows(_MAKING, (f"CREATE DATABASE {identifier(prefix)[:-1]}",))]
-
-        def names() -> list[str]:
-            return [name for (name,) in session.rows(_SCRATCH_DATABASES, (prefix,))]
-
-        session.execute("SET ROLE NONE")  # a role that became another one at its login may still end its own sessions
-        _end(context, session, dead)
-        in_the_making, found = making(), names()
-        if (in_the_making or found) and _migrates_elsewhere(context, session):
-            return ()
-        if in_the_making:
-            _end(context, session, making)
-            found = names()
-    if found:
-        from operations.beside import drop
-    for name in found:
-        drop(context, name)
-    return tuple(found)
-
-
-def _end(context: Context, session: Session, those: Callable[[], list[int]]) -> None:
-    """End server processes of earlier runs: behind a line that fell silent one can hold the migration lock for hours.
-
-    What they had begun to commit is waited for. Whose journal is ours is over, since we hold the environment's lock.
+    Behind a line that fell silent one can hold the migration lock for hours. What they had begun to commit is waited
+    for; of what does not end in time, whoever needs the lock is told.
     """
     until = context.clock.now() + ENDING
-    while pids := those():
-        session.rows("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) pid", (pids,))
-        if context.clock.now() >= until:
-            return  # whoever needs the lock is told who has it
-        context.clock.sleep(POLL)
+    with context.database.session(purpose="clean up") as session:
+        session.execute("SET ROLE NONE")  # a role that became another one at its login may still end its own sessions
+        while True:
+            processes, names = _left(context, lock, session)
+            if not processes or context.clock.now() >= until:
+                break
+            session.rows("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) pid", (processes,))
+            context.clock.sleep(POLL)
+    if names:
+        from operations.beside import drop
+    for name in names:
+        drop(context, name)
+    return tuple(names)
 
 
-def _is_over(context: Context, lock: Lock, run_id: str) -> bool:
-    return run_id != lock.owner.run_id and (run_id == lock.displaced or is_known(context, run_id))
+def _left(context: Context, lock: Lock, session: Session) -> tuple[list[int], list[str]]:
+    """Processes of runs that are over; and of scratch databases that no other run uses, those and who is making them.
+
+    One in the making shows only when it is done, and the server goes on with it when the client has died: so the
+    databases are asked for after it.
+    """
+    begin = identifier(scratch_prefix(context.environment, context.database.target.database))[:-1]
+    processes = session.rows(_PROCESSES, (f"CREATE DATABASE {begin}",))
+    names = scratch_databases(context, session)
+    known = {*names, *(name for _, _, name in processes if name)}
+    using = users(session, known) if known else []
+    used = {name for _, run_id, name in using if not _is_over(context, lock, run_id)}
+    ended = [
+        pid
+        for pid, run_id, name in (*processes, *using)
+        if (_is_over(context, lock, run_id) if run_id else name not in used)
+    ]
+    return ended, [name for name in names if name not in used]
 
 
-def _migrates_elsewhere(context: Context, session: Session) -> bool:
-    try:
-        return is_held(session, _format(context).lock_id)
-    except MigrationFilesError:  # backups are made without a folder, too
+def _is_over(context: Context, lock: Lock, run_id: str | None) -> bool:
+    """Whose journal is ours is over, since we hold the environment's lock."""
+    if run_id in (None, lock.owner.run_id):
         return False
+    return run_id == lock.displaced or is_known(context, run_id)
 
 
 def _settle(context: Context, lock: Lock, record: RunRecord) -> str:

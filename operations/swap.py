@@ -84,18 +84,23 @@ def maintenance_database(context: Context) -> str:
     return name if name != context.database.target.database else SECOND_MAINTENANCE_DATABASE
 
 
-@contextmanager
-def maintenance(context: Context, purpose: str) -> Iterator[Session]:
+def connect_to_maintenance(context: Context, purpose: str) -> Session:
     """A session there; raises ``ConfigurationError`` where that cannot be connected to."""
     name = maintenance_database(context)
     try:
-        session = context.database.connect(name, purpose=purpose)
+        return context.database.connect(name, purpose=purpose)
     except DatabaseMissing as error:
         raise _no_maintenance(name, error) from error
     except DatabaseUnreachable as error:
         if "permission denied" not in error.message:
             raise
         raise _no_maintenance(name, error) from error
+
+
+@contextmanager
+def maintenance(context: Context, purpose: str) -> Iterator[Session]:
+    """The same for the block, without the limits of the role's own."""
+    session = connect_to_maintenance(context, purpose)
     try:
         # A role's own may be too short to make a database, or drop it, and to think in between.
         session.script("SET statement_timeout TO '1h'; SET idle_session_timeout TO 0")

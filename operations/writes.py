@@ -92,7 +92,9 @@ _MAY_CHANGE_SCHEMA = """
                    AND has_function_privilege(a.usesysid, p.oid, 'EXECUTE')))
 """
 # Who cannot write at all, such as one who only measures, changes no schema either; its state is often hidden from us.
-READING = "^locktender (client|watch|ping|plan|look|pooler|backup|clean|check|status|report|restore|rollback|settle$)"
+READING = (
+    "^locktender (client|watch|ping|plan|look|pooler|backup|clean|check|status|report|restore|rollback|scratch|settle$)"
+)
 """Sessions of ours that write nothing to a database that others use."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from operations.journal import records
 from operations.layout import scratch_prefix
 from operations.outcome import DeployResult
 from operations.ports import Progress
+from operations.scratch import in_use, users
 from operations.secret import Secret
 from operations.settings import Backups
 from operations.status import status
@@ -334,15 +336,17 @@ def test_a_scratch_database_that_cannot_be_dropped_is_no_obstacle(context: Conte
 
 
 def test_a_scratch_database_of_a_run_in_another_container_is_left_alone(context: Context, server15: Server) -> None:
-    """Its backup directory bears the same name as ours, but is another one; that it lives, the migration lock says."""
+    """Its backup directory bears the same name as ours, but is another one; a lock in the server tells of it."""
     name = scratch_prefix(context.environment, context.database.target.database) + "deadbeef"
     server15.create(name)
-    with context.database.session() as other:
+    with in_use(context, name), context.database.session() as other:
         lock_database(context, other, 72707369)
         with pytest.raises(LockHeld):
             deploy(replace(context, environment=replace(context.environment, advisory_lock_timeout=0.0)))
         assert other.rows("SELECT datname FROM pg_database WHERE datname = %s", (name,)) == [(name,)]
-        other.rows("SELECT pg_advisory_unlock_all()")
+    with context.database.session() as session:
+        while users(session, [name]):
+            time.sleep(0.01)
     assert deploy(context).outcome == "nothing_to_do"
     assert rows(context, f"SELECT FROM pg_database WHERE datname = '{name}'") == []
 

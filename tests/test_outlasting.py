@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from operations.advisory import is_held
 from operations.apply import apply
 from operations.context import Context
 from operations.deploy import deploy
@@ -26,6 +25,7 @@ from operations.status import status
 
 from .conftest import Server
 from .folders import write_migration
+from .holding import is_held
 from .test_deploy import SHOP, result_of, state
 from .test_settling import forked, kill_asleep
 

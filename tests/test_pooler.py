@@ -46,7 +46,15 @@ def test_a_url_meant_for_a_pooler_is_refused_unconnected(context_of: ContextOf) 
         refuse_pooler(context_of(Secret("postgresql://u:p@127.0.0.1:1/x?pgbouncer=true")))
 
 
-MUTATING = (("deploy",), ("apply",), ("backup", "create"), ("restore", "latest"), ("rollback",))
+MUTATING = (
+    ("deploy",),
+    ("apply",),
+    ("backup", "create"),
+    ("backup", "verify", "latest", "--test-restore"),
+    ("rehearse",),
+    ("restore", "latest"),
+    ("rollback",),
+)
 
 
 def test_every_verb_that_works_on_the_database_refuses(server15: Server, tmp_path: Path) -> None:

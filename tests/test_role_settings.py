@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from operations import backup
 from operations.adapters.postgres import PostgresDatabase
-from operations.advisory import is_held
 from operations.backup_archive import jobs_for
 from operations.backups.surroundings import read_role
 from operations.context import Context
@@ -37,6 +36,7 @@ from operations.undoing import Rollback
 
 from .conftest import OWNER_PASSWORD, Server
 from .folders import write_migration
+from .holding import is_held
 from .test_deploy import SHOP, state
 from .test_way_back import way_of_failure, when
 
