@@ -13,6 +13,7 @@ from operations.migrations import formats
 from operations.migrations.beyond import beyond
 from operations.migrations.history import standing
 from operations.migrations.model import Format, Migration, Standing
+from operations.migrations.partitioned import outside_where_partitioned
 from operations.migrations.script import Script, read_script
 from operations.migrations.unhurried import without_concurrently
 from operations.ports import Session
@@ -109,6 +110,7 @@ def gather(context: Context, session: Session, *, to: str | None = None, baselin
     scripts = {m.name: read_script(m.name, m.script or "") for m in pending}
     if not target.holds_tables:
         scripts = without_concurrently(scripts)
+    scripts = outside_where_partitioned(session, scripts)
     foreseen = (
         _foreseen(context, session, {m.file: scripts[m.name] for m in pending}) if target.holds_tables else Foreseen()
     )
