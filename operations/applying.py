@@ -24,7 +24,7 @@ from operations.errors import (
 from operations.held_session import HeldSession
 from operations.left_prepared import to_be_prepared
 from operations.leftovers import Outside, drop_new_invalid_indexes, recreate_dropped_indexes
-from operations.migration_failure import failed, lacks_locks, spot
+from operations.migration_failure import failed, history_changed, lacks_locks, spot
 from operations.migrations.model import Migration
 from operations.migrations.script import Script, may_use_uncommitted
 from operations.outlasting import stood as stood_before
@@ -135,10 +135,20 @@ class Applier(HeldSession):
 
     def _refuse_unrecorded(self, names: Sequence[str]) -> None:
         """What the history does not tell of would be applied once more, and could not be told from the old state."""
-        found = self.format.recorded(self.session, [self.row_ids[name] for name in names])
+        with self._on_history(names):
+            found = self.format.recorded(self.session, [self.row_ids[name] for name in names])
         missing = [name for name in names if self.row_ids[name] not in found]
         if missing:
             raise self._unrecorded(missing)
+
+    @contextmanager
+    def _on_history(self, names: Sequence[str]) -> Iterator[None]:
+        """It was as it should be when the run began: what makes it unusable since is one of these migrations."""
+        try:
+            yield
+        except HistoryConflict as error:
+            speaking = [name for name in names if self.format.history_table in self.scripts[name].text]
+            raise history_changed(speaking or names, error) from error
 
     def _unrecorded(self, names: Sequence[str]) -> HistoryConflict:
         return HistoryConflict(
@@ -193,7 +203,9 @@ class Applier(HeldSession):
         if self.session.in_transaction:
             self._leave_transaction("COMMIT")
             self._keep_lock()
-        if not self.format.record_finished(self.session, self._settings(), self.row_ids[name]):
+        with self._on_history([name]):
+            kept = self.format.record_finished(self.session, self._settings(), self.row_ids[name])
+        if not kept:
             raise self._unrecorded([name])
         self.seconds[name] = self.context.clock.now() - began
         self._settled = (self.session, self.context.environment.lock_timeout)
@@ -212,10 +224,13 @@ class Applier(HeldSession):
             with self._in_one_piece(name, number):
                 self._run(name, segment.text, segment.offset)
             self._settle_session()
+            self._refuse_unrecorded([name])
             self._record_step(name, number)
 
     def _record_step(self, name: str, number: int) -> None:
-        if not self.format.record_step(self.session, self.row_ids[name], number):
+        with self._on_history([name]):
+            kept = self.format.record_step(self.session, self.row_ids[name], number)
+        if not kept:
             raise self._unrecorded([name])
 
     def _verbatim(self, name: str, number: int, segment: Segment) -> None:
@@ -313,15 +328,16 @@ class Applier(HeldSession):
             self._run(name, script.body)
         self._settled = None
         try:
-            self.format.record_run(
-                self.session,
-                self._settings(),
-                self.row_ids[name],
-                self.migrations[name],
-                script="" if script.statements is None else script.body,
-                statements=statements,
-                next_in_transaction=next_in_transaction,
-            )
+            with self._on_history([name]):
+                self.format.record_run(
+                    self.session,
+                    self._settings(),
+                    self.row_ids[name],
+                    self.migrations[name],
+                    script="" if script.statements is None else script.body,
+                    statements=statements,
+                    next_in_transaction=next_in_transaction,
+                )
         except StatementFailed as error:
             if error.statement < statements:
                 raise self._failed(name, error, 0) from error
