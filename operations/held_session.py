@@ -23,6 +23,7 @@ from operations.journal import Journal
 from operations.migration_failure import failed, told_of
 from operations.migrations.model import Format, HistoryRow
 from operations.ports import Session
+from operations.time_limits import told_of_limit
 from operations.transient import is_transient
 
 RECONNECT_FOR = 60.0
@@ -78,9 +79,12 @@ class HeldSession:
                     finally:
                         seen = watch.seen or seen
         except MigrationFailed as error:
-            raise told_of(error, seen) from error
+            raise self._explained(error, seen) from error
         except StatementFailed as error:  # at COMMIT, or in keeping the history
-            raise told_of(failed("", error, None), seen) from error
+            raise self._explained(failed("", error, None), seen) from error
+
+    def _explained(self, error: MigrationFailed, seen: Sequence[Blocker]) -> MigrationFailed:
+        return told_of_limit(self.context, told_of(error, seen))
 
     def reconnect(self) -> None:
         """A session that holds the migration lock again: then the server process before is certainly gone.
@@ -159,7 +163,8 @@ class HeldSession:
             self._settled = (self.session, limit)
 
     def _settings(self, lock_timeout: float | None = None) -> dict[str, str]:
-        settings = steady(self.context)
+        """How long a statement of a script may last is up to role and database, as it is with the migration tool."""
+        settings = {name: value for name, value in steady(self.context).items() if name != "statement_timeout"}
         return settings if lock_timeout is None else {**settings, "lock_timeout": f"{int(lock_timeout * 1000)}ms"}
 
     def _pid(self) -> int:

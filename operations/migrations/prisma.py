@@ -69,7 +69,7 @@ _NOW_AND_AFTER = (
     "greatest(clock_timestamp(), (SELECT started_at FROM {table} WHERE id = {latest}) + interval '1 microsecond')"
 )
 _NOT_BEFORE_START = "greatest(clock_timestamp(), started_at)"
-_PATIENCE = "SET LOCAL lock_timeout TO '5s'; "
+_PATIENCE = "SET LOCAL lock_timeout TO '5s'; SET LOCAL statement_timeout TO 0; "
 """In one message with what it is for, it ends with that: a session behind a pooler may be somebody else's then."""
 _PATH_ENTRY = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^",\s]+))\s*(?:,|$)')
 
