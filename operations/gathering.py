@@ -18,6 +18,7 @@ from operations.migrations.script import Script, read_script
 from operations.migrations.unhurried import without_concurrently
 from operations.ports import Session
 from operations.preflight.model import Foreseen
+from operations.readable_names import refuse_unreadable_names
 
 BLOCKER_AGE = 1.0
 """Seconds: a transaction that has lasted longer may well last longer than a lock time-out, too."""
@@ -94,7 +95,7 @@ class Facts(Struct, frozen=True):
 def gather(context: Context, session: Session, *, to: str | None = None, baseline: str | None = None) -> Facts:
     """Read folder, history and database.
 
-    Raises what ``formats.detect``, ``Format.read`` and ``admission`` refuse.
+    Raises what ``formats.detect``, ``Format.read``, ``admission`` and ``readable_names`` refuse.
     """
     environment, command = context.environment, context.command
     format = formats.detect(context.files, environment.migrations)
@@ -107,6 +108,7 @@ def gather(context: Context, session: Session, *, to: str | None = None, baselin
     recorded = {migration.name for migration in baselined}
     pending = tuple(m for m in admission.select_pending(migrations, now, to) if m.name not in recorded)
     target = read_target(session)
+    refuse_unreadable_names(session)
     scripts = {m.name: read_script(m.name, m.script or "") for m in pending}
     if not target.holds_tables:
         scripts = without_concurrently(scripts)
