@@ -14,6 +14,7 @@ STEADY = {
     "idle_session_timeout": "0",
     "synchronous_commit": "on",
     "idle_in_transaction_session_timeout": "60s",
+    "statement_timeout": "0",
 }
 """Settings of a session that holds the lock: it must outlive a backup, and what it commits must outlive a crash.
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from operations.advisory import steady
 from operations.errors import MigrationFailed, PrivilegeMissing, StatementFailed
 from operations.migration_failure import lacks_locks
 from operations.migration_session import MigrationSession
@@ -151,14 +150,15 @@ class Applier(MigrationSession):
             self.run(name, script.body)
         self._settled = None
         try:
-            self.format.record_run(
-                self.session,
-                steady(self.context),
-                self.row_ids[name],
-                self.migrations[name],
-                script if parsed else None,
-                next_in_transaction=next_in_transaction,
-            )
+            with self.on_history([name]):
+                self.format.record_run(
+                    self.session,
+                    self.settings(),
+                    self.row_ids[name],
+                    self.migrations[name],
+                    script if parsed else None,
+                    next_in_transaction=next_in_transaction,
+                )
         except StatementFailed as error:
             if error.statement < len(script.body_statements):
                 raise self.failed(name, error, 0) from error

@@ -52,6 +52,7 @@ from operations.lock import held
 from operations.pooler import refuse_pooler
 from operations.ports import Progress
 from operations.prune import PruneResult, prune, prune_held
+from operations.readable_names import refuse_unreadable_names
 
 __all__ = [
     "BackupInfo",
@@ -157,6 +158,7 @@ def take_backup(context: Context, reason: str, run_id: str | None, verify: Level
 def _survey(context: Context, verify: Level) -> _Ground:
     with context.database.session(purpose="backup") as session:
         fix_settings(session, LOCK_WAIT)
+        refuse_unreadable_names(session)
         role = read_role(session)
         hidden, denied = filtered(session), unreadable(session)
         warnings = tuple(left_out(session, role))

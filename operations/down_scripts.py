@@ -9,7 +9,7 @@ from msgspec import Struct
 from operations.migrations.inverse import inverse
 from operations.migrations.model import HistoryRow, Migration
 from operations.migrations.script import Script, Statement, read_script
-from operations.segments import TRANSACTION_COMMANDS, commits_itself, commits_within, segments_of
+from operations.segments import TRANSACTION_COMMANDS, commits_within, segments_of
 from operations.traces import Trace
 
 
@@ -75,12 +75,13 @@ def _down(
 def _by_inverses(migration: Migration, row: HistoryRow, in_doubt: int, journalled: Mapping[int, str]) -> Down:
     finished = row.finished_at is not None
     script = read_script(migration.name, migration.script or "")
-    if not finished and (script.statements is None or commits_itself(script)):
+    commands = any(one.kind in TRANSACTION_COMMANDS for one in script.statements or ())
+    if not finished and (script.statements is None or commands):
         # How far it came is not known; if nothing of it stayed, the proof will tell.
         return Down(migration.name, "")
     if script.statements is None:
         raise NotThisWay(f"{migration.name} has no down.sql and could not be parsed")
-    if script.verdict.atomic:
+    if finished and script.verdict.atomic:
         return Down(migration.name, _inverses(migration.name, script, script.statements), inverse=True)
     pieces = segments_of(script)
     done = pieces if finished else pieces[: row.applied_steps + in_doubt]

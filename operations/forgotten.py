@@ -21,10 +21,12 @@ def refuse_forgotten(context: Context, trace: Trace, session: Session, format: F
     What runs piece by piece has its row from before the first one on. Neither a way back of ours has removed it, nor
     does another database, or what a person has recorded since, explain that it is gone.
     """
-    gone, point = forgotten(context, trace, look(session, format)), trace.restore_point
+    reality, point = look(session, format), trace.restore_point
+    gone = forgotten(context, trace, reality)
     if not gone or point is None:
         return
-    other = _differs(context, trace, point, session, format)
+    lost = point.had_history and not reality.has_history
+    other = "whose history is gone since" if lost else _differs(context, trace, point, session, format)
     if other is None:
         return
     names, first, command = ", ".join(gone), gone[0], context.command

@@ -13,10 +13,12 @@ from operations.migrations import formats
 from operations.migrations.beyond import beyond
 from operations.migrations.history import standing
 from operations.migrations.model import Format, Migration, Standing
+from operations.migrations.partitioned import outside_where_partitioned
 from operations.migrations.script import Script, read_script
 from operations.migrations.unhurried import without_concurrently
 from operations.ports import Session
 from operations.preflight.model import Foreseen
+from operations.readable_names import refuse_unreadable_names
 
 BLOCKER_AGE = 1.0
 """Seconds: a transaction that has lasted longer may well last longer than a lock time-out, too."""
@@ -93,7 +95,7 @@ class Facts(Struct, frozen=True):
 def gather(context: Context, session: Session, *, to: str | None = None, baseline: str | None = None) -> Facts:
     """Read folder, history and database.
 
-    Raises what ``formats.detect``, ``Format.read`` and ``admission`` refuse.
+    Raises what ``formats.detect``, ``Format.read``, ``admission`` and ``readable_names`` refuse.
     """
     environment, command = context.environment, context.command
     format = formats.detect(context.files, environment.migrations)
@@ -106,9 +108,11 @@ def gather(context: Context, session: Session, *, to: str | None = None, baselin
     recorded = {migration.name for migration in baselined}
     pending = tuple(m for m in admission.select_pending(migrations, now, to) if m.name not in recorded)
     target = read_target(session)
+    refuse_unreadable_names(session)
     scripts = {m.name: read_script(m.name, m.script or "") for m in pending}
     if not target.holds_tables:
         scripts = without_concurrently(scripts)
+    scripts = outside_where_partitioned(session, scripts)
     foreseen = (
         _foreseen(context, session, {m.file: scripts[m.name] for m in pending}) if target.holds_tables else Foreseen()
     )

@@ -21,6 +21,7 @@ from operations.migration_failure import failed, told_of
 from operations.migrations.model import Format, HistoryRow
 from operations.ports import Session
 from operations.retrying import retrying
+from operations.time_limits import told_of_limit
 
 RECONNECT_FOR = 60.0
 _END_THE_ONE_BEFORE = """
@@ -63,9 +64,12 @@ class HeldSession:
         try:
             retrying(self.context, attempts)(once)
         except MigrationFailed as error:
-            raise told_of(error, seen) from error
+            raise self._explained(error, seen) from error
         except StatementFailed as error:  # at COMMIT, or in keeping the history
-            raise told_of(failed("", error, None), seen) from error
+            raise self._explained(failed("", error, None), seen) from error
+
+    def _explained(self, error: MigrationFailed, seen: Sequence[Blocker]) -> MigrationFailed:
+        return told_of_limit(self.context, told_of(error, seen))
 
     def _perform(self, action: Callable[[], None], done: Callable[[], bool]) -> None:
         try:
@@ -152,8 +156,13 @@ class HeldSession:
         """Nothing that a script has set outlives it."""
         limit = self.context.environment.lock_timeout if lock_timeout is None else lock_timeout
         if self._settled != (self.session, limit):
-            self.session.reset(steady(self.context, limit))
+            self.session.reset(self.settings(limit))
             self._settled = (self.session, limit)
+
+    def settings(self, lock_timeout: float | None = None) -> dict[str, str]:
+        """How long a statement of a script may last is up to role and database, as it is with the migration tool."""
+        settings = steady(self.context, lock_timeout)
+        return {name: value for name, value in settings.items() if name != "statement_timeout"}
 
     def _pid(self) -> int:
         """Of the session's server process; asked once, for without a pooler in between it stays the same."""

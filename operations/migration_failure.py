@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from operations.blockers import Blocker
-from operations.errors import MigrationFailed, StatementFailed
+from operations.errors import HistoryConflict, MigrationFailed, StatementFailed
 from operations.migrations.script import Script, place
 from operations.transient import TRANSIENT
 
@@ -28,6 +28,18 @@ def failed(name: str, error: StatementFailed, at: object | None) -> MigrationFai
         hint=AGAIN if _is_of_the_server(error.sqlstate) else MEND if name else AT_THE_END,
         prisma_code="P3018",
         details={"migration": name, "sqlstate": error.sqlstate, "reason": error.message, "place": str(at or "")},
+    )
+
+
+def history_changed(names: Sequence[str], error: HistoryConflict) -> MigrationFailed:
+    """One of the migrations ``names`` has made the history unusable, in which it is to be recorded."""
+    alone = len(names) == 1
+    who = names[0] if alone else f"One of {', '.join(names)}"
+    return MigrationFailed(
+        f"{who} changes the table in which migrations are recorded: {error.message}",
+        hint="Take that out of its file, and deploy again.",
+        prisma_code="P3018",
+        details={"migration": names[0] if alone else "", "reason": error.message},
     )
 
 

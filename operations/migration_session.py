@@ -11,7 +11,7 @@ from typing import Any
 from operations.counting import MigrationLock, announced, counted
 from operations.errors import HistoryConflict, MigrationFailed, StatementFailed
 from operations.held_session import HeldSession
-from operations.migration_failure import failed, spot
+from operations.migration_failure import failed, history_changed, spot
 from operations.migrations.model import Migration
 from operations.migrations.script import Script
 from operations.ports import Progress
@@ -56,10 +56,20 @@ class MigrationSession(HeldSession):
 
     def refuse_unrecorded(self, names: Sequence[str]) -> None:
         """What the history does not tell of would be applied once more, and could not be told from the old state."""
-        found = self.format.recorded(self.session, [self.row_ids[name] for name in names])
+        with self.on_history(names):
+            found = self.format.recorded(self.session, [self.row_ids[name] for name in names])
         missing = [name for name in names if self.row_ids[name] not in found]
         if missing:
             raise self.unrecorded(missing)
+
+    @contextmanager
+    def on_history(self, names: Sequence[str]) -> Iterator[None]:
+        """It was as it should be when the run began: what makes it unusable since is one of these migrations."""
+        try:
+            yield
+        except HistoryConflict as error:
+            speaking = [name for name in names if self.format.history_table in self.scripts[name].text]
+            raise history_changed(speaking or names, error) from error
 
     def unrecorded(self, names: Sequence[str]) -> HistoryConflict:
         """To be raised where rows are not there after they were written."""

@@ -10,7 +10,6 @@ from contextlib import nullcontext
 
 from msgspec import Struct
 
-from operations.advisory import steady
 from operations.counting import counted_outside
 from operations.errors import MigrationFailed
 from operations.left_prepared import to_be_prepared
@@ -49,7 +48,9 @@ class Piecewise(Struct, frozen=True):
         if held.session.in_transaction:
             self._leave_transaction("COMMIT")
             held.keep_lock()
-        if not held.format.record_finished(held.session, steady(held.context), held.row_ids[name]):
+        with held.on_history([name]):
+            kept = held.format.record_finished(held.session, held.settings(), held.row_ids[name])
+        if not kept:
             raise held.unrecorded([name])
         held.succeeded(name, began)
 
@@ -74,11 +75,14 @@ class Piecewise(Struct, frozen=True):
             with held.in_one_piece(self.name, number):
                 held.run(self.name, segment.text, segment.offset)
             held.settle_session()
+            held.refuse_unrecorded([self.name])
             self._record_step(number)
 
     def _record_step(self, number: int) -> None:
         held = self.held
-        if not held.format.record_step(held.session, held.row_ids[self.name], number):
+        with held.on_history([self.name]):
+            kept = held.format.record_step(held.session, held.row_ids[self.name], number)
+        if not kept:
             raise held.unrecorded([self.name])
 
     def _verbatim(self, number: int, segment: Segment) -> None:

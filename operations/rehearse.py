@@ -21,6 +21,7 @@ from operations.lock import held
 from operations.migrations import formats
 from operations.migrations.history import standing
 from operations.migrations.model import Format, Migration
+from operations.migrations.partitioned import outside_where_partitioned
 from operations.migrations.preparing import prepared
 from operations.migrations.reach import reaching_beyond
 from operations.migrations.script import Script, read_script
@@ -86,6 +87,7 @@ class _Rehearsing:
         pending = standing(migrations, self.format.history(self.session)).pending
         files = {migration.name: migration.file for migration in migrations}
         scripts = [read_script(m.name, m.script) for m in migrations if m.name in pending and m.script is not None]
+        scripts = list(outside_where_partitioned(self.session, {script.name: script for script in scripts}).values())
         refuse_what_reaches_beyond({files[script.name]: script for script in scripts})
         began, runs = self.context.clock.now(), []
         failed: Finding | None = None

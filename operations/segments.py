@@ -7,6 +7,8 @@ from msgspec import Struct
 from operations.migrations.script import Script, Statement
 
 ADD_VALUE = "ALTER TYPE ADD VALUE"
+MAY_BE_REFUSED = frozenset({"REINDEX", "CLUSTER"})
+"""In a transaction, where the table is partitioned, which only the database tells (``migrations.partitioned``)."""
 TRANSACTION_COMMANDS = frozenset(
     {"BEGIN", "START TRANSACTION", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK TO SAVEPOINT"}
     | {"PREPARE TRANSACTION", "COMMIT PREPARED", "ROLLBACK PREPARED"}
@@ -48,13 +50,14 @@ def segments_of(script: Script) -> tuple[Segment, ...]:
     """The pieces of a script in order.
 
     With transaction commands of its own, every statement is a piece. Otherwise what can run in a transaction is
-    grouped; an added enum value ends its group, since PostgreSQL lets it be used only after the commit (55P04).
+    grouped; an added enum value ends its group, since PostgreSQL lets it be used only after the commit (55P04). What
+    may be refused there stands by itself in any case, so that the pieces have the same numbers without the database.
     """
     verbatim = commits_itself(script)
     groups: list[list[Statement]] = []
     closed = True
     for statement in script.statements or ():
-        alone = verbatim or not statement.transactional
+        alone = verbatim or not statement.transactional or statement.kind in MAY_BE_REFUSED
         if closed or alone:
             groups.append([])
         groups[-1].append(statement)

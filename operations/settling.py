@@ -23,6 +23,7 @@ from operations.errors import (
     DatabaseMissing,
     DatabaseUnreachable,
     DataWouldBeLost,
+    HistoryConflict,
     HostError,
     LockHeld,
     LocktenderError,
@@ -71,7 +72,7 @@ def settle_if_possible(context: Context, lock: Lock) -> tuple[str, ...]:
         return settle(context, lock)
     except DatabaseMissing:
         return ()
-    except NeedsAttention as error:
+    except (HistoryConflict, NeedsAttention) as error:
         return (error.message,)
 
 

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from operations.errors import ConnectionLost, LocktenderError, OperationFailed
+from operations.migrations.partitioned import doubtful, outside_where_partitioned
 from operations.ports import Clock, Report, silent
 from operations.rules import linting
 from operations.rules.model import Finding
@@ -154,12 +156,21 @@ class _Validating:
                     hint="Nothing is said of the new migrations. Does one that has landed run, or write, without end?",
                 ) from error
         self.notes += base.troubles[:TOLD]
+        self._judged_there(trial, reading.result())
         sources = self._allowed(trial, reading.result())
         if not sources:
             return None
         self.version = trial.server_version
         trial.limit(question.seconds)
         return self._tried_and_undone(trial, sources, base)
+
+    def _judged_there(self, trial: Trial, sources: list[Source]) -> None:
+        """In place, by what the base tells of them."""
+        if not any(doubtful(source.script) for source in sources):
+            return
+        with trial.session(BASE) as session:
+            scripts = outside_where_partitioned(session, {one.script.name: one.script for one in sources})
+        sources[:] = [replace(one, script=scripts[one.script.name]) for one in sources]
 
     def _tried_and_undone(self, trial: Trial, sources: Sequence[Source], base: Base) -> Tried:
         """On one database, where all of it can be taken back; a copy takes half as long as the base took."""

@@ -79,9 +79,11 @@ class WayBack(Struct, frozen=True):
                 hint=f"Once it answers, {command} deploy settles this run before it does anything else.",
             ) from lost
         except BaseException as broken:  # also a second Ctrl-C
+            told = as_ours(broken)
+            settled = f"{command} status shows what stands; {command} deploy first settles this run."
             raise NeedsAttention(
-                f"The way back did not come to its end: {as_ours(broken).message}",
-                hint=f"{command} status shows what stands; {command} deploy first settles this run.",
+                f"The way back did not come to its end: {told.message}",
+                hint=f"{told.hint} {settled}" if told.hint else settled,
             ) from broken
 
     def _left_nothing(self, applier: Applier) -> bool:

@@ -19,7 +19,6 @@ from operations.errors import (
     DataWouldBeLost,
     HistoryConflict,
     LockHeld,
-    LocktenderError,
     MigrationFailed,
     MigrationFilesError,
     NeedsAttention,
@@ -111,22 +110,13 @@ def test_what_a_script_does_wrong_is_not_said_of_the_history(context: Context) -
         deploy(context)
 
 
-@pytest.mark.parametrize(
-    ("refused", "error", "words"),
-    [
-        ("ADD CHECK (migration_name <> '3_fine')", MigrationFailed, r"^new row .* violates .*\(23514\)"),
-        ("DROP COLUMN checksum CASCADE", HistoryConflict, "not as Prisma makes it"),
-    ],
-)
-def test_what_is_wrong_with_the_history_is_not_said_of_the_script(
-    context: Context, refused: str, error: type[LocktenderError], words: str
-) -> None:
+def test_what_is_wrong_with_the_history_is_not_said_of_the_script(context: Context) -> None:
     write_migration(context, "1_init", SHOP)
     deploy(context)
     before = state(context)
-    write_migration(context, "2_refuses", f"ALTER TABLE _prisma_migrations {refused};")
+    write_migration(context, "2_refuses", "ALTER TABLE _prisma_migrations ADD CHECK (migration_name <> '3_fine');")
     write_migration(context, "3_fine", "SELECT 1; SELECT 2; -- nothing wrong")
-    with pytest.raises(error, match=words) as caught:
+    with pytest.raises(MigrationFailed, match=r"^new row .* violates .*\(23514\)") as caught:
         deploy(context)
     assert not caught.value.details.get("migration")
     assert state(context) == before

@@ -19,6 +19,7 @@ from operations.migrations.formats import FORMATS
 from operations.ports import Session
 from operations.quoting import identifier, literal
 from operations.resolve import resolve
+from operations.restore import restore
 from operations.rollback import rollback
 from operations.settings import Backups
 from operations.status import status
@@ -34,6 +35,7 @@ OURS = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {
 UNTIL = "DO $$ BEGIN WHILE NOT EXISTS ({}) LOOP PERFORM pg_sleep(0.02); END LOOP; END $$;"
 TAKEN = f"SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = {KEY} AND granted"
 FREES = "SELECT pg_advisory_unlock_all();"
+CONCURRENT = 'CREATE INDEX CONCURRENTLY i ON "Product" (price);'
 
 
 @pytest.fixture
@@ -325,6 +327,60 @@ def test_a_search_path_that_would_hide_the_history_from_the_next_session_is_not_
     assert way
     assert (way.method, way.stays) == ("swap", ())
     assert (state(shop15), status(shop15).applied) == (before, ("1_init",))
+
+
+OF_THE_HISTORY = "ALTER TABLE _prisma_migrations {};"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        "DROP TABLE _prisma_migrations;",
+        OF_THE_HISTORY.format("RENAME COLUMN checksum TO digest"),
+        OF_THE_HISTORY.format("DROP COLUMN logs"),
+        CONCURRENT + OF_THE_HISTORY.format("DROP COLUMN logs"),
+    ],
+)
+def test_a_migration_that_makes_the_history_unusable_is_taken_back(changes: str, shop15: Context) -> None:
+    before = state(shop15)
+    quick = replace(shop15, environment=replace(shop15.environment, transactions="whole"))
+    write_migration(shop15, "2_changes", changes)
+    write_migration(shop15, "3_more", "CREATE TABLE more (a int);")
+    said = "2_changes changes the table in which migrations are recorded: .*does not exist.*The old state stands"
+    with pytest.raises(MigrationFailed, match=said) as caught:
+        deploy(quick)
+    assert (caught.value.exit_code, caught.value.details["migration"]) == (3, "2_changes")
+    assert (state(shop15), status(shop15).pending) == (before, ("2_changes", "3_more"))
+    write_migration(shop15, "2_changes", "SELECT 1;")
+    assert deploy(shop15).applied == ("2_changes", "3_more")
+
+
+@pytest.mark.parametrize("changes", ["DROP TABLE _prisma_migrations;", OF_THE_HISTORY.format("DROP COLUMN logs")])
+def test_one_that_has_committed_that_by_itself_leaves_what_to_type(changes: str, shop15: Context) -> None:
+    before = state(shop15)
+    write_migration(shop15, "2_changes", f"BEGIN; {changes} COMMIT; SELECT 1;")
+    with pytest.raises(NeedsAttention, match="2_changes changes the table in which migrations are recorded") as caught:
+        deploy(shop15)
+    with pytest.raises((NeedsAttention, HistoryConflict)) as again:
+        deploy(shop15)
+    if changes.startswith("ALTER"):
+        for told in (caught, again):
+            assert "Put it back, and run the same command again; Prisma's is CREATE TABLE" in (told.value.hint or "")
+    backup_id = result_of(caught.value).backup_id
+    assert backup_id
+    restore(shop15, backup_id)
+    assert (state(shop15), status(shop15).pending) == (before, ("2_changes",))
+
+
+def test_a_history_that_was_put_back_is_settled_by_the_next_run(shop15: Context) -> None:
+    write_migration(shop15, "2_changes", f"BEGIN; {OF_THE_HISTORY.format('DROP COLUMN logs')} COMMIT; SELECT 1;")
+    with pytest.raises(NeedsAttention):
+        deploy(shop15)
+    with shop15.database.session() as session:
+        session.execute("ALTER TABLE _prisma_migrations ADD COLUMN logs TEXT")
+    (note, *_) = apply(shop15, to="1_init").notes
+    assert "the old state stands" in note
+    assert status(shop15).pending == ("2_changes",)
 
 
 def test_tables_with_signs_of_format_strings_in_their_names_are_undone_by_script(shop15: Context) -> None:

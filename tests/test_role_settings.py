@@ -23,7 +23,9 @@ from operations.errors import (
     BackupFailed,
     ConnectionLost,
     DatabaseUnreachable,
+    MigrationFailed,
     RestoreFailed,
+    StatementFailed,
 )
 from operations.migrations.formats import FORMATS
 from operations.quoting import identifier
@@ -191,6 +193,76 @@ WAITING = """
     SELECT FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE%' AND wait_event_type = 'Lock'
       AND query_start < clock_timestamp() - interval '1.5 seconds'
 """
+
+
+SLOW = "SELECT pg_sleep(0.9);"
+
+
+def test_a_migration_that_a_statement_timeout_cancels_says_who_has_set_it(
+    server15: Server, context_of: ContextOf
+) -> None:
+    with role(server15, "slow") as url:
+        context = context_of(url)
+        write_migration(context, "1_init", SHOP)
+        deploy(context)
+        before, database = state(context), identifier(context.database.target.database)
+        write_migration(context, "2_slow", SLOW)
+        for setter in (f"ALTER DATABASE {database}", f'ALTER ROLE "slow" IN DATABASE {database}'):
+            with server15.superuser().session() as session:
+                session.execute(f"{setter} SET statement_timeout = '600ms'")
+            with pytest.raises(MigrationFailed, match=rf"57014.* may last 600ms, by {setter} SET") as caught:
+                deploy(context)
+            assert f"{setter} RESET statement_timeout, or write SET" in (caught.value.hint or "")
+        assert state(context) == before
+        write_migration(context, "2_slow", f"SET statement_timeout = 0;\n{SLOW}")
+        assert deploy(context).applied == ("2_slow",)
+
+
+def test_what_a_run_reads_itself_may_take_longer_than_a_statement_timeout(
+    server15: Server, context_of: ContextOf
+) -> None:
+    with role(server15, "patient") as url:
+        context = context_of(url)
+        write_migration(context, "1_init", SHOP)
+        deploy(context)
+        with server15.superuser().session() as session:
+            session.execute("ALTER ROLE patient SET statement_timeout = '300ms'")
+        write_migration(context, "2_more", "CREATE TABLE more (a int);")
+        for run in (status, deploy):
+            with held_for(server15, context, 0.7):
+                run(context)
+        assert status(context).pending == ()
+
+
+@contextmanager
+def held_for(server: Server, context: Context, seconds: float) -> Iterator[None]:
+    """The history is locked from now on, for that long after somebody waits for it."""
+    waiting = "SELECT FROM pg_locks WHERE relation = '_prisma_migrations'::regclass AND NOT granted"
+
+    def let_go() -> None:
+        while not holder.rows(waiting):
+            time.sleep(0.02)
+        time.sleep(seconds)
+        holder.execute("COMMIT")
+
+    with server.superuser(context.database.target.database).session() as holder:
+        holder.script("BEGIN; LOCK TABLE _prisma_migrations")
+        thread = threading.Thread(target=let_go, daemon=True)
+        thread.start()
+        yield
+        thread.join(60)
+
+
+def test_a_statement_timeout_that_leaves_no_time_is_told_by_whatever_meets_it(
+    server15: Server, context_of: ContextOf
+) -> None:
+    with role(server15, "hasty") as url:
+        context = context_of(url)
+        with server15.superuser().session() as session:
+            session.execute("ALTER ROLE hasty SET statement_timeout = '50ms'")
+        with context.database.session() as session, pytest.raises(StatementFailed) as caught:
+            session.rows("SELECT pg_sleep(5)")
+        assert "ALTER DATABASE … RESET statement_timeout" in (caught.value.hint or "")
 
 
 def test_a_short_statement_timeout_does_not_keep_databases_from_being_made(

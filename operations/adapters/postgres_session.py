@@ -26,6 +26,12 @@ NAMES_AS_THEY_ARE = {"quote_all_identifiers": "off"}
 ENDED = frozenset({"57P01", "57P02", "57P03", "25P03", "25P04", "57P05"})
 """The server ends the session: by an administrator, a crash, a shutdown, or one of its time-outs."""
 
+HINTS = {
+    "57014": "Unless somebody has cancelled it, a statement_timeout did: SELECT * FROM pg_db_role_setting shows where "
+    "one is set, and ALTER DATABASE … RESET statement_timeout (or ALTER ROLE …) takes it away.",
+}
+"""By SQLSTATE, for whoever has no better one."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -207,4 +213,5 @@ def _statement_error(error: psycopg.Error, statement: int, *, lost: bool) -> Loc
         detail=diagnosis.message_detail,
         server_hint=diagnosis.message_hint,
         context=diagnosis.context,
+        hint=HINTS.get(sqlstate),
     )

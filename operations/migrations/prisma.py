@@ -33,6 +33,7 @@ CREATE_TABLE = """CREATE TABLE {table} (
     started_at              TIMESTAMPTZ NOT NULL DEFAULT now(),
     applied_steps_count     INTEGER NOT NULL DEFAULT 0
 )"""
+_MADE = " ".join(CREATE_TABLE.format(table=TABLE).split())
 TABLES_OF_POSTGIS = (
     "spatial_ref_sys", "geometry_columns", "geography_columns", "raster_columns", "raster_overviews"
 )  # fmt: skip
@@ -72,7 +73,7 @@ _NOW_AND_AFTER = (
     "greatest(clock_timestamp(), (SELECT started_at FROM {table} WHERE id = {latest}) + interval '1 microsecond')"
 )
 _NOT_BEFORE_START = "greatest(clock_timestamp(), started_at)"
-_PATIENCE = "SET LOCAL lock_timeout TO '5s'; "
+_PATIENCE = "SET LOCAL lock_timeout TO '5s'; SET LOCAL statement_timeout TO 0; "
 """In one message with what it is for, it ends with that: a session behind a pooler may be somebody else's then."""
 _PATH_ENTRY = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^",\s]+))\s*(?:,|$)')
 
@@ -163,11 +164,11 @@ class Prisma:
         self._latest[session] = row_id
 
     def recorded(self, session: Session, row_ids: Sequence[str]) -> frozenset[str]:
-        """A trigger or a rule can have kept them out, and a script have deleted them."""
+        """A trigger or a rule can have kept them out, and a script have deleted them, or a column that is read."""
         with _explained():
-            table = self._table(session).replace("%", "%%")
-            found = session.rows(f"SELECT id FROM {table} WHERE id = ANY (%s)", (list(row_ids),))
-            return frozenset(str(row_id) for (row_id,) in found)
+            table, columns = (text.replace("%", "%%") for text in (self._table(session), _COLUMNS))
+            found = session.rows(f"SELECT {columns} FROM {table} WHERE id = ANY (%s)", (list(row_ids),))
+            return frozenset(str(row_id) for row_id, *_ in found)
 
     def record_started(self, session: Session, row_id: str, migration: Migration) -> None:
         """A row that is neither finished nor rolled back."""
@@ -294,10 +295,11 @@ def _explained(behind: int = 0) -> Iterator[None]:
                 f"The role lacks rights on the migration history ({TABLE}): {error.message}.",
                 hint="Use the role that owns the database, or GRANT it what is missing.",
             ) from error
-        if error.sqlstate in ("42703", "42809", "42883"):
+        if error.sqlstate in ("42P01", "42703", "42804", "42809", "42883"):
             raise HistoryConflict(
-                f"There is a {TABLE}, but not as Prisma makes it: {error.message}.",
-                hint="Was it made by another tool? Rename it, or point the URL's ?schema= elsewhere.",
+                f"The table {TABLE} is not as Prisma makes it: {error.message}.",
+                hint=f"Has somebody changed it? Put it back, and run the same command again; Prisma's is {_MADE}. "
+                "Was it made by another tool? Rename it, or point the URL's ?schema= elsewhere.",
             ) from error
         raise
 

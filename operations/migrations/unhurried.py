@@ -26,12 +26,13 @@ def without_concurrently(scripts: Mapping[str, Script]) -> dict[str, Script]:
     None where a table may be partitioned: there PostgreSQL refuses the word, and so must we. With rows in the same
     file, whose triggers may be pending, an index could be made only after their commit.
     """
-    if _may_partition(scripts.values()):
+    if may_partition(scripts.values()):
         return dict(scripts)
     return {name: _unhurried(script) for name, script in scripts.items()}
 
 
-def _may_partition(scripts: Iterable[Script]) -> bool:
+def may_partition(scripts: Iterable[Script]) -> bool:
+    """Whether one of them may make a partitioned table."""
     return any(_PARTITIONED.search(text) for script in scripts for text in _making_tables(script))
 
 

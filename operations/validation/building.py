@@ -9,6 +9,7 @@ from operations import catalog
 from operations.catalog import Catalog
 from operations.errors import LocktenderError, MigrationFilesError, StatementFailed
 from operations.migrations.formats import FORMATS
+from operations.migrations.partitioned import outside_where_partitioned
 from operations.migrations.prisma_folder import SCRIPT
 from operations.migrations.script import place, read_script
 from operations.ports import Progress, Report, Session
@@ -87,6 +88,7 @@ def _apply(session: Session, entry: Entry, lenient: bool, base: Base) -> None:
         if lenient and _at_once(session, text):
             return
         script = read_script(entry.name, text)
+        script = outside_where_partitioned(session, {entry.name: script})[entry.name]
         beyond = () if lenient else statements_beyond(script)
         harmless = not lenient and not beyond and script.statements is not None
         if harmless and _at_once(session, text):
