@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from operations.advisory import steady
 from operations.errors import MigrationFailed, PrivilegeMissing, StatementFailed
 from operations.migration_failure import lacks_locks
 from operations.migration_session import MigrationSession
@@ -153,7 +152,7 @@ class Applier(MigrationSession):
         try:
             self.format.record_run(
                 self.session,
-                steady(self.context),
+                self.settings(),
                 self.row_ids[name],
                 self.migrations[name],
                 script if parsed else None,

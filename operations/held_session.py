@@ -152,8 +152,12 @@ class HeldSession:
         """Nothing that a script has set outlives it."""
         limit = self.context.environment.lock_timeout if lock_timeout is None else lock_timeout
         if self._settled != (self.session, limit):
-            self.session.reset(steady(self.context, limit))
+            self.session.reset(self.settings(limit))
             self._settled = (self.session, limit)
+
+    def settings(self, lock_timeout: float | None = None) -> dict[str, str]:
+        """What scripts of migrations begin with."""
+        return steady(self.context, lock_timeout)
 
     def _pid(self) -> int:
         """Of the session's server process; asked once, for without a pooler in between it stays the same."""

@@ -10,7 +10,6 @@ from contextlib import nullcontext
 
 from msgspec import Struct
 
-from operations.advisory import steady
 from operations.counting import counted_outside
 from operations.errors import MigrationFailed
 from operations.left_prepared import to_be_prepared
@@ -49,7 +48,7 @@ class Piecewise(Struct, frozen=True):
         if held.session.in_transaction:
             self._leave_transaction("COMMIT")
             held.keep_lock()
-        if not held.format.record_finished(held.session, steady(held.context), held.row_ids[name]):
+        if not held.format.record_finished(held.session, held.settings(), held.row_ids[name]):
             raise held.unrecorded([name])
         held.succeeded(name, began)
 
