@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
@@ -62,3 +64,29 @@ def test_in_other_threads_there_is_nothing_to_hold() -> None:
     thread.start()
     thread.join()
     assert entered == [True]
+
+
+LOST = """
+import signal, threading, weakref
+from operations.signals import end_cleanly
+
+class Thing:
+    pass
+
+end_cleanly()
+thing = Thing()
+watching = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGTERM))
+try:
+    del thing
+    threading.Event().wait(60)
+    print("never told")
+except KeyboardInterrupt:
+    signal.raise_signal(signal.SIGTERM)
+    print("told, and undone")
+"""
+
+
+def test_one_that_comes_where_python_lets_no_exception_out_comes_again() -> None:
+    done = subprocess.run([sys.executable, "-c", LOST], capture_output=True, text=True, timeout=90, check=True)
+    assert done.stdout == "told, and undone\n"
+    assert done.stderr == "Ending already: what was begun is being undone.\n"
