@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SOON = 0.01
@@ -60,6 +60,16 @@ def insist(number: int, raised: type[BaseException], before: Callable[[], object
             tell(what)
 
     sys.unraisablehook = lost
+
+
+def end_with(exit_code: int) -> NoReturn:
+    """The end of a program that is run by ``python -m``.
+
+    Python notes an interrupt that leaves an ``exec``, as it comes while a dataclass is being made, and would then end
+    by SIGINT in place of the exit code; the next one makes it forget.
+    """
+    exec("")  # noqa: S102
+    sys.exit(exit_code)
 
 
 class Hold:

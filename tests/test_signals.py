@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 
 import pytest
@@ -64,6 +66,23 @@ def test_in_other_threads_there_is_nothing_to_hold() -> None:
     thread.start()
     thread.join()
     assert entered == [True]
+
+
+INTERRUPTED = """
+from operations.signals import end_with
+
+try:
+    exec("raise KeyboardInterrupt")
+except KeyboardInterrupt:
+    end_with(3)
+"""
+
+
+def test_the_exit_code_is_the_one_that_was_said(tmp_path: Path) -> None:
+    (tmp_path / "interrupted.py").write_text(INTERRUPTED)
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1])])
+    environ = {**os.environ, "PYTHONPATH": path}
+    assert subprocess.run([sys.executable, "-m", "interrupted"], env=environ, timeout=90).returncode == 3
 
 
 LOST = """
