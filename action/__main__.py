@@ -24,7 +24,7 @@ from operations.answer import redacted as without_secrets
 from operations.errors import LocktenderError, UsageError
 from operations.secret import Secret
 from operations.settings_secrets import lines_of, secrets_of_url
-from operations.signals import end_cleanly
+from operations.signals import end_cleanly, end_with
 
 LARGEST_EVENT = 64_000_000
 """Bytes; GitHub's own limit is 25 MB."""
@@ -137,4 +137,4 @@ def _put_out(environ: Mapping[str, str], log: Log, command: str, outcome: Outcom
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_with(main())

@@ -19,6 +19,7 @@ from bot.http import application
 from bot.rounds import Rounds
 from bot.variables import Variables, variables
 from operations.errors import ConfigurationError, LocktenderError, OperationFailed
+from operations.signals import insist
 
 GRACE = 10
 """Seconds for requests that are being dealt with when the end comes."""
@@ -140,4 +141,5 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, _terminate)  # until uvicorn, or what works, can be told to end
+    insist(signal.SIGTERM, SystemExit)
     sys.exit(main())

@@ -18,7 +18,7 @@ from cli.options import GLOBAL_OPTIONS, Options, Verbs
 from cli.output import Answer
 from operations.errors import ExitCode, InternalError, Interrupted, LocktenderError, UsageError
 from operations.secret import redact
-from operations.signals import end_cleanly
+from operations.signals import end_cleanly, end_with
 
 NAME = "locktender"
 GARBAGE_AFTER = 100_000
@@ -172,4 +172,4 @@ def _interrupted(verb: str) -> Interrupted:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_with(main())

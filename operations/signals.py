@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SOON = 0.01
+"""Seconds until a signal comes once more that was lost."""
 
 
 def end_cleanly() -> Mapping[int, Any]:
@@ -28,7 +33,43 @@ def end_cleanly() -> Mapping[int, Any]:
             signal.signal(number, patience)
         raise KeyboardInterrupt
 
-    return {number: signal.signal(number, end) for number in ENDING}
+    def begin() -> Mapping[int, Any]:
+        return {number: signal.signal(number, end) for number in ENDING}
+
+    insist(signal.SIGTERM, KeyboardInterrupt, begin)
+    return begin()
+
+
+def insist(number: int, raised: type[BaseException], before: Callable[[], object] = lambda: None) -> None:
+    """The signal comes once more, after ``before``, where what its handler has ``raised`` is lost.
+
+    There are places that Python lets no exception out of (finalisers, callbacks of weak references, of which there are
+    many while modules are loaded), and a handler may have to run there.
+    """
+    tell, main = sys.unraisablehook, threading.main_thread().ident or 0
+
+    def again() -> None:
+        time.sleep(SOON)
+        signal.pthread_kill(main, number)
+
+    def lost(what: sys.UnraisableHookArgs) -> None:
+        if what.exc_type is raised:
+            before()
+            _thread.start_new_thread(again, ())  # takes no lock, whatever was being done when it came
+        else:
+            tell(what)
+
+    sys.unraisablehook = lost
+
+
+def end_with(exit_code: int) -> NoReturn:
+    """The end of a program that is run by ``python -m``.
+
+    Python notes an interrupt that leaves an ``exec``, as it comes while a dataclass is being made, and would then end
+    by SIGINT in place of the exit code; the next one makes it forget.
+    """
+    exec("")  # noqa: S102
+    sys.exit(exit_code)
 
 
 class Hold:
