@@ -446,6 +446,9 @@ def test_no_secret_shows_among_the_servers_processes(sshd: Sshd) -> None:
 
 # --- servers that allow less, or are noisy -------------------------------------------------------------------------
 
+LARGE = {"LARGE": "x" * 4_000_000}
+"""More than a server takes before something reads it."""
+
 
 def test_what_a_login_shell_says_is_none_of_the_programs_output(tmp_path: Path) -> None:
     more = "ForceCommand echo Welcome; echo to you >&2; exec /bin/sh"
@@ -459,6 +462,7 @@ def test_what_a_login_shell_says_is_none_of_the_programs_output(tmp_path: Path) 
     [
         ("ForceCommand echo no login; false", lambda host: host.run(["true"], timeout=5), CommandFailed),
         ("ForceCommand echo no login; exit 0", lambda host: host.run(["true"], timeout=5), CommandFailed),
+        ("ForceCommand echo no login; exit 0", lambda host: host.run(["true"], env=LARGE, timeout=5), CommandFailed),
         ("ForceCommand false", lambda host: host.exists("/"), HostUnreachable),
         ("MaxSessions 0", lambda host: host.exists("/"), HostError),
         ("MaxSessions 0", lambda host: host.run(["true"], timeout=5), HostError),

@@ -107,7 +107,7 @@ class RemoteProgram:
         with self._line.told(f"{self._name} was being started"):
             channel.settimeout(self._line.server.connect_timeout)
             channel.exec_command("exec /bin/sh")
-            channel.sendall(self._script)
+            self._send_script(channel)
             channel.settimeout(None)  # a program may be silent for long; a cut line ends the channel
         for receive, take in (
             (channel.recv, partial(self._stdout.feed, keep)),
@@ -115,6 +115,14 @@ class RemoteProgram:
         ):
             self._readers.append(threading.Thread(target=self._drain, args=(receive, take), daemon=True))
             self._readers[-1].start()
+
+    def _send_script(self, channel: Any) -> None:
+        try:
+            channel.sendall(self._script)
+        except OSError:
+            if not channel.closed:
+                raise
+            # What should have read it ended at once: its status says why, and that there is none that the line was cut.
 
     def _drain(self, receive: Callable[[int], bytes], take: Callable[[bytes], None]) -> None:
         with suppress(*BROKEN):
