@@ -161,6 +161,7 @@ RESULTS = {
     "`backup create`": "`id`, `path`, `bytes`, `seconds`, `verified`, `tables`, `rows`",
     "`backup list`": "`backups`, the newest first",
     "`backup verify`": "`id`, `intact`, `problems`, `level`",
+    "`backup pin`, `backup unpin`": "`id`, `pinned` (why it stays, or `null`)",
     "`restore`": "`restored`, `emergency_backup`, `previous_database`, `seconds`, `outage_seconds`, `validation` "
     "(`ok`, `differences`)",
     "`check`": "`checks` (`name`, `status`: `ok`, `warn` or `fail`; `detail`, `why`, `fix`; `value`, `subject`; "

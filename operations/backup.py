@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from operations.backup_archive import jobs_for, read_through
 from operations.backup_catalogue import (
     BackupInfo,
+    Pin,
     entries,
     list_backups,
     load,
@@ -58,6 +59,7 @@ __all__ = [
     "BackupInfo",
     "BackupResult",
     "Level",
+    "Pin",
     "PruneResult",
     "VerifyResult",
     "create",

@@ -96,6 +96,13 @@ def level_of(manifest: Manifest, known: Verification | None) -> Level:
     return max(manifest.level, known.level) if known else manifest.level
 
 
+class Pin(Struct, frozen=True):
+    """Why a backup is kept whatever the rules say; ``None`` where they decide."""
+
+    id: str
+    pinned: str | None
+
+
 def resolve_id(context: Context, backup_id: str) -> str:
     """The id of an existing backup: as given, or the newest of this environment for ``latest``.
 
@@ -174,16 +181,22 @@ def record(context: Context, manifest: Manifest, found: Verification) -> None:
     context.host.write(path, verification_to_bytes(found, context.environment.backups.signing_key))
 
 
-def pin(context: Context, backup_id: str, reason: str) -> None:
-    """Keep a backup from being pruned."""
-    name, pins = resolve_id(context, backup_id), _pins(context)
+def pin(context: Context, backup_id: str, reason: str) -> Pin:
+    """Keep a backup from being pruned; ``reason``, made one line, takes the place of an earlier one.
+
+    Raises ``NotFound``.
+    """
+    name, pins, why = resolve_id(context, backup_id), _pins(context), " ".join(reason.split())
     context.host.make_directory(pins)
-    context.host.write(f"{pins}/{name}", reason.encode())
+    context.host.write(f"{pins}/{name}", why.encode())
+    return Pin(name, why)
 
 
-def unpin(context: Context, backup_id: str) -> None:
-    """Leave a backup to the rules again."""
-    context.host.remove(f"{_pins(context)}/{resolve_id(context, backup_id)}")
+def unpin(context: Context, backup_id: str) -> Pin:
+    """Leave a backup to the rules again, be it pinned or not. Raises ``NotFound``."""
+    name = resolve_id(context, backup_id)
+    context.host.remove(f"{_pins(context)}/{name}")
+    return Pin(name, None)
 
 
 def _names(context: Context) -> Iterator[str]:

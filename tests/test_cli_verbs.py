@@ -195,6 +195,16 @@ def test_backups_from_create_to_prune(shop18: Shop) -> None:
     shown = shop18.run("backup", "show", "latest", "--json").answer["result"]
     assert (shown["id"], shown["database"]) == (second["id"], shop18.context.database.target.database)
     shop18.golden("backup_list", shop18.run("backup", "list"))
+    why = shop18.run("backup", "pin", result["id"], "--reason", "before the\naudit", "--json").answer["result"]
+    assert why == {"id": result["id"], "pinned": "before the audit"}
+    assert "(pinned: before the audit)" in shop18.run("backup", "list").stdout
+    assert "pinned: before the audit" in shop18.run("backup", "prune", "--dry-run").stdout
+    assert shop18.run("backup", "unpin", result["id"], "--json").answer["result"] == {
+        "id": result["id"],
+        "pinned": None,
+    }
+    assert "pinned" not in shop18.run("backup", "list").stdout
+    assert shop18.run("backup", "pin", "20200101T000000Z-0000", "--json").error["code"] == "not_found"
     refused = shop18.run("backup", "prune", "--json")
     assert (refused.exit_code, refused.error["code"]) == (2, "usage")
     assert "--yes" in refused.error["hint"]

@@ -12,7 +12,7 @@ VERBS = {
     "apply": "The pending migrations only.",
     "rollback": "Back to the state before the last deploy, or before a named run.",
     "resolve": "Settle a failed migration by hand, or record one as applied.",
-    "backup": "Create, list, show, verify and prune backups.",
+    "backup": "Create, list, show, verify, pin and prune backups.",
     "restore": "Bring a backup back beside the live database, then swap it in; or undo that.",
     "report": "What happened, how long it took, how healthy everything is; with charts.",
     "audit": "The ledger of requests and approvals: list it, verify its chain, export it.",

@@ -19,14 +19,14 @@ from operations.measures import size_text
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from operations.backup import BackupInfo, BackupResult, PruneResult, VerifyResult
+    from operations.backup import BackupInfo, BackupResult, Pin, PruneResult, VerifyResult
     from operations.backups.manifest import Manifest
     from operations.context import Context
 
 
 @click.group("backup", cls=VerbGroup)
 def command() -> None:
-    """Create, list, show, verify and prune backups.
+    """Create, list, show, verify, pin and prune backups.
 
     A backup is one directory that plain pg_restore can read without Locktender.
     """
@@ -89,12 +89,38 @@ def verify(desk: Desk, backup_id: str, test_restore: bool) -> Answer:
     return Answer(found, lambda: _verified(found), ExitCode.DONE if found.intact else ExitCode.NO)
 
 
+@verb("pin", 'locktender backup pin latest --reason "before the audit"')
+@click.argument("backup_id", metavar="ID|latest")
+@click.option("--reason", default="by hand", show_default=True, help="Why it must stay; backup list shows it.")
+def pin(desk: Desk, backup_id: str, reason: str) -> Answer:
+    """Keep a backup, whatever the keep_… rules say, until backup unpin."""
+    context = desk.context()
+
+    from operations import backup
+
+    pinned = backup.pin(context, backup_id, reason)
+    return Answer(pinned, lambda: _pin(pinned))
+
+
+@verb("unpin", "locktender backup unpin latest")
+@click.argument("backup_id", metavar="ID|latest")
+def unpin(desk: Desk, backup_id: str) -> Answer:
+    """Leave a backup to the keep_… rules again."""
+    context = desk.context()
+
+    from operations import backup
+
+    refuse_if_wanted(context.environment, "backup", "unpin")
+    unpinned = backup.unpin(context, backup_id)
+    return Answer(unpinned, lambda: _pin(unpinned))
+
+
 @verb("prune", "locktender backup prune --dry-run\nlocktender backup prune --yes")
 @click.option("--dry-run", is_flag=True, help="Say what would be kept and why; remove nothing.")
 def prune(desk: Desk, dry_run: bool) -> Answer:
     """Remove the backups that no keep_… rule wants any more.
 
-    The newest verified one always stays, and so does any that a run still needs.
+    The newest verified one always stays, and so does any that is pinned or that a run still needs.
     """
     context = desk.context()
 
@@ -107,7 +133,7 @@ def prune(desk: Desk, dry_run: bool) -> Answer:
     return Answer(pruned, lambda: _pruned(pruned, dry_run))
 
 
-for each in (create, list_, show, verify, prune):
+for each in (create, list_, show, verify, pin, unpin, prune):
     command.add_command(each)
 
 
@@ -163,6 +189,13 @@ def _items(value: Sequence[object] | dict[str, object]) -> Iterator[str]:
 def _verified(found: VerifyResult) -> Iterator[str]:
     yield f"Backup {found.id} is intact ({found.level})." if found.intact else f"Backup {found.id} is NOT intact."
     yield from (f"  {problem}" for problem in found.problems)
+
+
+def _pin(found: Pin) -> Iterator[str]:
+    if found.pinned is None:
+        yield f"Backup {found.id} is not pinned: the keep_… rules decide when it goes."
+    else:
+        yield f"Backup {found.id} stays until it is unpinned: {found.pinned}."
 
 
 def _pruned(pruned: PruneResult, dry_run: bool) -> Iterator[str]:
