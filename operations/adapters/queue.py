@@ -15,8 +15,6 @@ import psycopg
 from procrastinate import App, SyncPsycopgConnector
 
 from operations.adapters.ledger_schema import SETTINGS
-from operations.adapters.queue_connector import Connector
-from operations.adapters.queue_loop import work
 from operations.approvals.change import Job
 from operations.approvals.model import Request
 
@@ -55,6 +53,8 @@ class Worker:
     """Takes jobs one after the other until it is told to stop."""
 
     def __init__(self, keywords: Mapping[str, Any], handlers: Handlers, concurrency: int = 1) -> None:
+        from operations.adapters.queue_connector import Connector  # who only defers needs no worker
+
         own = {name: value for name, value in keywords.items() if name != "autocommit"}  # set for listening anyway
         connector = Connector(kwargs=own, configure=_configured, min_size=1, max_size=concurrency + 3, timeout=15.0)
         self._app = App(connector=connector)
@@ -72,6 +72,8 @@ class Worker:
         asyncio.run(self._run(wait, stopping))
 
     async def _run(self, wait: bool, stopping: threading.Event | None) -> None:
+        from operations.adapters.queue_loop import work
+
         await work(
             self._app,
             stopping,
