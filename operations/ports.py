@@ -176,6 +176,11 @@ class Session(Protocol):
         ...
 
     @property
+    def server_encoding(self) -> str:
+        """Of the database, as PostgreSQL names it: ``UTF8``."""
+        ...
+
+    @property
     def closed(self) -> bool:
         """Whether the connection is gone, be it that we have cut it."""
         ...

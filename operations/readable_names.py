@@ -11,7 +11,7 @@ NOT_UTF8 = "22021"
 
 def refuse_unreadable_names(session: Session) -> None:
     """Raise ``Refused`` where the catalog holds what is no UTF-8; what rows hold is never read as text."""
-    if session.rows("SHOW server_encoding") != [("SQL_ASCII",)]:
+    if session.server_encoding != "SQL_ASCII":
         return
     try:
         catalog.read(session)

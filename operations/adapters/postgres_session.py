@@ -74,6 +74,11 @@ class PostgresSession:
         return self._connection.pgconn.server_version
 
     @property
+    def server_encoding(self) -> str:
+        """As it was told at the login."""
+        return self._connection.info.parameter_status("server_encoding") or ""
+
+    @property
     def closed(self) -> bool:
         """Whether the connection is gone."""
         return self._connection.closed
