@@ -233,9 +233,12 @@ class Run:
 
     def _check(self) -> None:
         now = standing(self.facts.migrations, self._history())
-        left = set(now.pending) & set(self.facts.scripts)
+        left = set(now.pending) - (set(self.facts.standing.pending) - set(self.facts.scripts))
         if left:
-            raise OperationFailed(f"After the run these are still pending: {', '.join(sorted(left))}.")
+            raise OperationFailed(
+                f"After the run these are still pending, or again: {', '.join(sorted(left))}.",
+                hint="Look at what the migrations do with the history's rows, and with search_path.",
+            )
         if self.release:
             self.release.check()
 

@@ -48,6 +48,8 @@ class Piecewise(Struct, frozen=True):
         if held.session.in_transaction:
             self._leave_transaction("COMMIT")
             held.keep_lock()
+        held.settle_session()
+        held.refuse_unrecorded([name])  # a piece can have committed a change of the history
         with held.on_history([name]):
             kept = held.format.record_finished(held.session, held.settings(), held.row_ids[name])
         if not kept:
@@ -75,7 +77,6 @@ class Piecewise(Struct, frozen=True):
             with held.in_one_piece(self.name, number):
                 held.run(self.name, segment.text, segment.offset)
             held.settle_session()
-            held.refuse_unrecorded([self.name])
             self._record_step(number)
 
     def _record_step(self, number: int) -> None:

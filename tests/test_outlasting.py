@@ -321,7 +321,7 @@ def test_a_commit_that_only_the_server_reads_in_a_file_is_not_taken_for_the_old_
 def test_a_search_path_that_would_hide_the_history_from_the_next_session_is_not_left(shop15: Context) -> None:
     before, name = state(shop15), identifier(shop15.database.target.database)
     write_migration(shop15, "2_hides", f"ALTER DATABASE {name} SET search_path TO nowhere;")
-    with pytest.raises(OperationFailed, match=r"still pending: .*The old state stands") as caught:
+    with pytest.raises(OperationFailed, match=r"still pending, or again: .*The old state stands") as caught:
         deploy(shop15)
     way = result_of(caught.value).rollback
     assert way
@@ -355,7 +355,14 @@ def test_a_migration_that_makes_the_history_unusable_is_taken_back(changes: str,
     assert deploy(shop15).applied == ("2_changes", "3_more")
 
 
-@pytest.mark.parametrize("changes", ["DROP TABLE _prisma_migrations;", OF_THE_HISTORY.format("DROP COLUMN logs")])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        "DROP TABLE _prisma_migrations;",
+        OF_THE_HISTORY.format("DROP COLUMN logs"),
+        OF_THE_HISTORY.format("DROP COLUMN checksum"),
+    ],
+)
 def test_one_that_has_committed_that_by_itself_leaves_what_to_type(changes: str, shop15: Context) -> None:
     before = state(shop15)
     write_migration(shop15, "2_changes", f"BEGIN; {changes} COMMIT; SELECT 1;")
@@ -370,6 +377,38 @@ def test_one_that_has_committed_that_by_itself_leaves_what_to_type(changes: str,
     assert backup_id
     restore(shop15, backup_id)
     assert (state(shop15), status(shop15).pending) == (before, ("2_changes",))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        "TRUNCATE _prisma_migrations;",
+        OF_THE_HISTORY.format("RENAME TO old_migrations")
+        + "CREATE TABLE _prisma_migrations (LIKE old_migrations INCLUDING ALL);",
+    ],
+)
+def test_a_migration_that_removes_what_the_history_tells_is_taken_back(changes: str, shop15: Context) -> None:
+    before = state(shop15)
+    write_migration(shop15, "2_changes", changes)
+    with pytest.raises(OperationFailed, match="still pending, or again: 1_init") as caught:
+        deploy(shop15)
+    assert "The old state stands" in caught.value.message
+    assert (state(shop15), status(shop15).pending) == (before, ("2_changes",))
+
+
+def test_what_a_trigger_of_the_history_lacks_is_not_said_of_the_history(shop15: Context) -> None:
+    with shop15.database.session() as session:
+        session.script(
+            "CREATE TABLE seen (name text);"
+            "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN INSERT INTO seen VALUES (NEW.migration_name); RETURN NEW; END';"
+            "CREATE TRIGGER see BEFORE INSERT ON _prisma_migrations FOR EACH ROW EXECUTE FUNCTION see()"
+        )
+    write_migration(shop15, "2_drops", "DROP TABLE seen;")
+    with pytest.raises(MigrationFailed, match='relation "seen" does not exist') as caught:
+        deploy(shop15)
+    assert "is not as Prisma makes it" not in caught.value.message
+    assert status(shop15).pending == ("2_drops",)
 
 
 def test_a_history_that_was_put_back_is_settled_by_the_next_run(shop15: Context) -> None:

@@ -182,8 +182,9 @@ class Prisma:
         self._latest[session] = row_id
 
     def record_step(self, session: Session, row_id: str, steps: int) -> bool:
-        """In ``applied_steps_count``; Prisma's own rows hold 0 or 1 there."""
-        return self._write(session, "UPDATE {table} SET applied_steps_count = %s WHERE id = %s", (steps, row_id)) > 0
+        """In ``applied_steps_count``; Prisma's own rows hold 0 or 1 there. Reads all columns: one may be gone."""
+        update = f"UPDATE {{table}} SET applied_steps_count = %s WHERE id = %s RETURNING {_COLUMNS}"
+        return self._write(session, update, (steps, row_id)) > 0
 
     def record_finished(self, session: Session, settings: Mapping[str, str], row_id: str) -> bool:
         """Finished now, in one step."""
@@ -295,7 +296,8 @@ def _explained(behind: int = 0) -> Iterator[None]:
                 f"The role lacks rights on the migration history ({TABLE}): {error.message}.",
                 hint="Use the role that owns the database, or GRANT it what is missing.",
             ) from error
-        if error.sqlstate in ("42P01", "42703", "42804", "42809", "42883"):
+        elsewhere = error.context  # in a function, such as that of a trigger of the table
+        if error.sqlstate in ("42P01", "42703", "42804", "42809", "42883") and not elsewhere:
             raise HistoryConflict(
                 f"The table {TABLE} is not as Prisma makes it: {error.message}.",
                 hint=f"Has somebody changed it? Put it back, and run the same command again; Prisma's is {_MADE}. "
