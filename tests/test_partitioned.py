@@ -20,7 +20,7 @@ from operations.validate import Question, validate
 
 from .conftest import Server
 from .folders import write_migration
-from .test_deploy import state
+from .test_deploy import result_of, state
 from .test_role_settings import role
 from .test_validate import folder
 from .trials import Kept
@@ -174,3 +174,28 @@ def test_an_ordinary_table_that_code_replaces_by_a_partitioned_one_fails_and_cha
     with pytest.raises(MigrationFailed, match=r"25001.*The old state stands"):
         deploy(parted)
     assert state(parted) == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BEGIN;\n{};\nREINDEX TABLE s.parted;\nCOMMIT;",
+        "BEGIN;\n{};\nSELECT 1/0;\nCOMMIT;\nVACUUM;",
+    ],
+)
+def test_what_may_have_been_rolled_back_is_not_said_to_have_been_done(parted: Context, text: str) -> None:
+    write_migration(parted, "2_own", text.format("ALTER ROLE app_owner RESET work_mem"))
+    with pytest.raises(MigrationFailed, match=r"migration.sql:3:.*The old state stands") as caught:
+        deploy(parted)
+    way = result_of(caught.value).rollback
+    assert way
+    (stays,) = way.stays
+    assert "(2_own, line 2) was perhaps done" in stays
+
+
+def test_what_stood_before_is_not_said_to_have_been_made_in_a_transaction_of_the_file(parted: Context) -> None:
+    write_migration(parted, "2_own", "BEGIN;\nCREATE ROLE app_owner;\nREINDEX TABLE s.parted;\nCOMMIT;")
+    with pytest.raises(MigrationFailed, match=r"migration.sql:2:") as caught:
+        deploy(parted)
+    way = result_of(caught.value).rollback
+    assert way is None or way.stays == ()
