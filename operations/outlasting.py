@@ -14,7 +14,7 @@ from operations.migrations.script import Script, Statement, read_script
 from operations.ports import Session
 from operations.quoting import identifier
 from operations.reality import Reality
-from operations.segments import commits_itself, segments_of
+from operations.segments import TRANSACTION_COMMANDS, segments_of
 from operations.traces import Trace
 
 _STANDING = {
@@ -78,12 +78,15 @@ def _run(script: Script, row: HistoryRow, trace: Trace, name: str) -> Iterator[t
         return
     begun = {facts["piece"]: facts for facts in trace.statements if facts["migration"] == name}
     latest = max(begun, default=0)
-    whole = commits_itself(script) and all(statement.transactional for statement in script.statements)
-    for number, segment in enumerate(segments_of(script), start=1):
+    commands = any(statement.kind in TRANSACTION_COMMANDS for statement in script.statements)
+    # Then each statement was sent by itself, or all in one message, and a ROLLBACK may have followed.
+    whole = commands and latest <= 1 and all(statement.transactional for statement in script.statements)
+    pieces = [(one,) for one in script.statements] if commands else [one.statements for one in segments_of(script)]
+    for number, statements in enumerate(pieces, start=1):
         if whole or number <= max(latest, row.applied_steps):
-            surely = not whole and (number <= row.applied_steps or number < latest)
+            surely = not commands and (number <= row.applied_steps or number < latest)
             if surely or not begun.get(1 if whole else number, {}).get("stood"):
-                yield from ((statement, surely) for statement in segment.statements)
+                yield from ((statement, surely) for statement in statements)
 
 
 def _told(one: _Done, session: Session) -> str | None:

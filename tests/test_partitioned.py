@@ -20,7 +20,8 @@ from operations.validate import Question, validate
 
 from .conftest import Server
 from .folders import write_migration
-from .test_deploy import state
+from .test_deploy import result_of, state
+from .test_role_settings import role
 from .test_validate import folder
 from .trials import Kept
 
@@ -104,3 +105,97 @@ def test_of_a_table_that_is_not_partitioned_nothing_is_changed(parted: Context) 
     scripts = {"1": read_script("1", OF_ANOTHER), "2": read_script("2", "REINDEX TABLE nowhere;")}
     with parted.database.session() as session:
         assert outside_where_partitioned(session, scripts) == scripts
+
+
+@pytest.mark.parametrize(
+    ("landed", "pending"),
+    [
+        (
+            "CREATE TABLE u (a int);",
+            ("CREATE FUNCTION ranks() RETURNS SETOF bigint LANGUAGE sql AS\n"
+             "'SELECT rank() OVER (PARTITION BY a) FROM u'; REINDEX TABLE u;",),
+        ),
+        (
+            "CREATE TABLE u (a int); CREATE INDEX i ON u (a);",
+            ("CREATE TABLE p (a int) PARTITION BY LIST (a); REINDEX TABLE u; REINDEX INDEX i; CLUSTER u USING i;",
+             "DO $$ BEGIN EXECUTE 'CREATE TABLE more (a int) PARTITION BY LIST (a)'; END $$; REINDEX TABLE u;"),
+        ),
+        (
+            None,
+            ('CREATE TABLE u (a int PRIMARY KEY); CREATE TABLE "window" ("partition" int); -- TABLE PARTITION BY',
+             "CLUSTER u USING u_pkey; REINDEX INDEX u_pkey;"),
+        ),
+        (
+            None,
+            ("CREATE TABLE p (a int) PARTITION BY LIST (a); CREATE TABLE one PARTITION OF p FOR VALUES IN (1);\n"
+             "CREATE TABLE u (a int); CREATE INDEX i ON u (a); REINDEX TABLE u; REINDEX TABLE one; REINDEX INDEX i;",),
+        ),
+    ],
+)  # fmt: skip
+def test_of_an_ordinary_table_it_asks_for_no_right_to_restore(
+    landed: str | None, pending: tuple[str, ...], server18: Server, context_of: Callable[..., Context]
+) -> None:
+    with role(server18, "unable", options="NOCREATEDB") as url:
+        context = context_of(url)
+        if landed:
+            write_migration(context, "1_init", landed)
+            deploy(context)
+        for number, text in enumerate(pending):
+            write_migration(context, f"2_{number}", text)
+        result = deploy(context)
+        assert (result.outcome, result.atomic) == ("deployed", True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE TABLE p (a int) PARTITION BY LIST (a); REINDEX TABLE public.p;",
+        "CREATE TABLE p (a int PRIMARY KEY) /* so */ PARTITION /* it is */ BY LIST (a); REINDEX INDEX p_pkey;",
+        "CREATE TABLE p (a int) PARTITION BY LIST (a); CREATE INDEX on_p ON p (a); REINDEX INDEX on_p;",
+        "CREATE INDEX new ON s.parted (a); REINDEX INDEX s.new;",
+        "CREATE TABLE p (a int) PARTITION BY LIST (a); ALTER TABLE p RENAME TO q; REINDEX TABLE q;",
+        "ALTER TABLE plain RENAME TO old; CREATE TABLE plain (a int) PARTITION BY LIST (a); REINDEX TABLE plain;",
+        "CREATE TABLE IF NOT EXISTS s.parted (a int) PARTITION BY LIST (a); REINDEX TABLE s.parted;",
+        "DO $$ BEGIN EXECUTE 'CREATE TABLE p (a int) PARTITION BY LIST (a)'; END $$; REINDEX TABLE p;",
+        "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS\n"
+        "'BEGIN CREATE TABLE p (a int)\nPARTITION  BY LIST (a); END'; SELECT f(); REINDEX TABLE p;",
+    ],
+)
+def test_what_is_partitioned_by_then_is_worked_on_outside_of_transactions(parted: Context, text: str) -> None:
+    write_migration(parted, "2_new", text)
+    result = deploy(parted)
+    assert (result.outcome, result.atomic) == ("deployed", False)
+
+
+def test_an_ordinary_table_that_code_replaces_by_a_partitioned_one_fails_and_changes_nothing(parted: Context) -> None:
+    before = state(parted)
+    replaced = "DROP TABLE plain; EXECUTE ''CREATE TABLE plain (a int) PARTITION BY LIST (a)'';"
+    write_migration(parted, "2_replaced", f"DO 'BEGIN {replaced} END'; REINDEX TABLE plain;")
+    with pytest.raises(MigrationFailed, match=r"25001.*The old state stands"):
+        deploy(parted)
+    assert state(parted) == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BEGIN;\n{};\nREINDEX TABLE s.parted;\nCOMMIT;",
+        "BEGIN;\n{};\nSELECT 1/0;\nCOMMIT;\nVACUUM;",
+    ],
+)
+def test_what_may_have_been_rolled_back_is_not_said_to_have_been_done(parted: Context, text: str) -> None:
+    write_migration(parted, "2_own", text.format("ALTER ROLE app_owner RESET work_mem"))
+    with pytest.raises(MigrationFailed, match=r"migration.sql:3:.*The old state stands") as caught:
+        deploy(parted)
+    way = result_of(caught.value).rollback
+    assert way
+    (stays,) = way.stays
+    assert "(2_own, line 2) was perhaps done" in stays
+
+
+def test_what_stood_before_is_not_said_to_have_been_made_in_a_transaction_of_the_file(parted: Context) -> None:
+    write_migration(parted, "2_own", "BEGIN;\nCREATE ROLE app_owner;\nREINDEX TABLE s.parted;\nCOMMIT;")
+    with pytest.raises(MigrationFailed, match=r"migration.sql:2:") as caught:
+        deploy(parted)
+    way = result_of(caught.value).rollback
+    assert way is None or way.stays == ()

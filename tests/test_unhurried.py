@@ -60,7 +60,18 @@ def test_what_it_means_more_to_or_does_not_help_stays_as_it_is(text: str) -> Non
 )
 def test_where_a_table_may_be_partitioned_nothing_is_left_out(table: str) -> None:
     assert unhurried(INDEX, table) == read_script("1", INDEX)
-    assert unhurried(INDEX, "SELECT row_number() OVER (PARTITION BY a) FROM t;") != read_script("1", INDEX)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT row_number() OVER (PARTITION BY a) FROM t;",
+        'CREATE TABLE "window" (a int, "partition" int);',
+        "CREATE FUNCTION f() RETURNS TABLE (a bigint) LANGUAGE sql AS 'SELECT rank() OVER (\nPARTITION BY a) FROM t';",
+    ],
+)
+def test_what_only_reads_like_a_partitioned_table_changes_nothing_of_that(text: str) -> None:
+    assert unhurried(INDEX, text) != read_script("1", INDEX)
 
 
 def test_the_first_deploy_is_one_transaction_and_makes_the_same_index(context: Context) -> None:

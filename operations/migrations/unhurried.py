@@ -6,18 +6,16 @@ history can be one transaction.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
 from operations.migrations.atomicity import Verdict
+from operations.migrations.partitioning import may_partition
 from operations.migrations.script import Script
 from operations.migrations.statement import Statement
 
 _INDEXES = frozenset({"CREATE INDEX CONCURRENTLY", "DROP INDEX CONCURRENTLY"})
-_PARTITIONED = re.compile(r"\bPARTITION\b", re.IGNORECASE | re.ASCII)
-_MAY_PARTITION = frozenset({"CREATE TABLE", "DO", "CREATE FUNCTION", "CREATE PROCEDURE"})
 
 
 def without_concurrently(scripts: Mapping[str, Script]) -> dict[str, Script]:
@@ -29,17 +27,6 @@ def without_concurrently(scripts: Mapping[str, Script]) -> dict[str, Script]:
     if may_partition(scripts.values()):
         return dict(scripts)
     return {name: _unhurried(script) for name, script in scripts.items()}
-
-
-def may_partition(scripts: Iterable[Script]) -> bool:
-    """Whether one of them may make a partitioned table."""
-    return any(_PARTITIONED.search(text) for script in scripts for text in _making_tables(script))
-
-
-def _making_tables(script: Script) -> Iterable[str]:
-    if script.statements is None:
-        return (script.text,)
-    return (statement.text for statement in script.statements if statement.kind in _MAY_PARTITION)
 
 
 def _unhurried(script: Script) -> Script:
