@@ -199,23 +199,80 @@ SLOW = "SELECT pg_sleep(0.9);"
 
 
 def test_a_migration_that_a_statement_timeout_cancels_says_who_has_set_it(
-    server15: Server, context_of: ContextOf
+    server15: Server, context_of: ContextOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with role(server15, "slow") as url:
+    with role(server15, "slow") as url, server15.superuser().session() as boss:
         context = context_of(url)
         write_migration(context, "1_init", SHOP)
         deploy(context)
         before, database = state(context), identifier(context.database.target.database)
         write_migration(context, "2_slow", SLOW)
-        for setter in (f"ALTER DATABASE {database}", f'ALTER ROLE "slow" IN DATABASE {database}'):
-            with server15.superuser().session() as session:
-                session.execute(f"{setter} SET statement_timeout = '600ms'")
-            with pytest.raises(MigrationFailed, match=rf"57014.* may last 600ms, by {setter} SET") as caught:
-                deploy(context)
+        for setter in (
+            "ALTER ROLE ALL",
+            f"ALTER DATABASE {database}",
+            'ALTER ROLE "slow"',
+            f'ALTER ROLE "slow" IN DATABASE {database}',
+        ):
+            boss.execute(f"{setter} SET statement_timeout = '600ms'")
+            try:
+                with pytest.raises(MigrationFailed, match=rf"57014.* may last 600ms, by {setter} SET") as caught:
+                    deploy(context)
+            finally:
+                boss.execute("ALTER ROLE ALL RESET statement_timeout")
             assert f"{setter} RESET statement_timeout, or write SET" in (caught.value.hint or "")
+        monkeypatch.setenv("PGOPTIONS", "-c statement_timeout=500ms")
+        with pytest.raises(MigrationFailed, match=r"may last 500ms, by .*PGOPTIONS"):
+            deploy(context)
+        monkeypatch.delenv("PGOPTIONS")
         assert state(context) == before
         write_migration(context, "2_slow", f"SET statement_timeout = 0;\n{SLOW}")
         assert deploy(context).applied == ("2_slow",)
+
+
+DROPPING = """
+    SELECT pid FROM pg_stat_activity WHERE query LIKE 'DROP INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'
+      AND datname = current_database() AND query_start < clock_timestamp() - interval '1.5 seconds'
+"""
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_what_a_statement_timeout_leaves_of_an_index_is_dropped_without_one(
+    server15: Server, context_of: ContextOf, cancelled: bool
+) -> None:
+    """An application's transaction is in the way of both; somebody may even cancel the dropping."""
+    with role(server15, "curt") as url:
+        context, over = deployed(context_of(url)), threading.Event()
+        before, name = state(context), context.database.target.database
+        index = 'CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON "Product" (price);'
+        write_migration(context, "2_index", f"SET statement_timeout = 0;\n{index}")
+        with server15.superuser(name).session() as holder, server15.superuser(name).session() as boss:
+            boss.execute("ALTER ROLE curt SET statement_timeout = '600ms'")
+            holder.script('BEGIN; UPDATE "Product" SET price = price')
+
+            def let_go() -> None:
+                while not over.wait(0.1) and not (found := boss.rows(DROPPING)):
+                    pass
+                if cancelled and not over.is_set():
+                    boss.rows("SELECT pg_cancel_backend(%s)", found[0])
+                    time.sleep(1)
+                holder.execute("ROLLBACK")
+
+            thread = threading.Thread(target=let_go)
+            thread.start()
+            try:
+                with pytest.raises(MigrationFailed, match=r'57014.* by ALTER ROLE "curt" SET') as caught:
+                    deploy(context)
+                assert not over.is_set()
+            finally:
+                over.set()
+                thread.join()
+            assert caught.value.details["migration"] == "2_index"
+            assert caught.value.details["place"].endswith("migration.sql:2:1")
+            assert caught.value.hint.startswith('ALTER ROLE "curt" RESET statement_timeout, or SET a longer one')
+            assert "file" not in caught.value.hint
+            assert state(context) == before
+            boss.execute("ALTER ROLE curt RESET statement_timeout")
+        assert deploy(context).applied == ("2_index",)
 
 
 def test_what_a_run_reads_itself_may_take_longer_than_a_statement_timeout(
