@@ -322,28 +322,51 @@ def test_a_statement_timeout_that_leaves_no_time_is_told_by_whatever_meets_it(
         assert "ALTER DATABASE … RESET statement_timeout" in (caught.value.hint or "")
 
 
-def test_a_short_statement_timeout_does_not_keep_databases_from_being_made(
-    server15: Server, context_of: ContextOf
-) -> None:
-    """Making one takes long here: another session has its template."""
-    with role(server15, "brisk") as url, server15.superuser().session() as holder:
-        holder.execute("ALTER ROLE brisk IN DATABASE postgres SET statement_timeout = '1s'")
-        context, over = deployed(context_of(url)), threading.Event()
+@contextmanager
+def template_held(server: Server) -> Iterator[None]:
+    """By another session, so that making a database takes long."""
+    over = threading.Event()
 
-        def let_go() -> None:
-            with server15.superuser().session() as session:
-                while not over.wait(0.1) and not session.rows(WAITING):
-                    pass
-            holder.script("ROLLBACK")
+    def let_go() -> None:
+        with server.superuser().session() as session:
+            while not over.wait(0.1) and not session.rows(WAITING):
+                pass
+        holder.script("ROLLBACK")
 
+    with server.superuser().session() as holder:
         holder.script("BEGIN; COMMENT ON DATABASE template0 IS 'held'")
         thread = threading.Thread(target=let_go)
         thread.start()
         try:
-            assert backup.create(context, verify="L2").verified
+            yield
+            assert not thread.is_alive(), "nobody has made one"
         finally:
             over.set()
             thread.join()
+
+
+def test_a_short_statement_timeout_does_not_keep_databases_from_being_made(
+    server15: Server, context_of: ContextOf
+) -> None:
+    with role(server15, "brisk") as url:
+        with server15.superuser().session() as session:
+            session.execute("ALTER ROLE brisk IN DATABASE postgres SET statement_timeout = '1s'")
+        context = deployed(context_of(url))
+        with template_held(server15):
+            assert backup.create(context, verify="L2").verified
+
+
+def test_nor_the_empty_one_that_a_first_deploy_returns_to(server15: Server, context_of: ContextOf) -> None:
+    with role(server15, "terse") as url:
+        with server15.superuser().session() as session:
+            session.execute("ALTER ROLE terse SET statement_timeout = '1s'")
+        context = context_of(url, backups=Backups(test_restore="never"))
+        write_migration(context, "1_init", "CREATE TABLE z (a int); INSERT INTO z VALUES (1); VACUUM z;")
+        write_migration(context, "2_bad", "SELECT 1/0;")
+        before = state(context)
+        with template_held(server15):
+            assert way_of_failure(context) == ("swap", True)
+        assert state(context) == before
 
 
 @pytest.mark.campaign
