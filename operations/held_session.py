@@ -21,7 +21,6 @@ from operations.migration_failure import failed, told_of
 from operations.migrations.model import Format, HistoryRow
 from operations.ports import Session
 from operations.retrying import retrying
-from operations.time_limits import told_of_limit
 
 RECONNECT_FOR = 60.0
 _END_THE_ONE_BEFORE = """
@@ -49,8 +48,18 @@ class HeldSession:
     _pids: dict[int, int] = field(default_factory=dict, kw_only=True)
     _settled: tuple[Session, float] | None = field(default=None, kw_only=True)
 
-    def attempt(self, action: Callable[[], None], done: Callable[[], bool], attempts: int | None = None) -> None:
-        """Perform with retries on transient errors; after a lost connection look first whether it had happened."""
+    def attempt(
+        self,
+        action: Callable[[], None],
+        done: Callable[[], bool],
+        attempts: int | None = None,
+        *,
+        in_pieces: bool = False,
+    ) -> None:
+        """Perform with retries on transient errors; after a lost connection look first whether it had happened.
+
+        ``in_pieces``: it is a piece of a file, not the whole.
+        """
         seen: tuple[Blocker, ...] = ()
 
         def once() -> None:
@@ -64,12 +73,14 @@ class HeldSession:
         try:
             retrying(self.context, attempts)(once)
         except MigrationFailed as error:
-            raise self._explained(error, seen) from error
+            raise self._explained(error, seen, in_pieces) from error
         except StatementFailed as error:  # at COMMIT, or in keeping the history
-            raise self._explained(failed("", error, None), seen) from error
+            raise self._explained(failed("", error, None), seen, in_pieces) from error
 
-    def _explained(self, error: MigrationFailed, seen: Sequence[Blocker]) -> MigrationFailed:
-        return told_of_limit(self.context, told_of(error, seen))
+    def _explained(self, error: MigrationFailed, seen: Sequence[Blocker], in_pieces: bool) -> MigrationFailed:
+        from operations.time_limits import told_of_limit  # a run that succeeds need not load it
+
+        return told_of_limit(self.context, told_of(error, seen), in_pieces=in_pieces)
 
     def _perform(self, action: Callable[[], None], done: Callable[[], bool]) -> None:
         try:
@@ -158,6 +169,11 @@ class HeldSession:
         if self._settled != (self.session, limit):
             self.session.reset(self.settings(limit))
             self._settled = (self.session, limit)
+
+    def lift_limits(self, lock_timeout: float | None = None) -> None:
+        """For work of our own, which no limit of role or database must end."""
+        self._settled = None
+        self.session.reset(steady(self.context, lock_timeout))
 
     def settings(self, lock_timeout: float | None = None) -> dict[str, str]:
         """How long a statement of a script may last is up to role and database, as it is with the migration tool."""

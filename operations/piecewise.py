@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 from msgspec import Struct
 
 from operations.counting import counted_outside
-from operations.errors import MigrationFailed
+from operations.errors import MigrationFailed, StatementFailed
 from operations.left_prepared import to_be_prepared
 from operations.leftovers import Outside, drop_new_invalid_indexes, recreate_dropped_indexes
 from operations.migration_session import MigrationSession
+from operations.migrations.statement import Statement
 from operations.outlasting import stood as stood_before
 from operations.segments import Segment, commits_within
 from operations.uncounted import Alone
@@ -64,9 +66,11 @@ class Piecewise(Struct, frozen=True):
     def _perform(self, number: int, segment: Segment) -> None:
         held = self.held
         if segment.in_transaction:
-            held.attempt(lambda: self._grouped(number, segment), lambda: held.steps_of(self.name) >= number)
+            held.attempt(
+                lambda: self._grouped(number, segment), lambda: held.steps_of(self.name) >= number, in_pieces=True
+            )
         elif segment.verbatim:
-            held.attempt(lambda: self._verbatim(number, segment), lambda: False, attempts=1)
+            held.attempt(lambda: self._verbatim(number, segment), lambda: False, attempts=1, in_pieces=True)
         else:
             self._concurrent(number, segment)
 
@@ -110,6 +114,7 @@ class Piecewise(Struct, frozen=True):
     def _concurrent(self, number: int, segment: Segment) -> None:
         """A statement that PostgreSQL runs outside of transactions only: what it did shows in the catalog."""
         held, (statement,) = self.held, segment.statements
+        held.lift_limits()
         before = Outside.read(held.session)
         commits = commits_within(segment)
         alone = Alone.read(held.context, held.session, statement.text) if held.began_with_data else None
@@ -124,22 +129,52 @@ class Piecewise(Struct, frozen=True):
             alone=alone.to_json() if alone else None,
             undo=recreate_dropped_indexes(held.session, statement) if statement.kind.startswith(DROP_INDEX) else None,
         )
-
-        def perform() -> None:
-            held.settle_session(CONCURRENT_LOCK_TIMEOUT if statement.kind.endswith("CONCURRENTLY") else None)
-            try:
-                held.run(self.name, segment.text, segment.offset)
-            except MigrationFailed:
-                drop_new_invalid_indexes(held.session, before, statement.text)
-                raise
-            held.keep_lock()
-
-        def done() -> bool:
-            if commits:
-                return False  # what it changes shows nowhere
-            drop_new_invalid_indexes(held.session, before, statement.text)
-            return not Outside.read(held.session).same_as(before)
-
+        once = _Attempts(held, self.name, segment, statement, before)
         counting = counted_outside(lambda: held.session, held.journal, alone) if held.began_with_data else nullcontext()
         with counting:
-            held.attempt(perform, done, attempts=1 if commits else None)
+            held.attempt(once.perform, once.done, attempts=1 if commits else None, in_pieces=True)
+
+
+@dataclass
+class _Attempts:
+    """The attempts at such a statement, ``before`` which that stood."""
+
+    held: MigrationSession
+    name: str
+    segment: Segment
+    statement: Statement
+    before: Outside
+    failure: MigrationFailed | None = None
+    again: bool = False
+
+    def perform(self) -> None:
+        """Raises ``MigrationFailed``, and has then dropped what it has left half-built, if that can be done."""
+        held, segment = self.held, self.segment
+        if self.again:
+            self._clear()  # left standing, it would be taken by IF NOT EXISTS for what is to be made
+        self.again = True
+        held.settle_session(CONCURRENT_LOCK_TIMEOUT if self.statement.kind.endswith("CONCURRENTLY") else None)
+        try:
+            held.run(self.name, segment.text, segment.offset)
+        except MigrationFailed as error:
+            self.failure = error
+            self._clear()
+            raise
+        held.lift_limits()
+        held.keep_lock()
+
+    def done(self) -> bool:
+        """Whether it had happened when the connection was lost."""
+        if commits_within(self.segment):
+            return False  # what it changes shows nowhere
+        self._clear()
+        return not Outside.read(self.held.session).same_as(self.before)
+
+    def _clear(self) -> None:
+        """Where it cannot be done it is left to the way back: raises what the statement itself had failed by."""
+        try:
+            self.held.lift_limits(CONCURRENT_LOCK_TIMEOUT)
+            drop_new_invalid_indexes(self.held.session, self.before, self.statement.text)
+        except StatementFailed as error:
+            failure = self.failure or self.held.failed(self.name, error, self.segment.offset)
+            raise failure from failure.__cause__ or error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from operations import catalog, writes
+from operations.advisory import steady
 from operations.backup import load_intact
 from operations.beside import beside, drop
 from operations.catalog.properties import create_statement, read_properties, restore_statements
@@ -13,7 +14,7 @@ from operations.layout import kept_name
 from operations.own_writes import written_by_others
 from operations.ports import Session
 from operations.scratch import in_use, scratch_name
-from operations.swap import swap
+from operations.swap import maintenance, swap
 from operations.traces import RestorePoint, Trace
 
 SWAPS = 3
@@ -46,6 +47,7 @@ def _swapped(
         journal.record("swap_started", incoming_oid=oids[incoming], live_oid=oids[database], kept=kept)
         for attempt in range(1, SWAPS + 1):
             with context.database.session(purpose="rollback") as looking:
+                looking.reset(steady(context))
                 now = writes.counters(looking)
                 written = written_by_others(context, origin, looking, now, history_table)
             if not (written.certain_none or accept_data_loss):
@@ -86,16 +88,17 @@ def _fill(context: Context, origin: Trace, name: str, accept_data_loss: bool) ->
 
 def _make_empty(context: Context, point: RestorePoint, name: str, accept_data_loss: bool) -> None:
     """Make one that is all that the live one was besides its content, or is, where that is not known."""
-    with context.database.session(purpose="rollback") as session:
+    with maintenance(context, "rollback") as session:
         properties = point.properties or read_properties(session, context.database.target.database)
         session.execute(create_statement(name, properties))
     with context.database.session(name, purpose="rollback") as session:
+        session.reset(steady(context))
         same = catalog.read(session).fingerprint == point.fingerprint
     if not (same or accept_data_loss):
         drop(context, name)
         raise DataWouldBeLost(
             "The database held no tables, but was not as a new one is (a comment on its schema, say): that would go."
         )
-    with context.database.session(purpose="rollback") as session:
+    with maintenance(context, "rollback") as session:
         for statement in restore_statements(name, properties):
             session.execute(statement)

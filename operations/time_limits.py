@@ -8,23 +8,17 @@ from operations.quoting import identifier
 
 CANCELLED = "57014"
 _SET_BY = """
-    SET LOCAL statement_timeout TO 0;
-    SELECT l.reset_val || 'ms', r.rolname, d.datname
-    FROM pg_catalog.pg_settings l
-    LEFT JOIN pg_catalog.pg_db_role_setting s
-         ON EXISTS (SELECT FROM unnest(s.setconfig) one WHERE starts_with(one, l.name || '='))
-         AND s.setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user))
-         AND s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))
-    LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
-    LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
-    WHERE l.name = 'statement_timeout' AND l.reset_val <> '0'
-    ORDER BY 2 NULLS LAST, 3 NULLS LAST LIMIT 1
+    SELECT reset_val || 'ms', source, session_user, current_database()
+    FROM pg_catalog.pg_settings WHERE name = 'statement_timeout' AND reset_val <> '0'
 """
-"""In PostgreSQL's own order: of the role in this database, of the role, of the database; else the session's default."""
+"""For a session that has set none itself, so that ``source`` says whose word of all that stand is the limit's."""
 
 
-def told_of_limit(context: Context, error: MigrationFailed) -> MigrationFailed:
-    """The same error with who has set a limit, where it was cancelled and there is one."""
+def told_of_limit(context: Context, error: MigrationFailed, *, in_pieces: bool) -> MigrationFailed:
+    """The same error with who has set a limit, where it was cancelled and there is one.
+
+    ``in_pieces``: the file's own ``SET`` is taken back before its next piece, and some of them it cannot share.
+    """
     if error.details.get("sqlstate") != CANCELLED:
         return error
     try:
@@ -32,21 +26,40 @@ def told_of_limit(context: Context, error: MigrationFailed) -> MigrationFailed:
             found = session.rows(_SET_BY)
     except LocktenderError:
         return error
-    for limit, role, database in found:
-        by = _set_by(role, database)
-        where = f"{by} SET" if by else "the server's configuration, or the options of the database URL"
-        lift = f"{by} RESET statement_timeout, or write" if by else "Write"
+    for limit, source, role, database in found:
+        by = _set_by(source, role, database)
+        where = f"{by} SET" if by else _ELSEWHERE.get(source, "the server's configuration")
+        free = "of a file that is run in pieces" if in_pieces else "where the file sets no statement_timeout"
         return MigrationFailed(
-            f"{error.message} Where the file sets no statement_timeout, each statement may last {limit}, by {where}.",
-            hint=f"{lift} SET statement_timeout = 0; at the head of the file, then deploy again.",
+            f"{error.message} Each statement, {free}, may last {limit}, by {where}.",
+            hint=f"{_lasting(by, role) if in_pieces else _within_the_file(by)}, then deploy again.",
             prisma_code=error.prisma_code,
             details=error.details,
         )
     return error
 
 
-def _set_by(role: str | None, database: str | None) -> str:
-    """The command, but for its end."""
-    if role:
-        return f"ALTER ROLE {identifier(role)}" + (f" IN DATABASE {identifier(database)}" if database else "")
-    return f"ALTER DATABASE {identifier(database)}" if database else ""
+_ELSEWHERE = {"client": "the options that the client connects with (PGOPTIONS)"}
+
+
+def _set_by(source: str, role: str, database: str) -> str:
+    """The command, but for its end; empty where it was none."""
+    who, where = identifier(role), identifier(database)
+    return {
+        "database user": f"ALTER ROLE {who} IN DATABASE {where}",
+        "user": f"ALTER ROLE {who}",
+        "database": f"ALTER DATABASE {where}",
+        "global": "ALTER ROLE ALL",
+    }.get(source, "")
+
+
+def _within_the_file(by: str) -> str:
+    set_none = "SET statement_timeout = 0; at the head of the file"
+    return f"{by} RESET statement_timeout, or write {set_none}" if by else f"Write {set_none}"
+
+
+def _lasting(by: str, role: str) -> str:
+    """What holds for every session from then on."""
+    if by:
+        return f"{by} RESET statement_timeout, or SET a longer one so"
+    return f"Set a longer one there, or, where that is the server's, by ALTER ROLE {identifier(role)} SET"

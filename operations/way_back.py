@@ -67,6 +67,7 @@ class WayBack(Struct, frozen=True):
             lost = isinstance(failed.error, (ConnectionLost, DatabaseUnreachable))
             if lost or not (applier.holds_lock or self._left_nothing(applier)):
                 applier.reconnect()
+            applier.lift_limits()
             rollback = put_back(self.context, self.journal, applier.session, self.format)
             if rollback.method == "transaction":
                 refuse_forgotten_commits(self.context, applier.applied)

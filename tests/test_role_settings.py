@@ -199,23 +199,80 @@ SLOW = "SELECT pg_sleep(0.9);"
 
 
 def test_a_migration_that_a_statement_timeout_cancels_says_who_has_set_it(
-    server15: Server, context_of: ContextOf
+    server15: Server, context_of: ContextOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with role(server15, "slow") as url:
+    with role(server15, "slow") as url, server15.superuser().session() as boss:
         context = context_of(url)
         write_migration(context, "1_init", SHOP)
         deploy(context)
         before, database = state(context), identifier(context.database.target.database)
         write_migration(context, "2_slow", SLOW)
-        for setter in (f"ALTER DATABASE {database}", f'ALTER ROLE "slow" IN DATABASE {database}'):
-            with server15.superuser().session() as session:
-                session.execute(f"{setter} SET statement_timeout = '600ms'")
-            with pytest.raises(MigrationFailed, match=rf"57014.* may last 600ms, by {setter} SET") as caught:
-                deploy(context)
+        for setter in (
+            "ALTER ROLE ALL",
+            f"ALTER DATABASE {database}",
+            'ALTER ROLE "slow"',
+            f'ALTER ROLE "slow" IN DATABASE {database}',
+        ):
+            boss.execute(f"{setter} SET statement_timeout = '600ms'")
+            try:
+                with pytest.raises(MigrationFailed, match=rf"57014.* may last 600ms, by {setter} SET") as caught:
+                    deploy(context)
+            finally:
+                boss.execute("ALTER ROLE ALL RESET statement_timeout")
             assert f"{setter} RESET statement_timeout, or write SET" in (caught.value.hint or "")
+        monkeypatch.setenv("PGOPTIONS", "-c statement_timeout=500ms")
+        with pytest.raises(MigrationFailed, match=r"may last 500ms, by .*PGOPTIONS"):
+            deploy(context)
+        monkeypatch.delenv("PGOPTIONS")
         assert state(context) == before
         write_migration(context, "2_slow", f"SET statement_timeout = 0;\n{SLOW}")
         assert deploy(context).applied == ("2_slow",)
+
+
+DROPPING = """
+    SELECT pid FROM pg_stat_activity WHERE query LIKE 'DROP INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'
+      AND datname = current_database() AND query_start < clock_timestamp() - interval '1.5 seconds'
+"""
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_what_a_statement_timeout_leaves_of_an_index_is_dropped_without_one(
+    server15: Server, context_of: ContextOf, cancelled: bool
+) -> None:
+    """An application's transaction is in the way of both; somebody may even cancel the dropping."""
+    with role(server15, "curt") as url:
+        context, over = deployed(context_of(url)), threading.Event()
+        before, name = state(context), context.database.target.database
+        index = 'CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON "Product" (price);'
+        write_migration(context, "2_index", f"SET statement_timeout = 0;\n{index}")
+        with server15.superuser(name).session() as holder, server15.superuser(name).session() as boss:
+            boss.execute("ALTER ROLE curt SET statement_timeout = '600ms'")
+            holder.script('BEGIN; UPDATE "Product" SET price = price')
+
+            def let_go() -> None:
+                while not over.wait(0.1) and not (found := boss.rows(DROPPING)):
+                    pass
+                if cancelled and not over.is_set():
+                    boss.rows("SELECT pg_cancel_backend(%s)", found[0])
+                    time.sleep(1)
+                holder.execute("ROLLBACK")
+
+            thread = threading.Thread(target=let_go)
+            thread.start()
+            try:
+                with pytest.raises(MigrationFailed, match=r'57014.* by ALTER ROLE "curt" SET') as caught:
+                    deploy(context)
+                assert not over.is_set()
+            finally:
+                over.set()
+                thread.join()
+            assert caught.value.details["migration"] == "2_index"
+            assert caught.value.details["place"].endswith("migration.sql:2:1")
+            assert caught.value.hint.startswith('ALTER ROLE "curt" RESET statement_timeout, or SET a longer one')
+            assert "file" not in caught.value.hint
+            assert state(context) == before
+            boss.execute("ALTER ROLE curt RESET statement_timeout")
+        assert deploy(context).applied == ("2_index",)
 
 
 def test_what_a_run_reads_itself_may_take_longer_than_a_statement_timeout(
@@ -265,28 +322,51 @@ def test_a_statement_timeout_that_leaves_no_time_is_told_by_whatever_meets_it(
         assert "ALTER DATABASE … RESET statement_timeout" in (caught.value.hint or "")
 
 
-def test_a_short_statement_timeout_does_not_keep_databases_from_being_made(
-    server15: Server, context_of: ContextOf
-) -> None:
-    """Making one takes long here: another session has its template."""
-    with role(server15, "brisk") as url, server15.superuser().session() as holder:
-        holder.execute("ALTER ROLE brisk IN DATABASE postgres SET statement_timeout = '1s'")
-        context, over = deployed(context_of(url)), threading.Event()
+@contextmanager
+def template_held(server: Server) -> Iterator[None]:
+    """By another session, so that making a database takes long."""
+    over = threading.Event()
 
-        def let_go() -> None:
-            with server15.superuser().session() as session:
-                while not over.wait(0.1) and not session.rows(WAITING):
-                    pass
-            holder.script("ROLLBACK")
+    def let_go() -> None:
+        with server.superuser().session() as session:
+            while not over.wait(0.1) and not session.rows(WAITING):
+                pass
+        holder.script("ROLLBACK")
 
+    with server.superuser().session() as holder:
         holder.script("BEGIN; COMMENT ON DATABASE template0 IS 'held'")
         thread = threading.Thread(target=let_go)
         thread.start()
         try:
-            assert backup.create(context, verify="L2").verified
+            yield
+            assert not thread.is_alive(), "nobody has made one"
         finally:
             over.set()
             thread.join()
+
+
+def test_a_short_statement_timeout_does_not_keep_databases_from_being_made(
+    server15: Server, context_of: ContextOf
+) -> None:
+    with role(server15, "brisk") as url:
+        with server15.superuser().session() as session:
+            session.execute("ALTER ROLE brisk IN DATABASE postgres SET statement_timeout = '1s'")
+        context = deployed(context_of(url))
+        with template_held(server15):
+            assert backup.create(context, verify="L2").verified
+
+
+def test_nor_the_empty_one_that_a_first_deploy_returns_to(server15: Server, context_of: ContextOf) -> None:
+    with role(server15, "terse") as url:
+        with server15.superuser().session() as session:
+            session.execute("ALTER ROLE terse SET statement_timeout = '1s'")
+        context = context_of(url, backups=Backups(test_restore="never"))
+        write_migration(context, "1_init", "CREATE TABLE z (a int); INSERT INTO z VALUES (1); VACUUM z;")
+        write_migration(context, "2_bad", "SELECT 1/0;")
+        before = state(context)
+        with template_held(server15):
+            assert way_of_failure(context) == ("swap", True)
+        assert state(context) == before
 
 
 @pytest.mark.campaign
