@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from msgspec import Struct
 
-from operations.advisory import lock_database, locked_session
+from operations.advisory import locked_session
 from operations.approvals.digest import refuse_other
 from operations.context import Context
 from operations.errors import (
@@ -199,8 +199,7 @@ class _Run(Struct, frozen=True):
         """Whether the last COMMIT took effect, although nobody could tell us. Raises ``_Unknown``."""
         command = self.context.command
         try:
-            with self.context.database.session(purpose="look") as session:
-                lock_database(self.context, session, self.format.lock_id)
+            with locked_session(self.context, self.format.lock_id, "look") as session:
                 reality = look(session, self.format)
         except (ConnectionLost, DatabaseUnreachable, LockHeld) as error:
             raise _Unknown(

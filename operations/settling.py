@@ -6,14 +6,14 @@ as done, or is undone as a failure would have been, or a person is asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from operations.advisory import POLL, lock_database, steady
+from operations.advisory import POLL, locked_session
 from operations.backup_leftovers import remove_leftovers
 from operations.context import Context
 from operations.errors import (
@@ -197,16 +197,9 @@ def _settle_migrating(context: Context, journal: Journal, trace: Trace) -> _Sett
         return _settle_between(context, journal, trace, session, format)
 
 
-@contextmanager
-def _locked(context: Context, trace: Trace, format: Format) -> Iterator[Session]:
+def _locked(context: Context, trace: Trace, format: Format) -> AbstractContextManager[Session]:
     """Waits for the dead client's server process: it may still be at work, and may still commit."""
-    session = context.database.connect(purpose=f"settle {trace.run_id}")
-    try:
-        session.reset(steady(context))
-        lock_database(context, session, format.lock_id)
-        yield session
-    finally:
-        session.close()
+    return locked_session(context, format.lock_id, f"settle {trace.run_id}")
 
 
 def _unsettled(context: Context, trace: Trace, error: LocktenderError) -> NeedsAttention:
